@@ -1,0 +1,166 @@
+"""The mask itself: a layer that learns how many units of what passes through are needed."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from damrep.masking.gate import GATES, beta_for_width, offsets
+from damrep.masking.validation import (
+    InputError,
+    check_choice,
+    check_count,
+    check_number,
+    check_width,
+)
+
+__all__ = ["DAM"]
+
+
+class DAM(nn.Module):
+    """Discriminative masking: multiply each unit by a gate; one learned offset moves all gates.
+
+    y = g * x along one axis, with g_j = ReLU(tanh(span * j / n + beta)) for the default shape.
+    Pushing beta down closes units one after another, index 0 first; index n - 1 stays open
+    longest. Source: Bu, Daw, Maruf, Karpatne, "Learning Compact Representations of Neural Networks
+    using DiscriminAtive Masking (DAM)", NeurIPS 2021, arXiv 2110.00684, eq. 1 (with alpha fixed at
+    1).
+
+    A closed unit gets no gradient, so a mask that has closed everything stays closed for good:
+    call `keep_minimum` after each optimiser step (the gradient strategy does). Give beta its own
+    optimiser group without weight decay.
+
+    Parameters
+    ----------
+    num_features
+        Number of units n, the size of the masked axis.
+    dim
+        The axis that is masked, -1 for (..., n), 1 for (N, n, H, W).
+    gate
+        "relu_tanh" (the paper's; beta starts at 1), "linear" or "piecewise_linear" (beta starts at
+        0.1).
+    span
+        Spread of the offsets, the paper's k.
+    min_active
+        Number of units `keep_minimum` keeps open.
+
+    Attributes
+    ----------
+    beta : Parameter
+        The learned offset, a scalar.
+
+    Raises
+    ------
+    InputError
+        If an argument is out of range.
+
+    Notes ----- In half precision beta itself is rounded: with bfloat16 weights, `set_width` is
+    exact up to about a hundred units only. Under autocast, where parameters stay float32, it is
+    exact.
+
+    Shapes: input of any layout with size n along `dim`, any floating dtype; output the same.
+
+    Examples
+    --------
+    >>> import torch
+    >>> mask = DAM(5)
+    >>> mask.set_width(2)
+    >>> mask.active.tolist()
+    [False, False, False, True, True]
+    >>> mask(torch.ones(1, 5)).shape
+    torch.Size([1, 5])
+    """
+
+    mu: Tensor
+
+    def __init__(
+        self,
+        num_features: int,
+        dim: int = -1,
+        gate: str = "relu_tanh",
+        span: float = 5.0,
+        min_active: int = 1,
+    ) -> None:
+        super().__init__()
+        self.num_features = check_count("num_features", num_features, minimum=1)
+        if isinstance(dim, bool) or not isinstance(dim, int):
+            raise TypeError(f"dim must be an integer, got {dim!r}")
+        self.dim = dim
+        self.gate_name = check_choice("gate", gate, GATES)
+        self.span = check_number("span", span, low=0.0, low_open=True)
+        self.min_active = check_width(min_active, self.num_features, "min_active", minimum=0)
+        self._lowest_beta = beta_for_width(self.min_active, self.num_features, self.span)
+        self.beta = nn.Parameter(torch.tensor(GATES[self.gate_name].start))
+        # Follows from the arguments, so it moves with the module but is not saved with it.
+        self.register_buffer("mu", offsets(self.num_features, self.span), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Multiply x by the gate along `dim`.
+
+        Raises
+        ------
+        TypeError
+            If x is not a floating-point tensor.
+        InputError
+            If x has no axis `dim`, or its size there is not `num_features`.
+        """
+        if not x.is_floating_point():
+            raise TypeError(f"DAM needs a floating-point tensor, got {x.dtype}")
+        if not -x.dim() <= self.dim < x.dim():
+            raise InputError(
+                f"DAM masks axis {self.dim}, got an input of shape {tuple(x.shape)} without it"
+            )
+        if x.shape[self.dim] != self.num_features:
+            raise InputError(
+                f"DAM expects {self.num_features} units along axis {self.dim}, got "
+                f"{x.shape[self.dim]} (input of shape {tuple(x.shape)})"
+            )
+        gate = self.gate().to(x.dtype)
+        trailing = x.dim() - 1 - (self.dim % x.dim())
+        return x * (gate.view(-1, *(1,) * trailing) if trailing else gate)
+
+    def gate(self) -> Tensor:
+        """Gate values, shape (n,), in index order; differentiable in beta."""
+        return GATES[self.gate_name].function(self.mu + self.beta)
+
+    @property
+    def active(self) -> Tensor:
+        """Which units are open: a bool tensor of shape (n,), True where the gate is above zero."""
+        return self.gate().detach() > 0
+
+    @property
+    def n_active(self) -> int:
+        """Number of open units."""
+        return int(self.active.sum())
+
+    def set_width(self, m: int) -> None:
+        """Open exactly the m units that stay open longest.
+
+        Raises
+        ------
+        InputError
+            If m is below `min_active` or above the number of units.
+        """
+        m = check_width(m, self.num_features, minimum=self.min_active)
+        with torch.no_grad():
+            self.beta.fill_(beta_for_width(m, self.num_features, self.span))
+
+    def penalty(self) -> Tensor:
+        """The paper's penalty on this mask: beta, but no less than -span, where all is closed."""
+        return torch.clamp(self.beta, min=-self.span)
+
+    def keep_minimum(self) -> None:
+        """Raise beta, if it has to be, so that at least `min_active` units are open.
+
+        Without it a mask can end with no open unit, and from there no gradient brings it back.
+        """
+        if self.min_active:
+            with torch.no_grad():
+                self.beta.clamp_(min=self._lowest_beta)
+
+    def extra_repr(self) -> str:
+        """Arguments, for `repr`."""
+        return (
+            f"{self.num_features}, dim={self.dim}, gate={self.gate_name!r}, span={self.span:g}, "
+            f"min_active={self.min_active}"
+        )

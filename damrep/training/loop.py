@@ -1,0 +1,343 @@
+"""One training loop for every model, on lightning-fabric.
+
+A model brings a `Task`: its module, its batches and its loss. A `Strategy` decides what happens to
+the masks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import sys
+import time
+import warnings
+from collections.abc import Iterable, Iterator
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from damrep.masking.price import masks_in
+from damrep.masking.validation import InputError
+from damrep.training.history import History
+from damrep.training.options import TrainingOptions
+from damrep.training.seeding import local_seed, resolve_seed, torch_generator
+from damrep.training.stopping import EarlyStopping
+
+__all__ = [
+    "DivergedError",
+    "Placed",
+    "Strategy",
+    "Task",
+    "Validated",
+    "Watching",
+    "resolve_device",
+    "train",
+]
+
+
+class DivergedError(RuntimeError):
+    """The loss became NaN or infinite."""
+
+
+class Task(Protocol):
+    """What a model brings to be trained.
+
+    A task may also be `Placed`, `Validated` or `Watching`, by having that method.
+
+    Attributes
+    ----------
+    module
+        The module to train; its parameters are trained in place.
+    """
+
+    @property
+    def module(self) -> nn.Module:
+        """The module to train."""
+
+    def batches(self, generator: torch.Generator) -> Iterable[Any]:
+        """The batches of one epoch; anything random comes from `generator` (on the CPU)."""
+
+    def loss(self, batch: Any) -> Tensor:
+        """Normalised task loss of a batch, a scalar, without any penalty on the masks."""
+
+
+@runtime_checkable
+class Placed(Protocol):
+    """A task that holds tensors of its own, beside the module."""
+
+    def place(self, device: torch.device) -> None:
+        """Move them to the device; called once, before training."""
+
+
+@runtime_checkable
+class Validated(Protocol):
+    """A task with a held-out loss."""
+
+    def validation_loss(self) -> float:
+        """Held-out normalised loss; called after each epoch, in eval mode, without gradients."""
+
+
+@runtime_checkable
+class Watching(Protocol):
+    """A task that wants to know when an epoch is over."""
+
+    def after_epoch(self, row: dict[str, Any]) -> None:
+        """Look at the epoch's row of the history, and add to it if need be."""
+
+
+class Strategy(Protocol):
+    """What happens to the masks while the weights are trained."""
+
+    @property
+    def settled(self) -> bool:
+        """False while the open units change: losses are then not comparable between epochs."""
+
+    def parameter_groups(
+        self, lr: float, weight_decay: float, beta_lr: float | None
+    ) -> list[dict[str, Any]]:
+        """Parameter groups for the optimiser."""
+
+    def start_epoch(self, epoch: int, cold_start_epochs: int) -> None:
+        """Called before an epoch; masks are held in the first `cold_start_epochs`."""
+
+    def extra_loss(self) -> Tensor:
+        """Added to the task loss of every batch."""
+
+    def before_step(self) -> None:
+        """Called between the backward pass and the optimiser's step."""
+
+    def after_step(self) -> None:
+        """Called after the optimiser's step."""
+
+    def end_epoch(self) -> dict[str, Any]:
+        """Values for the epoch's row of the history."""
+
+
+class _Step(nn.Module):
+    """The task's loss as a forward pass, so that fabric's precision and DDP wrap all of it."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__()
+        self.module = task.module
+        self.task_loss = task.loss
+
+    def forward(self, batch: Any) -> Tensor:
+        return self.task_loss(batch)
+
+
+def resolve_device(device: str = "auto") -> torch.device:
+    """The torch device a name stands for; "auto" is cuda, else mps, else cpu.
+
+    Raises
+    ------
+    InputError
+        If a named device is not there.
+
+    Examples
+    --------
+    >>> resolve_device("cpu")
+    device(type='cpu')
+    """
+    has = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if device == "auto":
+        device = next(name for name, there in has.items() if there)
+    if not has.get(device, False):
+        there = ", ".join(name for name, there in has.items() if there)
+        raise InputError(f"device must be one that this machine has ({there}), got {device!r}")
+    return (
+        torch.device(device, torch.cuda.current_device())
+        if device == "cuda"
+        else torch.device(device)
+    )
+
+
+def train(
+    task: Task, options: TrainingOptions | None = None, strategy: Strategy | None = None
+) -> History:
+    """Train a task's module in place and return what happened.
+
+    Each epoch goes once over the task's batches with Adam (decoupled weight decay). Early stopping
+    looks at the task loss, the held-out one where there is one, never at loss plus penalty, and
+    waits while the number of open units is changing. No global random state is changed. The module
+    is left in eval mode on the device it was trained on.
+
+    Parameters
+    ----------
+    task
+        The model's side: module, batches, loss.
+    options
+        See `TrainingOptions`.
+    strategy
+        What happens to the masks; without one they stay as they are.
+
+    Returns
+    -------
+    History
+        A row an epoch: epoch, loss, validation_loss (if any), what the strategy and the task add,
+        seconds.
+
+    Raises
+    ------
+    DivergedError
+        If the loss becomes NaN or infinite.
+    InputError
+        If the device is not there, or an epoch has no batches.
+
+    Examples
+    --------
+    >>> class Mean:
+    ...     def __init__(self):
+    ...         self.module = nn.Linear(1, 1)
+    ...     def batches(self, generator):
+    ...         yield torch.ones(8, 1)
+    ...     def loss(self, batch):
+    ...         return (self.module(batch) - 3).square().mean()
+    >>> history = train(Mean(), TrainingOptions(max_epochs=200, lr=0.1, device="cpu", seed=0))
+    >>> history["loss"][-1] < 1e-3
+    True
+    """
+    options = options or TrainingOptions()
+    device = resolve_device(options.device)
+    seed = resolve_seed(options.seed)
+    with local_seed(seed, [device]), _quiet():
+        return _train(task, options, strategy, device, torch_generator(seed))
+
+
+def _train(
+    task: Task,
+    options: TrainingOptions,
+    strategy: Strategy | None,
+    device: torch.device,
+    generator: torch.Generator,
+) -> History:
+    module = task.module
+    precision: Any = options.precision
+    fabric = Fabric(
+        accelerator=device.type,
+        devices=[device.index] if device.type == "cuda" else 1,
+        precision=precision,
+    )
+    fabric.launch()
+    if device.type == "mps":  # which has no float64
+        module.to(torch.float32)
+    module.to(device)
+    if isinstance(task, Placed):
+        task.place(device)
+    optimiser = torch.optim.AdamW(_groups(module, options, strategy), lr=options.lr)
+    step, wrapped_optimiser = fabric.setup(_Step(task), optimiser)
+
+    stopper = EarlyStopping(options.patience, options.min_delta)
+    history = History()
+    started = time.perf_counter()
+    with _progress(options) as bar:
+        for epoch in range(options.max_epochs):
+            if strategy is not None:
+                strategy.start_epoch(epoch, options.cold_start_epochs)
+            module.train()
+            loss = _epoch(fabric, task, step, wrapped_optimiser, strategy, generator)
+            module.eval()
+            row: dict[str, Any] = {"epoch": epoch, "loss": _finite(loss, "loss", epoch)}
+            if isinstance(task, Validated):
+                with torch.no_grad():
+                    held_out = float(task.validation_loss())
+                row["validation_loss"] = _finite(held_out, "validation loss", epoch)
+            if strategy is not None:
+                row.update(strategy.end_epoch())
+            row["seconds"] = time.perf_counter() - started
+            if isinstance(task, Watching):
+                task.after_epoch(row)
+            history.append(row)
+            bar.update()
+            bar.set_postfix_str(_postfix(row), refresh=False)
+            if strategy is not None and not strategy.settled:
+                stopper.restart()
+            elif stopper.update(row.get("validation_loss", row["loss"])):
+                history.stopped_early = True
+                break
+    return history
+
+
+def _groups(
+    module: nn.Module, options: TrainingOptions, strategy: Strategy | None
+) -> list[dict[str, Any]]:
+    if strategy is not None:
+        return strategy.parameter_groups(options.lr, options.weight_decay, options.beta_lr)
+    # A mask that nobody prices stays where it is.
+    betas = {id(mask.beta) for mask in masks_in(module).values()}
+    weights = [p for p in module.parameters() if id(p) not in betas and p.requires_grad]
+    if not weights:
+        raise InputError(f"the module ({type(module).__name__}) has no weights to train")
+    return [{"params": weights, "lr": options.lr, "weight_decay": options.weight_decay}]
+
+
+def _epoch(
+    fabric: Fabric,
+    task: Task,
+    step: Any,
+    optimiser: Any,
+    strategy: Strategy | None,
+    generator: torch.Generator,
+) -> float:
+    """One pass over the batches; the mean task loss over them."""
+    total: Tensor | None = None
+    count = 0
+    for batch in task.batches(generator):
+        optimiser.zero_grad()
+        loss = step(fabric.to_device(batch))
+        fabric.backward(loss if strategy is None else loss + strategy.extra_loss())
+        if strategy is not None:
+            strategy.before_step()
+        optimiser.step()
+        if strategy is not None:
+            strategy.after_step()
+        # Summed on the device: reading a number off it every step would make it wait.
+        total = loss.detach() if total is None else total + loss.detach()
+        count += 1
+    if total is None:
+        raise InputError(f"the task ({type(task).__name__}) gave no batches to train on")
+    return float(total) / count
+
+
+def _finite(value: float, what: str, epoch: int) -> float:
+    if not math.isfinite(value):
+        raise DivergedError(
+            f"the {what} became {value} in epoch {epoch}: training diverged, try a smaller lr, or "
+            "look for NaN, infinite or very large values in the data"
+        )
+    return value
+
+
+def _postfix(row: dict[str, Any]) -> str:
+    shown = [f"loss {row.get('validation_loss', row['loss']):.4f}"]
+    if "n_active" in row:
+        shown.append(f"dims {row['n_active']}")
+    return ", ".join(shown)
+
+
+def _progress(options: TrainingOptions) -> Any:
+    wanted = options.verbose >= 2 or (options.verbose == 1 and sys.stderr.isatty())
+    return tqdm(
+        total=options.max_epochs,
+        desc=options.description,
+        unit="epoch",
+        disable=not wanted,
+        file=sys.stderr,
+    )
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep fabric from announcing devices and warning about accelerators left unused."""
+    logger = logging.getLogger("lightning_fabric")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning_fabric.*")
+            yield
+    finally:
+        logger.setLevel(level)
