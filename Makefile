@@ -1,0 +1,52 @@
+# The two commands of the README: `make demo` and `make test`. Both make .venv on their first run
+# and install again only when pyproject.toml or constraints.txt has changed.
+
+PYTHON ?= python3
+VENV ?= .venv
+DEMO_OUT ?= demo-output
+
+PIP = $(VENV)/bin/python -m pip --disable-pip-version-check
+# -c binds what is installed; the variables bind what builds damrep itself (pip before and after 25.3).
+INSTALL = PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
+	$(PIP) install --quiet -c constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format clean
+
+help:
+	@echo "make demo   install, then learn a compact embedding of scikit-learn's digits in $(DEMO_OUT)/"
+	@echo "make test   install with the test tools, then run the tests that are not slow"
+	@echo "make lint   ruff and mypy, as in the CI"
+	@echo "make format let ruff rewrite the code"
+	@echo "make clean  remove $(VENV), $(DEMO_OUT) and the caches"
+
+demo: $(VENV)/.installed
+	$(VENV)/bin/damrep fit-embedding digits --out $(DEMO_OUT)
+
+test: $(VENV)/.installed-test
+	$(VENV)/bin/python -m pytest -m "not slow" $(PYTEST_ARGS)
+
+lint: $(VENV)/.installed-test
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+format: $(VENV)/.installed-test
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+clean:
+	rm -rf $(VENV) $(DEMO_OUT) .pytest_cache .hypothesis .mypy_cache .ruff_cache
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "damrep needs Python 3.11 or newer; name one with: make PYTHON=python3.11 ..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(INSTALL) -e .
+	@touch $@
+
+$(VENV)/.installed-test: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(INSTALL) -e '.[test]'
+	@touch $@ $(VENV)/.installed

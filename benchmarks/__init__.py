@@ -1,0 +1,1 @@
+"""One script a claim, on a shared harness; see benchmarks/README.md."""
