@@ -1,0 +1,1 @@
+"""Compact embeddings of graphs."""

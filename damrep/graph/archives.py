@@ -1,0 +1,362 @@
+"""Graphs in binary files: .npz, .graphml and .pt, none of which may run code when read."""
+
+from __future__ import annotations
+
+import pickle
+import re
+import tokenize
+import types
+import xml.etree.ElementTree
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from damrep.graph.adjacency import adjacency_from_edges, canonical_adjacency, symmetrise
+from damrep.graph.data import SPLITS
+from damrep.masking.validation import InputError
+
+__all__ = ["Arrays", "matrix_in", "open_npy", "read_graphml", "read_npz_graph", "read_pt"]
+
+FEATURE_KEYS = ("node_features", "features", "x", "attr_matrix", "arr_0")
+LABEL_KEYS = ("labels", "node_labels", "label", "y", "target")
+# What NumPy and zipfile raise on damaged bytes: a header of an array is parsed as Python source.
+_BROKEN = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    TypeError,
+    SyntaxError,
+    OverflowError,
+    MemoryError,
+    NotImplementedError,
+    RuntimeError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+class Arrays:
+    """The arrays of an .npz file, each read when asked for and never unpickled.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    InputError
+        If the file is not an .npz archive.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            archive = np.load(path, allow_pickle=False)
+        except (*_BROKEN, pickle.UnpicklingError) as error:
+            raise InputError(f"{path}: not a readable .npz file ({_reason(error)})") from None
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise InputError(f"{path}: holds a single array, not an .npz archive")
+        self._archive = archive
+        self.keys = tuple(archive.files)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.keys
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        try:
+            return np.asarray(self._archive[key])
+        except _BROKEN as error:
+            raise InputError(
+                f"{self.path}: array {key!r} cannot be read ({_reason(error)})"
+            ) from None
+
+    def listed(self) -> str:
+        """The names of the arrays, for a message."""
+        return ", ".join(map(repr, self.keys[:8])) or "none"
+
+    def first(self, keys: Sequence[str]) -> np.ndarray | None:
+        """The first of some arrays that is there."""
+        return next((self[key] for key in keys if key in self), None)
+
+    def csr(self, prefix: str) -> sp.csr_array:
+        """The CSR matrix stored as prefix_data (1 if absent), _indices, _indptr and _shape."""
+        indices, indptr = self[f"{prefix}indices"], self[f"{prefix}indptr"]
+        data = self[f"{prefix}data"] if f"{prefix}data" in self else np.ones(len(indices), "f4")
+        try:
+            shape = tuple(int(side) for side in self[f"{prefix}shape"])
+            matrix = sp.csr_array((data, indices, indptr), shape=shape)
+            matrix.check_format(full_check=True)
+        except (ValueError, TypeError) as error:
+            raise InputError(
+                f"{self.path}: {prefix}data, {prefix}indices and {prefix}indptr are no CSR matrix "
+                f"({_reason(error)})"
+            ) from None
+        return matrix
+
+
+def matrix_in(arrays: Arrays) -> sp.csr_array | None:
+    """The matrix an archive holds the way `scipy.sparse.save_npz` writes one, if it does."""
+    if "indptr" in arrays and "indices" in arrays and "shape" in arrays:
+        kind = arrays["format"].item() if "format" in arrays else b"csr"
+        if kind in (b"csr", "csr"):
+            return arrays.csr("")
+    if "format" not in arrays or "shape" not in arrays:
+        return None
+    try:
+        return sp.csr_array(sp.load_npz(arrays.path))
+    except (*_BROKEN, IndexError) as error:
+        raise InputError(
+            f"{arrays.path}: not a readable sparse matrix ({_reason(error)})"
+        ) from None
+
+
+def open_npy(path: Path) -> np.ndarray:
+    """The array of an .npy file.
+
+    Raises
+    ------
+    InputError
+        If the file is not one, or its array would have to be unpickled.
+    """
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (*_BROKEN, pickle.UnpicklingError) as error:
+        raise InputError(f"{path}: not a readable .npy file ({_reason(error)})") from None
+    if not isinstance(array, np.ndarray):
+        raise InputError(f"{path}: an .npz archive under the ending .npy")
+    return array
+
+
+def read_npz_graph(path: Path, directed: bool | None = None) -> tuple[sp.csr_array, dict[str, Any]]:
+    """Read one of the ways in which graphs are kept in .npz files.
+
+    - `scipy.sparse.save_npz`: the adjacency, nothing else (data may be absent: all ones);
+    - adj_data, adj_indices, adj_indptr, adj_shape, attr_* and labels (gnn-benchmark);
+    - edges (m, 2), each edge once unless `directed`, with features as a matrix (node_features,
+      features, x) or as attr_indices, attr_indptr, attr_shape; labels or node_labels, or
+      label_node and label_group for several a node; train_masks (splits, nodes); num_nodes.
+
+    Parameters
+    ----------
+    path : Path
+    directed : bool, optional
+        For a list of edges: whether row u, v is an arc; None means not.
+
+    Returns
+    -------
+    adjacency : csr_array, shape (n, n)
+    own : dict
+        What else was there, as `damrep.graph.convert.assemble` takes it.
+
+    Raises
+    ------
+    InputError
+        If the file is corrupt or laid out in no way known here.
+    """
+    arrays = Arrays(path)
+    own = _attributes(arrays)
+    matrix = matrix_in(arrays)
+    if matrix is None and "adj_indptr" in arrays:
+        matrix = arrays.csr("adj_")
+    if matrix is not None:
+        if "features" in own and own["features"].shape[0] != matrix.shape[0]:
+            own = {}
+        return canonical_adjacency(matrix, str(path)), own
+    if "edges" not in arrays and "edge_index" not in arrays:
+        raise InputError(
+            f"{path}: no graph in it; expected a sparse matrix, adj_* or edges among its arrays, "
+            f"got {arrays.listed()}"
+        )
+    edges = arrays["edges"] if "edges" in arrays else arrays["edge_index"].T
+    if edges.ndim != 2 or edges.shape[1] != 2 or edges.dtype.kind not in "iu":
+        raise InputError(
+            f"{path}: edges must be integers of shape (m, 2), got {edges.dtype} of shape "
+            f"{edges.shape}"
+        )
+    weight = arrays.first(("edge_weight", "weights", "weight"))
+    count = _num_nodes(arrays, own, edges)
+    adjacency = adjacency_from_edges(edges[:, 0], edges[:, 1], weight, count, where=str(path))
+    if not directed:
+        adjacency = symmetrise(adjacency)
+    return adjacency, own
+
+
+def _num_nodes(arrays: Arrays, own: dict[str, Any], edges: np.ndarray) -> int:
+    if "num_nodes" in arrays:
+        return int(arrays["num_nodes"])
+    for key in ("features", "labels"):
+        if key in own:
+            return int(own[key].shape[0])
+    return int(edges.max(initial=-1)) + 1
+
+
+def _attributes(arrays: Arrays) -> dict[str, Any]:
+    own: dict[str, Any] = {"name": arrays.path.name.removesuffix(".npz")}
+    if "attr_indptr" in arrays:
+        own["features"] = arrays.csr("attr_")
+        if "attr_names" in arrays and len(arrays["attr_names"]) == own["features"].shape[1]:
+            own["feature_names"] = arrays["attr_names"].tolist()
+    else:
+        features = arrays.first(FEATURE_KEYS)
+        if features is not None:
+            own["features"] = features
+    labels = arrays.first(LABEL_KEYS)
+    if labels is not None:
+        own["labels"] = labels
+        names = arrays["class_names"] if "class_names" in arrays else None
+        if names is not None and labels.ndim == 1 and labels.dtype.kind in "iu":
+            own["label_names"] = names.tolist()
+    elif "label_node" in arrays and "label_group" in arrays:
+        own["labels"] = _memberships(arrays)
+    splits = {}
+    for key in SPLITS:
+        if f"{key}_masks" in arrays:
+            splits[key] = arrays[f"{key}_masks"].T
+        elif f"{key}_mask" in arrays:
+            splits[key] = arrays[f"{key}_mask"]
+    if splits:
+        own["splits"] = splits
+    return own
+
+
+def _memberships(arrays: Arrays) -> np.ndarray:
+    node, group = (arrays[key].astype(np.int64) for key in ("label_node", "label_group"))
+    nodes = int(arrays["num_nodes"]) if "num_nodes" in arrays else int(node.max()) + 1
+    groups = int(arrays["num_groups"]) if "num_groups" in arrays else int(group.max()) + 1
+    fits = node.shape == group.shape and node.min() >= 0 and group.min() >= 0
+    if not fits or node.max() >= nodes or group.max() >= groups:
+        raise InputError(
+            f"{arrays.path}: label_node and label_group do not fit {nodes} nodes and {groups} "
+            "groups"
+        )
+    result = np.zeros((nodes, groups), dtype=bool)
+    result[node, group] = True
+    return result
+
+
+def read_graphml(path: Path) -> Any:
+    """Read a .graphml file as a networkx graph whose nodes are the strings of the file.
+
+    Raises
+    ------
+    InputError
+        If the file is not GraphML.
+    """
+    import networkx
+
+    try:
+        graph = networkx.read_graphml(path, node_type=str)
+    except (
+        xml.etree.ElementTree.ParseError,
+        networkx.NetworkXException,
+        KeyError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        StopIteration,
+        OSError,
+        EOFError,
+        zlib.error,
+    ) as error:
+        raise InputError(f"{path}: not a readable GraphML file ({_reason(error)})") from None
+    return graph
+
+
+def read_pt(path: Path) -> Any:
+    """Read a .pt file with a torch_geometric Data, or a dict of tensors named as in one.
+
+    Only tensors, plain containers and the classes of torch_geometric that hold graphs are loaded;
+    anything else the file asks for is refused instead of run.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    object
+        With the attributes edge_index, x, y, ... as far as they are in the file.
+
+    Raises
+    ------
+    InputError
+        If the file is corrupt, needs more than that, or holds no graph.
+    """
+    loaded = _torch_load(path)
+    if isinstance(loaded, tuple) and loaded and len(loaded) in (2, 3):
+        # What InMemoryDataset writes: the data of all graphs, and where each one starts.
+        several = isinstance(loaded[1], dict) and any(
+            hasattr(cuts, "__len__") and len(cuts) > 2 for cuts in loaded[1].values()
+        )
+        if several:
+            raise InputError(f"{path}: holds several graphs; expected one")
+        loaded = loaded[0]
+    if isinstance(loaded, dict):
+        if not any(key in loaded for key in ("edge_index", "adj_t")):
+            keys = ", ".join(str(key) for key in list(loaded)[:8]) or "none"
+            raise InputError(f"{path}: a dict without edge_index; its keys are {keys}")
+        loaded = types.SimpleNamespace(**{str(key): value for key, value in loaded.items()})
+    try:
+        found = hasattr(loaded, "edge_index")
+    except Exception:  # classes of other versions of torch_geometric fail in many ways
+        found = False
+    if not found:
+        raise InputError(
+            f"{path}: holds a {type(loaded).__name__}; expected torch_geometric Data or a dict "
+            "with edge_index"
+        )
+    return loaded
+
+
+def _torch_load(path: Path) -> Any:
+    import torch
+
+    try:
+        return torch.load(path, weights_only=True, map_location="cpu")
+    except pickle.UnpicklingError as error:
+        if "torch_geometric" not in str(error):
+            raise InputError(_refusal(path, error)) from None
+    except Exception as error:  # its unpickler can fail on damaged bytes in any way
+        raise InputError(f"{path}: not a readable .pt file ({_reason(error)})") from None
+    try:
+        from torch_geometric.data import data as classes
+        from torch_geometric.data import storage
+
+        # Plain holders of attributes: they declare Data safe to load themselves, not its parts.
+        parts = [
+            classes.DataEdgeAttr,
+            classes.DataTensorAttr,
+            storage.GlobalStorage,
+            storage.NodeStorage,
+            storage.EdgeStorage,
+        ]
+        with torch.serialization.safe_globals(parts):
+            return torch.load(path, weights_only=True, map_location="cpu")
+    except pickle.UnpicklingError as error:
+        raise InputError(_refusal(path, error)) from None
+    except Exception as error:  # its unpickler can fail on damaged bytes in any way
+        raise InputError(f"{path}: not a readable .pt file ({_reason(error)})") from None
+
+
+def _refusal(path: Path, error: Exception) -> str:
+    asked = re.search(r"GLOBAL ([\w.]+)", str(error))
+    if asked is None:
+        return f"{path}: not a readable .pt file (no tensors and plain containers)"
+    return (
+        f"{path}: asks for {asked.group(1)}, which is not loaded because a file must not run "
+        "code; save a torch_geometric Data or a dict of tensors"
+    )
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of what another library says, short and printable."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    text = "".join(c if c.isprintable() else "?" for c in lines[0]).rstrip(".")
+    return text if len(text) <= 120 else f"{text[:117]}..."

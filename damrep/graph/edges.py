@@ -1,0 +1,245 @@
+"""From lists of edges between named nodes, and tables of nodes, to a graph.
+
+Order of the nodes: where features come with ids, the order of the features (a node without edges
+stays, isolated); where features come without ids, row i is node i; otherwise the sorted ids.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from damrep.graph.adjacency import adjacency_from_edges, symmetrise
+from damrep.graph.data import Graph, build_graph
+from damrep.graph.features import clean_features
+from damrep.graph.ids import infer_integers, match_kinds, require_unique, shown
+from damrep.graph.node_tables import NodeTable, take_labels
+from damrep.masking.validation import InputError
+
+__all__ = [
+    "EdgeList",
+    "choose_edge_columns",
+    "graph_from_edges",
+]
+
+# First rows of edge lists and first columns of node tables are recognised by these names.
+END_NAMES = (
+    ("source", "target"), ("src", "dst"), ("from", "to"), ("src", "dest"), ("u", "v"),
+    ("head", "tail"), ("node1", "node2"), ("node_1", "node_2"), ("id1", "id2"), ("id_1", "id_2"),
+    ("source_id", "target_id"), ("src_id", "dst_id"), ("from_id", "to_id"),
+    ("from_node", "to_node"), ("fromnodeid", "tonodeid"), ("start", "end"), ("citing", "cited"),
+)  # fmt: skip
+WEIGHT_NAMES = ("weight", "weights", "w", "edge_weight", "value", "strength", "count")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class EdgeList:
+    """Edges between nodes known by position in a list of ids.
+
+    Attributes
+    ----------
+    source, target : ndarray of int, shape (m,)
+        Positions in `ids`.
+    ids : ndarray, shape (k,)
+        The different ids, in any order.
+    weight : ndarray of float, shape (m,), or None
+    where : str
+        What error messages call the list.
+    row_name : callable
+        Says where row i of the list is, e.g. "line 12".
+    """
+
+    source: np.ndarray
+    target: np.ndarray
+    ids: np.ndarray
+    weight: np.ndarray | None
+    where: str
+    row_name: Callable[[int], str]
+
+    @staticmethod
+    def from_ids(
+        source: np.ndarray, target: np.ndarray, weight: np.ndarray | None, where: str
+    ) -> EdgeList:
+        """An edge list of two columns of ids of the same kind."""
+        source, target = match_kinds(source, target)
+        codes, ids = pd.factorize(np.concatenate([source, target]))
+        m = len(source)
+        return EdgeList(codes[:m], codes[m:], ids, weight, where, lambda row: f"row {row + 1}")
+
+
+def choose_edge_columns(
+    names: Sequence[str] | None,
+    width: int,
+    where: str,
+    source: str | None = None,
+    target: str | None = None,
+    weight: str | None = None,
+) -> tuple[int, int, int | None]:
+    """Positions of the source, target and weight columns of an edge table.
+
+    Parameters
+    ----------
+    names : sequence of str, or None
+        Column names; None where the table has none.
+    width : int
+        Number of columns.
+    where : str
+        What error messages call the table.
+    source, target, weight : str, optional
+        Columns asked for by name.
+
+    Raises
+    ------
+    InputError
+        If a column asked for is not there, or there are not two columns for the ends.
+
+    Examples
+    --------
+    >>> choose_edge_columns(["w", "Source", "Target"], 3, "edges")
+    (1, 2, 0)
+    >>> choose_edge_columns(None, 3, "edges")
+    (0, 1, 2)
+    """
+    asked = {"source": source, "target": target, "weight": weight}
+    if names is None:
+        missing = next((name for name in asked.values() if name is not None), None)
+        if missing is not None:
+            raise InputError(f"{where}: no column {missing!r}, the table has no header")
+        if width not in (2, 3):
+            raise InputError(
+                f"{where}: {width} columns without a header; expected source, target and "
+                "perhaps weight"
+            )
+        return 0, 1, (2 if width == 3 else None)
+    exact = [str(name) for name in names]
+    for name in asked.values():
+        if name is not None and name not in exact:
+            raise InputError(f"{where}: no column {name!r}; the columns are {', '.join(exact)}")
+    lower = [name.strip().lower() for name in exact]
+    found = {role: exact.index(name) for role, name in asked.items() if name is not None}
+    ends = next(((s, t) for s, t in END_NAMES if s in lower and t in lower), None)
+    if ends is not None:
+        found.setdefault("source", lower.index(ends[0]))
+        found.setdefault("target", lower.index(ends[1]))
+    if "weight" not in found:
+        heavy = next((name for name in WEIGHT_NAMES if name in lower), None)
+        if heavy is not None and lower.index(heavy) not in found.values():
+            found["weight"] = lower.index(heavy)
+    rest = [i for i in range(width) if i not in found.values()]
+    for role in ("source", "target"):
+        if role not in found:
+            if not rest:
+                raise InputError(
+                    f"{where}: expected two columns of node ids, got {', '.join(exact)}"
+                )
+            found[role] = rest.pop(0)
+    return found["source"], found["target"], found.get("weight")
+
+
+def graph_from_edges(
+    edges: EdgeList,
+    features: NodeTable | None = None,
+    labels: NodeTable | None = None,
+    *,
+    directed: bool = False,
+    infer: bool = False,
+    name: str = "graph",
+) -> Graph:
+    """Build the graph of an edge list and tables of its nodes.
+
+    Parameters
+    ----------
+    edges : EdgeList
+    features, labels : NodeTable, optional
+    directed : bool
+        Whether a row u, v is the arc u -> v only, or an edge in both directions.
+    infer : bool
+        Whether ids that all look like integers become integers (ids read from text).
+    name : str
+
+    Returns
+    -------
+    Graph
+
+    Raises
+    ------
+    InputError
+        If an edge names a node without features (with its id and row), and for all that
+        `build_graph` refuses.
+
+    Examples
+    --------
+    >>> a = np.array(["x", "y"], dtype=object)
+    >>> b = np.array(["y", "z"], dtype=object)
+    >>> graph = graph_from_edges(EdgeList.from_ids(a, b, None, "edges"))
+    >>> graph.node_ids.tolist(), graph.edges().tolist()
+    (['x', 'y', 'z'], [[0, 1], [1, 2]])
+    """
+    ids = edges.ids
+    if infer:
+        ids = infer_integers(ids)
+    clean, names = None, None
+    if features is None:
+        if len(ids) == 0:
+            raise InputError(f"{edges.where}: no edges and no features, so no nodes")
+        order = np.argsort(ids, kind="stable")
+        node_ids = ids[order]
+        position = np.empty(len(ids), dtype=np.int64)
+        position[order] = np.arange(len(ids))
+    else:
+        node_ids, position = _places_in_features(edges, ids, features, infer)
+        clean, names = clean_features(features.values, node_ids, features.names, features.where)
+    weight = edges.weight
+    if weight is not None and len(weight):
+        bad = ~(np.isfinite(weight) & (weight >= 0))
+        if bad.any():
+            row = int(np.argmax(bad))
+            raise InputError(
+                f"{edges.where}: {edges.row_name(row)} has weight {weight[row]:g}; expected a "
+                "finite number >= 0"
+            )
+    source, target = position[edges.source], position[edges.target]
+    matrix = adjacency_from_edges(source, target, weight, len(node_ids), where=edges.where)
+    if not directed:
+        matrix = symmetrise(matrix)
+    return build_graph(
+        matrix,
+        clean,
+        node_ids=node_ids,
+        feature_names=names,
+        labels=None if labels is None else take_labels(labels, node_ids),
+        name=name,
+    )
+
+
+def _places_in_features(
+    edges: EdgeList, ids: np.ndarray, features: NodeTable, infer: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Node ids of the features, and the position among them of every id of the edges."""
+    n = len(features)
+    if features.ids is None:
+        node_ids = np.arange(n, dtype=np.int64)
+        whole = infer_integers(ids) if len(ids) else np.empty(0, dtype=np.int64)
+        if whole.dtype == object:
+            position = np.full(len(ids), -1, dtype=np.int64)
+        else:
+            position = np.where((whole >= 0) & (whole < n), whole, -1)
+        rule = f"{features.where} has no ids, so nodes are 0 .. {n - 1}"
+    else:
+        require_unique(features.ids, features.where)
+        node_ids = infer_integers(features.ids) if infer else features.ids
+        node_ids, wanted = match_kinds(node_ids, ids) if len(ids) else (node_ids, node_ids[:0])
+        position = pd.Index(node_ids).get_indexer(wanted).astype(np.int64)
+        rule = f"it has no row in {features.where}"
+    lost = position < 0
+    if lost.any():
+        row = int(np.argmax(lost[edges.source] | lost[edges.target]))
+        end = edges.source[row] if lost[edges.source[row]] else edges.target[row]
+        raise InputError(
+            f"{edges.where}: {edges.row_name(row)} names node {shown(ids[end])} without "
+            f"features: {rule}"
+        )
+    return node_ids, position

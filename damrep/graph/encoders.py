@@ -1,0 +1,332 @@
+"""Encoders: PyG layers stacked once, with a mask after any of them.
+
+`GraphEncoder` owns the stacking, the masks and the cutting; an encoder supplies its layers and
+nothing else, so a mask goes in once and every encoder has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch_geometric.nn import GCNConv, SAGEConv
+from torch_geometric.nn.dense import Linear
+
+from damrep.graph.propagation import SparseOperator
+from damrep.masking.compaction import slice_linear
+from damrep.masking.dam import DAM
+from damrep.masking.validation import InputError, check_choice
+
+__all__ = [
+    "ENCODERS",
+    "AutoencoderEncoder",
+    "GCNEncoder",
+    "GraphEncoder",
+    "SAGEEncoder",
+    "make_encoder",
+]
+
+Features = Tensor | SparseOperator
+
+
+def _project(x: Features, linear: Any, keep: Tensor | None) -> Tensor:
+    """x W' without the bias; sparse features are never made dense.
+
+    Dropping feature columns is done on W, which is the same and does not copy x.
+    """
+    weight = linear.weight if keep is None else linear.weight * keep
+    return x @ weight.t() if isinstance(x, SparseOperator) else F.linear(x, weight)
+
+
+def _reorder(h: Tensor, order: Tensor | None) -> Tensor:
+    return h if order is None else _Permute.apply(h, order)
+
+
+class _Permute(torch.autograd.Function):
+    """Rows in another order; the backward pass is the inverse order, not a scatter."""
+
+    @staticmethod
+    def forward(ctx: Any, h: Tensor, order: Tensor) -> Tensor:
+        ctx.order = order
+        return h.index_select(0, order)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        return grads[0].index_select(0, torch.argsort(ctx.order)), None
+
+
+class GCNLayer(GCNConv):
+    """`GCNConv` on a prepared propagation matrix (see `propagation.gcn_matrix`).
+
+    Same parameters and result as PyG's layer on the edge list. `order` permutes the nodes' features
+    before propagation: the corruption of contrastive objectives, for which the projection, the dear
+    part, is not computed again.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, normalize=False)
+
+    @property
+    def projected_width(self) -> int:
+        """Columns of `project_features`."""
+        return int(self.lin.weight.shape[0])
+
+    def project_features(self, x: Features, keep: Tensor | None = None) -> Tensor:
+        """The part that does not depend on the edges."""
+        return _project(x, self.lin, keep)
+
+    def propagate_features(self, h: Tensor, operator: SparseOperator) -> Tensor:
+        """The part that does."""
+        out = operator @ h
+        return out if self.bias is None else out + self.bias
+
+    def cut(self, rows: Tensor, cols: Tensor | None, scale: Tensor) -> GCNLayer:
+        """A smaller layer: some outputs, times `scale`, of some inputs."""
+        small = GCNLayer(self.in_channels if cols is None else len(cols), len(rows))
+        _copy_cut(small.lin, self.lin, rows, cols, scale)
+        with torch.no_grad():
+            small.bias.copy_(self.bias[rows] * scale)
+        return small
+
+
+class SAGELayer(SAGEConv):
+    """`SAGEConv` with mean aggregation on a prepared matrix (see `propagation.mean_matrix`).
+
+    Projects before it aggregates, which is the same and cheaper for wide inputs.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, aggr="mean")
+
+    @property
+    def projected_width(self) -> int:
+        """Columns of `project_features`."""
+        return 2 * int(self.lin_l.weight.shape[0])
+
+    def project_features(self, x: Features, keep: Tensor | None = None) -> Tensor:
+        """Neighbour and own projections side by side."""
+        return torch.cat([_project(x, self.lin_l, keep), _project(x, self.lin_r, keep)], dim=1)
+
+    def propagate_features(self, h: Tensor, operator: SparseOperator) -> Tensor:
+        """Aggregate the neighbours' part, add the node's own."""
+        width = h.shape[1] // 2
+        return operator @ h[:, :width] + self.lin_l.bias + h[:, width:]
+
+    def cut(self, rows: Tensor, cols: Tensor | None, scale: Tensor) -> SAGELayer:
+        """A smaller layer: some outputs, times `scale`, of some inputs."""
+        width = self.lin_r.weight.shape[1] if cols is None else len(cols)
+        small = SAGELayer(width, len(rows))
+        _copy_cut(small.lin_l, self.lin_l, rows, cols, scale)
+        _copy_cut(small.lin_r, self.lin_r, rows, cols, scale)
+        return small
+
+
+class PropagatedLinear(nn.Module):
+    """A linear layer on features propagated `steps` times: the autoencoder's layer.
+
+    With no steps a plain linear layer. Propagation and projection commute, so the narrower side is
+    propagated.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, steps: int) -> None:
+        super().__init__()
+        self.lin = Linear(in_channels, out_channels, bias=True)
+        self.steps = steps
+
+    @property
+    def projected_width(self) -> int:
+        """Columns of `project_features`."""
+        return int(self.lin.weight.shape[0])
+
+    def project_features(self, x: Features, keep: Tensor | None = None) -> Tensor:
+        """The part that does not depend on the edges."""
+        return _project(x, self.lin, keep)
+
+    def propagate_features(self, h: Tensor, operator: SparseOperator) -> Tensor:
+        """The part that does."""
+        for _ in range(self.steps):
+            h = operator @ h
+        return h + self.lin.bias
+
+    def cut(self, rows: Tensor, cols: Tensor | None, scale: Tensor) -> PropagatedLinear:
+        """A smaller layer: some outputs, times `scale`, of some inputs."""
+        width = self.lin.weight.shape[1] if cols is None else len(cols)
+        small = PropagatedLinear(width, len(rows), self.steps)
+        _copy_cut(small.lin, self.lin, rows, cols, scale)
+        return small
+
+
+def _copy_cut(small: Any, large: Any, rows: Tensor, cols: Tensor | None, scale: Tensor) -> None:
+    cut = slice_linear(large, rows=rows, cols=cols, row_scale=scale)
+    small.load_state_dict(cut.state_dict())
+
+
+class GraphEncoder(nn.Module):
+    """Layers, each followed by PReLU and, if wanted, by a mask.
+
+    Parameters
+    ----------
+    in_features
+        Width d of the node features.
+    widths
+        Width of each layer, the last being the representation's.
+    masked
+        Which layers get a `DAM`: one bool a layer, or one for all.
+    gate, span
+        Of the masks.
+
+    Raises
+    ------
+    InputError
+        If no widths are given or `masked` has another length.
+    """
+
+    propagation = "gcn"
+
+    def __init__(
+        self,
+        in_features: int,
+        widths: Sequence[int],
+        masked: bool | Sequence[bool] = False,
+        gate: str = "relu_tanh",
+        span: float = 5.0,
+    ) -> None:
+        super().__init__()
+        flags = [masked] * len(widths) if isinstance(masked, bool) else list(masked)
+        if not widths or len(flags) != len(widths):
+            raise InputError(f"widths {list(widths)} and masked {flags} must be of one length >= 1")
+        sizes = [in_features, *widths]
+        self.layers = nn.ModuleList(
+            self.make_layer(i, sizes[i], sizes[i + 1]) for i in range(len(widths))
+        )
+        self.activations = nn.ModuleList(nn.PReLU() for _ in widths)
+        self.masks = nn.ModuleList(
+            DAM(width, gate=gate, span=span) if flag else nn.Identity()
+            for width, flag in zip(widths, flags, strict=True)
+        )
+
+    def make_layer(self, index: int, in_channels: int, out_channels: int) -> nn.Module:
+        """The layer of a position; what a new encoder supplies."""
+        raise NotImplementedError
+
+    @property
+    def widths(self) -> list[int]:
+        """Width of each layer's output."""
+        return [int(_width(layer)) for layer in self.layers]
+
+    def forward(
+        self, x: Features, operator: SparseOperator, order: Tensor | None = None
+    ) -> Tensor:
+        """Representations of the nodes.
+
+        Parameters
+        ----------
+        x
+            Features (n, d), dense or a `SparseOperator`.
+        operator
+            The matrix this encoder propagates with, (n, n); see `propagation`.
+        order
+            A permutation (n,) of the nodes' features, or None.
+
+        Returns
+        -------
+        Tensor, shape (n, widths[-1])
+        """
+        return self.forward_projected(self.layers[0].project_features(x), operator, order)
+
+    def forward_projected(
+        self, first: Tensor, operator: SparseOperator, order: Tensor | None = None
+    ) -> Tensor:
+        """From the first layer's projection on, so that several views can share it."""
+        h = self.layers[0].propagate_features(_reorder(first, order), operator)
+        h = self.masks[0](self.activations[0](h))
+        for layer, act, mask in zip(
+            self.layers[1:], self.activations[1:], self.masks[1:], strict=True
+        ):
+            h = mask(act(layer.propagate_features(layer.project_features(h), operator)))
+        return h
+
+    def compact(self) -> GraphEncoder:
+        """The same function without masks: closed units sliced away, gates folded in.
+
+        A gate is positive and PReLU with one slope is positively homogeneous, so the gate goes
+        into the layer before. Outputs of a masked last layer come in index order, closed ones left
+        out.
+        """
+        cut = self.__class__.__new__(self.__class__)
+        nn.Module.__init__(cut)
+        layers, cols = [], None
+        for layer, mask in zip(self.layers, self.masks, strict=True):
+            if isinstance(mask, DAM):
+                rows = torch.nonzero(mask.active).flatten()
+                scale = mask.gate().detach()[rows]
+            else:
+                rows = torch.arange(_width(layer))
+                scale = torch.ones(len(rows))
+            layers.append(layer.cut(rows, cols, scale))
+            cols = rows
+        cut.layers = nn.ModuleList(layers)
+        cut.activations = nn.ModuleList(nn.PReLU() for _ in layers)
+        cut.activations.load_state_dict(self.activations.state_dict())
+        cut.masks = nn.ModuleList(nn.Identity() for _ in layers)
+        cut.train(self.training)
+        return cut
+
+
+def _width(layer: Any) -> int:
+    linear = layer.lin_l if isinstance(layer, SAGELayer) else layer.lin
+    return int(linear.weight.shape[0])
+
+
+class GCNEncoder(GraphEncoder):
+    """Graph convolutional network (Kipf and Welling, arXiv 1609.02907) of PyG's GCNConv.
+
+    Examples
+    --------
+    >>> import numpy as np, scipy.sparse as sp
+    >>> from damrep.graph.propagation import gcn_matrix
+    >>> operator = SparseOperator(gcn_matrix(sp.csr_array(np.ones((4, 4)) - np.eye(4))))
+    >>> encoder = GCNEncoder(3, [8, 6], masked=True)
+    >>> encoder.masks[1].set_width(2)
+    >>> encoder.compact()(torch.ones(4, 3), operator).shape
+    torch.Size([4, 2])
+    """
+
+    def make_layer(self, index: int, in_channels: int, out_channels: int) -> nn.Module:
+        """A GCNConv."""
+        return GCNLayer(in_channels, out_channels)
+
+
+class SAGEEncoder(GraphEncoder):
+    """GraphSAGE with mean aggregation (Hamilton et al., arXiv 1706.02216) of PyG's SAGEConv."""
+
+    propagation = "mean"
+
+    def make_layer(self, index: int, in_channels: int, out_channels: int) -> nn.Module:
+        """A SAGEConv."""
+        return SAGELayer(in_channels, out_channels)
+
+
+class AutoencoderEncoder(GraphEncoder):
+    """The encoder half of an autoencoder on propagated features: edges are used once, in front."""
+
+    steps = 2
+
+    def make_layer(self, index: int, in_channels: int, out_channels: int) -> nn.Module:
+        """Propagation and a linear layer first, linear layers after."""
+        return PropagatedLinear(in_channels, out_channels, self.steps if index == 0 else 0)
+
+
+ENCODERS: dict[str, type[GraphEncoder]] = {
+    "gcn": GCNEncoder,
+    "sage": SAGEEncoder,
+    "autoencoder": AutoencoderEncoder,
+}
+
+
+def make_encoder(name: str, in_features: int, widths: Sequence[int], **options: Any) -> GraphEncoder:
+    """An encoder by name; see `GraphEncoder` for the options."""
+    return ENCODERS[check_choice("encoder", name, tuple(ENCODERS))](in_features, widths, **options)

@@ -1,0 +1,146 @@
+"""Names of nodes: integers or strings, and how two lists of them are matched.
+
+Identifiers from text are integers only if every one of them is written as an integer is (no leading
+zero, no plus sign, no blank); one "007" keeps all of them strings.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from damrep.masking.validation import InputError
+
+__all__ = ["clean_ids", "infer_integers", "match_kinds", "require_unique", "shown"]
+
+# At most 18 digits, so that every match fits int64.
+_INTEGER = r"0|-?[1-9][0-9]{0,17}"
+
+
+def shown(node_id: Any) -> str:
+    """The way an id is written in a message: strings quoted, integers bare.
+
+    Examples
+    --------
+    >>> shown("p1"), shown(3)
+    ("'p1'", '3')
+    """
+    text = repr(str(node_id)) if isinstance(node_id, str) else str(node_id)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def clean_ids(values: Any, where: str, row_name: str = "row") -> np.ndarray:
+    """Node ids as int64, or as an object array of strings.
+
+    Whole floats count as integers, because a missing value elsewhere turns an integer column of
+    pandas into floats. Anything that is not a number becomes its string.
+
+    Parameters
+    ----------
+    values : array-like, shape (m,)
+    where, row_name : str
+        What error messages call the values and their position, counted from 1.
+
+    Returns
+    -------
+    ndarray, shape (m,)
+
+    Raises
+    ------
+    InputError
+        If an id is missing (None, NaN or the empty string).
+
+    Examples
+    --------
+    >>> clean_ids([1.0, 2.0], "edges").tolist(), clean_ids(["a", 7], "edges").tolist()
+    ([1, 2], ['a', '7'])
+    """
+    series = values if isinstance(values, pd.Series) else pd.Series(_flat(values, where))
+    series = series.reset_index(drop=True)
+    missing = series.isna().to_numpy()
+    if not missing.any() and pd.api.types.is_integer_dtype(series.dtype):
+        return series.to_numpy(dtype=np.int64)
+    if not missing.any() and pd.api.types.is_float_dtype(series.dtype):
+        numbers = series.to_numpy(dtype=np.float64)
+        if (np.isfinite(numbers) & (numbers == np.floor(numbers)) & (abs(numbers) < 2**53)).all():
+            return numbers.astype(np.int64)
+    if not missing.any() and series.dtype == object:
+        kind = pd.api.types.infer_dtype(series, skipna=False)
+        if kind == "integer":
+            return series.to_numpy().astype(np.int64)
+    text = series.astype(object).map(str).to_numpy(dtype=object)
+    missing = missing | (text == "")
+    if missing.any():
+        row = int(np.flatnonzero(missing)[0])
+        raise InputError(f"{where}: {row_name} {row + 1} has an empty node id")
+    return text
+
+
+def _flat(values: Any, where: str) -> np.ndarray:
+    array = values if isinstance(values, np.ndarray) else np.asarray(values)
+    if array.dtype.kind in "US":
+        # [1, "a"] has become strings of a fixed length; objects keep what was given.
+        array = np.asarray(values, dtype=object)
+    if array.ndim != 1:
+        raise InputError(f"{where}: expected one id a node, got shape {array.shape}")
+    return array
+
+
+def infer_integers(ids: np.ndarray) -> np.ndarray:
+    """Turn strings that are all plain integers into int64; anything else stays as it is.
+
+    Parameters
+    ----------
+    ids : ndarray of int64 or of str objects, shape (m,)
+
+    Examples
+    --------
+    >>> infer_integers(np.array(["10", "2"], dtype=object)).tolist()
+    [10, 2]
+    >>> infer_integers(np.array(["007", "2"], dtype=object)).tolist()
+    ['007', '2']
+    """
+    if ids.dtype != object or len(ids) == 0:
+        return ids
+    if not pd.Series(ids, dtype="str").str.fullmatch(_INTEGER).all():
+        return ids
+    return ids.astype(np.int64)
+
+
+def match_kinds(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Bring two lists of ids to one kind, so that they can be looked up in each other.
+
+    Strings become integers if all of them are plain integers, otherwise integers become strings.
+
+    Examples
+    --------
+    >>> a, b = match_kinds(np.array([1, 2]), np.array(["2", "1"], dtype=object))
+    >>> b.tolist()
+    [2, 1]
+    """
+    if (first.dtype == object) == (second.dtype == object):
+        return first, second
+    first, second = infer_integers(first), infer_integers(second)
+    if (first.dtype == object) == (second.dtype == object):
+        return first, second
+    return _strings(first), _strings(second)
+
+
+def _strings(ids: np.ndarray) -> np.ndarray:
+    return ids if ids.dtype == object else ids.astype(str).astype(object)
+
+
+def require_unique(ids: np.ndarray, where: str) -> None:
+    """Refuse a list of ids in which one comes twice.
+
+    Raises
+    ------
+    InputError
+        Naming the first id that comes again.
+    """
+    again = pd.Index(ids).duplicated()
+    if again.any():
+        row = int(np.flatnonzero(again)[0])
+        raise InputError(f"{where}: node {shown(ids[row])} comes more than once; ids must differ")

@@ -1,0 +1,134 @@
+"""Spectral embeddings: no training, the baseline every run is compared with.
+
+The singular vectors of features averaged over neighbourhoods of growing size (the smoothing of
+S2GC, Zhu and Koniusz, ICLR 2021), computed without ever forming the smoothed feature matrix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from damrep.graph.propagation import smooth
+
+__all__ = ["SpectralBasis", "fit_spectral_basis", "truncated_svd"]
+
+Block = Callable[[np.ndarray], np.ndarray]
+
+
+def truncated_svd(
+    times: Block, transposed: Block, columns: int, rank: int, seed: int, iterations: int = 4
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Leading singular triplets of a matrix known only by its products, by subspace iteration.
+
+    scikit-learn's `randomized_svd` needs the matrix itself and scipy's `svds` multiplies one vector
+    at a time; here the matrix is a product of sparse ones, and blocks are what makes it fast.
+    Halko, Martinsson and Tropp, SIAM Review 2011, algorithms 4.4 and 5.1.
+
+    Parameters
+    ----------
+    times, transposed
+        M @ block and M.T @ block.
+    columns
+        Number of columns of M.
+    rank
+        Triplets wanted.
+    seed
+        Of the random start.
+    iterations
+        Rounds of subspace iteration.
+
+    Returns
+    -------
+    left (rows, rank), values (rank,), right (columns, rank)
+
+    Examples
+    --------
+    >>> M = np.diag([3.0, 2.0, 1.0])
+    >>> _, values, _ = truncated_svd(lambda b: M @ b, lambda b: M.T @ b, 3, 2, seed=0)
+    >>> values.round(6).tolist()
+    [3.0, 2.0]
+    """
+    oversampled = min(rank + 10, columns)
+    rng = np.random.default_rng(seed)
+    basis = rng.standard_normal((columns, oversampled)).astype(np.float32)
+    for _ in range(iterations):
+        basis = np.linalg.qr(transposed(np.linalg.qr(times(basis))[0]))[0]
+    image = times(basis)
+    left, values, right = np.linalg.svd(image, full_matrices=False)
+    return left[:, :rank], values[:rank], basis @ right[:rank].T
+
+
+@dataclass(frozen=True)
+class SpectralBasis:
+    """Principal axes of the smoothed features of a graph; applies to any graph with such features.
+
+    Parameters
+    ----------
+    axes
+        Feature directions, shape (d, rank), strongest first.
+    mean
+        Mean of the smoothed features along them, shape (rank,).
+    steps
+        Propagation steps averaged over.
+    """
+
+    axes: np.ndarray
+    mean: np.ndarray
+    steps: int
+
+    def transform(self, matrix: sp.csr_array, features: Any) -> np.ndarray:
+        """Coordinates of a graph's nodes along the axes, centred, shape (n, rank), float32."""
+        projected = np.asarray(features @ self.axes, dtype=np.float32)
+        return np.asarray(smooth(matrix, projected, self.steps, average=True) - self.mean)
+
+
+def fit_spectral_basis(
+    matrix: sp.csr_array, features: Any, rank: int, steps: int, seed: int
+) -> SpectralBasis:
+    """Principal component analysis of the smoothed features.
+
+    Parameters
+    ----------
+    matrix
+        Propagation matrix (n, n), see `gcn_matrix`.
+    features
+        Dense or sparse (n, d), scaled.
+    rank
+        Axes wanted; at most min(n, d).
+    steps
+        Propagation steps to average over.
+    seed
+        Of the randomised decomposition.
+
+    Examples
+    --------
+    >>> from damrep.graph.propagation import gcn_matrix
+    >>> A = gcn_matrix(sp.csr_array(np.eye(3)))
+    >>> basis = fit_spectral_basis(A, np.diag([4.0, 1.0, 0.0]).astype("f4"), 2, steps=2, seed=0)
+    >>> basis.axes.shape
+    (3, 2)
+    """
+    n, d = features.shape
+    rank = min(rank, n, d)
+    transpose = sp.csr_array(matrix.T)
+    weights = smooth(transpose, np.full((n, 1), 1.0 / n, dtype=np.float32), steps, average=True)
+    mean = np.asarray(features.T @ weights, dtype=np.float32).ravel()
+
+    def times(block: np.ndarray) -> np.ndarray:
+        block = block.astype(np.float32)
+        out = smooth(matrix, np.asarray(features @ block), steps, average=True)
+        return np.asarray(out - mean @ block)
+
+    def transposed(block: np.ndarray) -> np.ndarray:
+        block = block.astype(np.float32)
+        back = np.asarray(features.T @ smooth(transpose, block, steps, average=True))
+        return np.asarray(back - np.outer(mean, block.sum(axis=0)))
+
+    _, _, axes = truncated_svd(times, transposed, d, rank, seed)
+    axes = np.ascontiguousarray(axes, dtype=np.float32)
+    return SpectralBasis(axes, mean @ axes, steps)
