@@ -1,0 +1,161 @@
+"""A fitted model beside what it has to be held against: its full width, PCA of that, and SVD."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.decomposition import PCA
+
+from damrep.graph.data import Graph
+from damrep.graph.estimator import DAMGraphEmbedding
+from damrep.graph.evaluate import label_split, linear_probe, link_prediction, split_links
+from damrep.masking.validation import InputError, check_choice
+
+__all__ = ["EVALUATIONS", "evaluate_embedding"]
+
+EVALUATIONS = ("auto", "probe", "links", "both", "none")
+
+LEARNED, FULL = "learned", "full width"
+SVD, PCA_OF_FULL = "svd, same dims", "pca of full, same dims"
+
+Measure = Callable[[np.ndarray], dict[str, Any]]
+
+
+def evaluate_embedding(
+    model: DAMGraphEmbedding, graph: Graph, *, evaluation: str = "auto", seed: int = 0
+) -> list[dict[str, Any]]:
+    """Measure a model just fitted on a graph, and what it is compared with.
+
+    Appends to the model's report: the rows as `measures`, how they came about under
+    `details["evaluation"]`, and a warning for every comparison it loses.
+
+    Parameters
+    ----------
+    model
+        Fitted on `graph`.
+    graph
+        With labels, for the probe.
+    evaluation
+        "probe": a linear probe on the labels. "links": the model is fitted again without 15 % of
+        the edges and has to find the 10 % of the test part. "both". "auto": the probe where there
+        are labels enough, else links where there are edges enough. "none".
+    seed
+        Of the splits.
+
+    Returns
+    -------
+    list of dict
+        Rows "name", "dims", "accuracy", "auc", "ap"; None where not measured.
+
+    Raises
+    ------
+    InputError
+        If the labels or edges are too few for the evaluation asked for.
+    """
+    check_choice("evaluation", evaluation, EVALUATIONS)
+    report = model.report_
+    rows: dict[str, dict[str, Any]] = {}
+    about: dict[str, Any] = {}
+    if evaluation in ("probe", "both", "auto"):
+        try:
+            split = label_split(graph, seed)
+            rows = _probe(model, graph, split, rows)
+            about["probe"] = {
+                "split": "given" if graph.splits else "random 10/10/80",
+                "seed": seed,
+                **{key: int(mask.sum()) for key, mask in split.items()},
+            }
+        except InputError:
+            if evaluation != "auto":
+                raise
+    if evaluation in ("links", "both") or (evaluation == "auto" and not rows):
+        try:
+            rows = _links(model, graph, seed, rows)
+            about["links"] = {"split": "85/5/10 of the edges", "seed": seed}
+        except InputError:
+            if evaluation != "auto":
+                raise
+    report.measures = list(rows.values())
+    report.details["evaluation"] = about
+    report.warnings.extend(_losses(rows))
+    return report.measures
+
+
+def _probe(
+    model: DAMGraphEmbedding,
+    graph: Graph,
+    split: dict[str, np.ndarray],
+    rows: dict[str, dict[str, Any]],
+) -> dict[str, dict[str, Any]]:
+    labels = graph.labels
+    assert labels is not None
+
+    def accuracy(embedding: np.ndarray) -> dict[str, Any]:
+        return {"accuracy": linear_probe(embedding, labels, split).accuracy}
+
+    return _compare(model, graph, accuracy, rows)
+
+
+def _links(
+    model: DAMGraphEmbedding, graph: Graph, seed: int, rows: dict[str, dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    parts = split_links(graph, seed)
+    # At the width already learned: the question is what that width is worth.
+    again = clone(model).set_params(random_state=model.report_.seed)
+    again.set_params(n_components=model.n_components_).fit(parts.train)
+
+    def ranks(embedding: np.ndarray) -> dict[str, Any]:
+        auc, ap = link_prediction(embedding, parts.test)
+        return {"auc": auc, "ap": ap}
+
+    return _compare(again, parts.train, ranks, rows)
+
+
+def _compare(
+    model: DAMGraphEmbedding, graph: Graph, measure: Measure, rows: dict[str, dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """Measure the model, its full width, SVD and PCA at the model's width; merge into rows."""
+    dims = model.n_components_
+    candidates = {LEARNED: model.embedding_}
+    if model.report_.objective != "supervised":
+        full = model.transform_full(graph)
+        candidates[FULL] = full
+        if model.report_.objective != "svd":
+            candidates[SVD] = _svd(model, graph, dims)
+        pca = PCA(min(dims, *full.shape), random_state=0)
+        candidates[PCA_OF_FULL] = pca.fit_transform(full)
+    else:
+        candidates[SVD] = _svd(model, graph, dims)
+    for name, embedding in candidates.items():
+        empty = {"name": name, "dims": embedding.shape[1], "accuracy": None, "auc": None, "ap": None}
+        rows[name] = {**rows.get(name, empty), **measure(embedding)}
+    return rows
+
+
+def _svd(model: DAMGraphEmbedding, graph: Graph, dims: int) -> np.ndarray:
+    baseline = DAMGraphEmbedding(
+        objective="svd",
+        n_components=dims,
+        max_components=max(dims, 2),
+        spectral_steps=model.spectral_steps,
+        random_state=model.report_.seed,
+    )
+    return baseline.fit(graph).embedding_
+
+
+def _losses(rows: dict[str, dict[str, Any]]) -> list[str]:
+    """A sentence for each measure on which a baseline beats the learned embedding."""
+    found = []
+    for name, allowed in ((SVD, 0.0), (PCA_OF_FULL, 0.0), (FULL, 0.01)):
+        for measure in ("accuracy", "auc"):
+            ours = rows.get(LEARNED, {}).get(measure)
+            other = rows.get(name, {}).get(measure)
+            if ours is None or other is None or other - ours <= allowed:
+                continue
+            found.append(
+                f"{name}: {measure} {other:.3f} is higher than the learned embedding's {ours:.3f}"
+            )
+    return found

@@ -1,0 +1,182 @@
+"""Fitting without labels: train wide, rotate, mask, cut."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from damrep.graph.encoders import GraphEncoder, make_encoder
+from damrep.graph.inputs import GraphInputs
+from damrep.graph.objectives import make_objective
+from damrep.graph.representation import CompactEmbedding, WideRepresentation
+from damrep.graph.settings import EmbeddingSettings
+from damrep.graph.spectral import fit_spectral_basis
+from damrep.masking.bottleneck import Bottleneck, BottleneckTask
+from damrep.masking.dam import DAM
+from damrep.masking.gradient import GradientWidth
+from damrep.training import local_seed, train
+
+__all__ = ["Fitted", "fit_unsupervised", "reduce_representation", "train_encoder"]
+
+# A little L2 on the bottleneck: without it the weights make up for any gate and nothing but noise
+# would hold beta.
+_BOTTLENECK_DECAY = 1e-2
+
+
+@dataclass
+class Fitted:
+    """What a fit leaves: the cut model, the wide one it was cut from, and what was learned.
+
+    Parameters
+    ----------
+    compact
+        The model that is kept.
+    wide
+        The representation before the cut; None where there is none to compare with.
+    initial
+        Dimensions before the cut.
+    curve
+        Pairs [dims, normalised loss].
+    gate
+        Gate values, most important first.
+    history
+        Columns of the training history.
+    loss
+        Normalised loss at the learned width.
+    classifier
+        Linear classifier on the embedding, if there were labels.
+    details
+        More for the report.
+    """
+
+    compact: CompactEmbedding
+    wide: WideRepresentation | None
+    initial: int
+    curve: list[list[float]]
+    gate: list[float]
+    history: dict[str, list[Any]]
+    loss: float
+    classifier: nn.Linear | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+def fit_unsupervised(settings: EmbeddingSettings, inputs: GraphInputs, seed: int) -> Fitted:
+    """Train the encoder wide, join it with the spectral block, reduce, cut.
+
+    The encoder's training does not depend on the price, and the curve is exact at every width, so
+    the learned width never rises with the price.
+    """
+    wide, history = _train_wide(settings, inputs, seed)
+    z = wide.fit_scales(inputs)
+    head, curve = reduce_representation(settings, z, seed, history)
+    reduce = head.compact()
+    gate = head.mask.gate().detach().flip(0).tolist()
+    width = head.mask.n_active
+    return Fitted(
+        compact=wide.compact(reduce),
+        wide=wide,
+        initial=int(z.shape[1]),
+        curve=curve,
+        gate=gate,
+        history=history,
+        loss=curve[width - 1][1],
+        details={"hidden_widths": [] if wide.encoder is None else wide.encoder.widths[:-1]},
+    )
+
+
+def _train_wide(
+    settings: EmbeddingSettings, inputs: GraphInputs, seed: int
+) -> tuple[WideRepresentation, dict[str, list[Any]]]:
+    limit = min(inputs.num_nodes, inputs.num_features)
+    only_spectral = settings.resolved_objective == "svd"
+    spectral = None
+    rank = 0
+    if only_spectral or settings.spectral_weight > 0:
+        share = settings.max_components if only_spectral else settings.max_components // 2
+        rank = min(share, limit)
+    if rank:
+        spectral = fit_spectral_basis(
+            inputs.matrix, inputs.features, rank, settings.spectral_steps, seed
+        )
+    encoder, history = None, {}
+    if not only_spectral:
+        encoder, history = train_encoder(settings, inputs, settings.max_components - rank, seed)
+    wide = WideRepresentation(encoder, spectral, settings.smoothing, settings.spectral_weight)
+    return wide, history
+
+
+def train_encoder(
+    settings: EmbeddingSettings, inputs: GraphInputs, width: int, seed: int
+) -> tuple[GraphEncoder, dict[str, list[Any]]]:
+    """An encoder trained on the objective, its hidden masks (if any) learned and cut."""
+    hidden = list(settings.hidden)
+    with local_seed(seed):
+        encoder = make_encoder(
+            settings.encoder,
+            inputs.num_features,
+            [*hidden, width],
+            masked=[settings.mask_hidden] * len(hidden) + [False],
+        )
+        task = make_objective(
+            settings.resolved_objective, encoder, inputs, settings.feature_dropout
+        )
+    masked = any(isinstance(mask, DAM) for mask in encoder.masks)
+    strategy = GradientWidth(encoder, settings.price) if masked else None
+    if strategy is not None:
+        strategy.model = task.module
+    options = settings.training_options(seed)
+    history = train(task, settings.mask_training(options) if masked else options, strategy)
+    return encoder.cpu().compact() if masked else encoder.cpu(), history.to_dict()
+
+
+def reduce_representation(
+    settings: EmbeddingSettings, z: Tensor, seed: int, history: dict[str, list[Any]]
+) -> tuple[Bottleneck, list[list[float]]]:
+    """Rotate a representation and choose how many units to keep.
+
+    Returns
+    -------
+    Bottleneck
+        With its mask set.
+    list of [dims, normalised loss]
+        Measured on nodes held out, one of ten by default.
+    """
+    rows = np.random.default_rng(seed).permutation(len(z))
+    held = int(settings.validation_fraction * len(z))
+    head = Bottleneck(z.shape[1])
+    if held:
+        losses = head.fit_rotation(z[rows[held:]], z[rows[:held]], rotate=settings.rotate)
+    else:
+        losses = head.fit_rotation(z, rotate=settings.rotate)
+    if settings.n_components is None and settings.strategy == "gradient":
+        head.fit_rotation(z, rotate=settings.rotate)
+        width = _learn_width(settings, head, seed, history)
+    else:
+        budget = settings.n_components
+        width = head.choose_width(losses, settings.price, None if budget is None else min(
+            budget, len(losses)))
+        head.fit_rotation(z, rotate=settings.rotate)
+    head.mask.set_width(width)
+    head.absorb_gates()
+    return head, [[m + 1, loss] for m, loss in enumerate(losses)]
+
+
+def _learn_width(
+    settings: EmbeddingSettings, head: Bottleneck, seed: int, history: dict[str, list[Any]]
+) -> int:
+    """The paper's way: beta moves with the weights, under the priced penalty."""
+    options = settings.training_options(
+        seed,
+        lr=1e-3,
+        weight_decay=_BOTTLENECK_DECAY,
+        patience=None,
+        description="bottleneck",
+    )
+    strategy = GradientWidth(head, settings.price)
+    rows = train(BottleneckTask(head), settings.mask_training(options), strategy).to_dict()
+    history.update({f"bottleneck.{key}": values for key, values in rows.items()})
+    return head.cpu().mask.n_active

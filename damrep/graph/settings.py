@@ -1,0 +1,116 @@
+"""Everything `DAMGraphEmbedding` can be asked for, checked once, before anything is read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from damrep.graph.encoders import ENCODERS
+from damrep.graph.objectives import OBJECTIVES
+from damrep.masking.validation import (
+    InputError,
+    check_choice,
+    check_count,
+    check_number,
+    check_price,
+    check_width,
+)
+from damrep.training import TrainingOptions
+
+__all__ = ["OBJECTIVE_NAMES", "STRATEGIES", "EmbeddingSettings"]
+
+OBJECTIVE_NAMES = ("auto", *OBJECTIVES, "supervised", "svd")
+STRATEGIES = ("search", "gradient")
+
+
+@dataclass(frozen=True)
+class EmbeddingSettings:
+    """Checked arguments of `DAMGraphEmbedding`, where each is described.
+
+    Raises
+    ------
+    InputError
+        If a value is out of range.
+    TypeError
+        If it is of the wrong type.
+    """
+
+    encoder: str
+    objective: str
+    price: float
+    n_components: int | None
+    max_components: int
+    strategy: str
+    hidden: Sequence[int]
+    mask_hidden: bool
+    spectral_weight: float
+    spectral_steps: int
+    smoothing: int
+    rotate: bool
+    feature_dropout: float
+    max_epochs: int
+    lr: float
+    weight_decay: float
+    patience: int | None
+    validation_fraction: float
+    device: str
+    precision: str
+    random_state: Any = field(repr=False)
+    verbose: int = 0
+
+    def __post_init__(self) -> None:
+        check_choice("encoder", self.encoder, tuple(ENCODERS))
+        check_choice("objective", self.objective, OBJECTIVE_NAMES)
+        check_choice("strategy", self.strategy, STRATEGIES)
+        check_price(self.price)
+        check_count("max_components", self.max_components, minimum=1)
+        if self.n_components is not None:
+            check_width(self.n_components, self.max_components, "n_components")
+        if isinstance(self.hidden, str | int) or not hasattr(self.hidden, "__iter__"):
+            raise TypeError(f"hidden must be a sequence of widths, got {self.hidden!r}")
+        for width in self.hidden:
+            check_count("hidden", width, minimum=1)
+        if self.mask_hidden and not len(self.hidden):
+            raise InputError("mask_hidden=True needs hidden layers, got hidden=()")
+        check_number("spectral_weight", self.spectral_weight, low=0.0)
+        check_count("spectral_steps", self.spectral_steps, minimum=1)
+        check_count("smoothing", self.smoothing, minimum=0)
+        check_number("feature_dropout", self.feature_dropout, low=0.0)
+        check_number("validation_fraction", self.validation_fraction, low=0.0)
+        if self.feature_dropout >= 1 or self.validation_fraction >= 1:
+            raise InputError(
+                "feature_dropout and validation_fraction must be below 1, got "
+                f"{self.feature_dropout} and {self.validation_fraction}"
+            )
+        self.training_options(seed=0)
+
+    @property
+    def resolved_objective(self) -> str:
+        """The objective "auto" stands for, or the one asked for."""
+        if self.objective != "auto":
+            return self.objective
+        return "reconstruction" if self.encoder == "autoencoder" else "ggd"
+
+    def mask_training(self, options: TrainingOptions) -> TrainingOptions:
+        """The same options where a mask learns beside the weights.
+
+        Adam moves beta by about its learning rate a step, whatever the price, and it has to travel
+        its span of 5 with steps to spare.
+        """
+        return replace(options, max_epochs=max(self.max_epochs, 500), beta_lr=0.02)
+
+    def training_options(self, seed: int, **changes: Any) -> TrainingOptions:
+        """Options of the encoder's training."""
+        options: dict[str, Any] = {
+            "max_epochs": self.max_epochs,
+            "lr": self.lr,
+            "weight_decay": self.weight_decay,
+            "patience": self.patience,
+            "device": self.device,
+            "precision": self.precision,
+            "verbose": self.verbose,
+            "description": self.resolved_objective,
+            "seed": seed,
+        }
+        return TrainingOptions(**{**options, **changes})

@@ -1,0 +1,224 @@
+"""Fitting with labels: a DAM-masked classifier whose last representation is the embedding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from damrep.graph.encoders import GraphEncoder, make_encoder
+from damrep.graph.fitting import Fitted
+from damrep.graph.inputs import GraphInputs
+from damrep.graph.objectives import GraphTask
+from damrep.graph.propagation import smooth
+from damrep.graph.representation import CompactEmbedding
+from damrep.graph.settings import EmbeddingSettings
+from damrep.masking.gradient import GradientWidth
+from damrep.masking.rotation import rotate_latent
+from damrep.masking.search import exact_width
+from damrep.masking.validation import InputError
+from damrep.training import local_seed, train
+
+__all__ = ["fit_supervised"]
+
+_DROPOUT = 0.5
+_PATIENCE = 50
+
+
+class Classification(GraphTask):
+    """Cross-entropy of the training labels, as a share of that of their class frequencies."""
+
+    def __init__(
+        self,
+        encoder: GraphEncoder,
+        inputs: GraphInputs,
+        feature_dropout: float,
+        labels: np.ndarray,
+        rows: np.ndarray,
+        held_out: np.ndarray,
+        smoothing: int,
+    ) -> None:
+        self.classes = int(labels.max()) + 1
+        self.smoothing = smoothing
+        super().__init__(encoder, inputs, feature_dropout)
+        self.smoother = inputs.operator("gcn")
+        self.labels = torch.from_numpy(labels.astype(np.int64))
+        self.rows, self.held_out = torch.from_numpy(rows), torch.from_numpy(held_out)
+        shares = np.bincount(labels[rows], minlength=self.classes) / len(rows)
+        self.reference = float(-(shares[shares > 0] * np.log(shares[shares > 0])).sum())
+
+    def parts(self, width: int) -> dict[str, nn.Module]:
+        """The linear classifier."""
+        return {"classifier": nn.Linear(width, self.classes)}
+
+    def place(self, device: torch.device) -> None:
+        """Move the labels too."""
+        super().place(device)
+        self.labels = self.labels.to(device)
+        self.smoother = self.smoother.to(device)
+        self.rows, self.held_out = self.rows.to(device), self.held_out.to(device)
+
+    def represent(self, keep: Tensor | None) -> Tensor:
+        """Masked representation of all nodes, smoothed."""
+        first = self.encoder.layers[0].project_features(self.x, keep)
+        hidden = self.encoder.forward_projected(first, self.operator)
+        smoothed: Tensor = smooth(self.smoother, hidden, self.smoothing)
+        return smoothed
+
+    def cross_entropy(self, logits: Tensor, rows: Tensor) -> Tensor:
+        """Normalised cross-entropy of some nodes."""
+        return F.cross_entropy(logits[rows], self.labels[rows]) / self.reference
+
+    def loss(self, batch: dict[str, Tensor]) -> Tensor:
+        """Loss of the training labels, units dropped at random before the classifier."""
+        z = F.dropout(self.represent(batch["keep"]), _DROPOUT, self.module.training)
+        return self.cross_entropy(self.module["classifier"](z), self.rows)
+
+    def validation_loss(self) -> float:
+        """Loss of the held-out labels."""
+        logits = self.module["classifier"](self.represent(None))
+        return float(self.cross_entropy(logits, self.held_out))
+
+
+def fit_supervised(
+    settings: EmbeddingSettings,
+    inputs: GraphInputs,
+    labels: np.ndarray,
+    train_rows: np.ndarray,
+    held_out: np.ndarray | None,
+    seed: int,
+) -> Fitted:
+    """Train encoder and classifier, learn the width of what stands between them, cut.
+
+    "search": trained wide, the representation is rotated against the classifier and cut where
+    another unit no longer lowers the held-out cross-entropy by its price; what a linear classifier
+    can use is at most one dimension a class. "gradient": a mask on the representation is trained
+    with the weights. A budget is trained directly at that width.
+
+    Parameters
+    ----------
+    settings, inputs, seed
+        As for `fit_unsupervised`.
+    labels
+        Class of each node, (n,), -1 where unknown.
+    train_rows, held_out
+        Node positions to learn from and to hold out; None takes a share of the former.
+    """
+    train_rows, held_out = _split(settings, labels, train_rows, held_out, seed)
+    budget = settings.n_components
+    gradient = settings.strategy == "gradient" and budget is None
+    widths = [*settings.hidden, settings.max_components if budget is None else budget]
+    with local_seed(seed):
+        encoder = make_encoder(
+            settings.encoder,
+            inputs.num_features,
+            widths,
+            masked=[settings.mask_hidden] * (len(widths) - 1) + [gradient],
+        )
+        task = Classification(
+            encoder,
+            inputs,
+            settings.feature_dropout,
+            labels,
+            train_rows,
+            held_out,
+            settings.smoothing,
+        )
+    masked = settings.mask_hidden or gradient
+    strategy = GradientWidth(task.module, settings.price) if masked else None
+    options = settings.training_options(seed, patience=settings.patience or _PATIENCE)
+    if masked:
+        options = settings.mask_training(options)
+    history = train(task, options, strategy)
+    task.module.cpu()
+    task.place(torch.device("cpu"))
+    encoder_gate = encoder.masks[-1].gate().detach() if gradient else None
+    if masked:
+        task.encoder = encoder.compact()
+    with torch.no_grad():
+        z = task.represent(None)
+    if gradient or budget is not None:
+        # Open units in mask order, the last first; without a mask they are in no order.
+        gates = torch.ones(z.shape[1]) if encoder_gate is None else encoder_gate
+        order = torch.nonzero(gates > 0).flatten().flip(0)
+        weight = task.module["classifier"].weight.detach()[:, order]
+        bias = task.module["classifier"].bias.detach()
+        reduce = torch.eye(z.shape[1]).flip(0)
+        gate = gates.flip(0).tolist()
+        loss = float(task.cross_entropy(z @ reduce.T @ weight.T + bias, task.held_out))
+        curve = [[len(order), loss]]
+    else:
+        reduce, weight, bias, curve, gate = _cut(settings, task, z)
+        loss = curve[len(reduce) - 1][1]
+    classifier = nn.Linear(len(reduce), task.classes)
+    with torch.no_grad():
+        classifier.weight.copy_(weight)
+        classifier.bias.copy_(bias)
+    return Fitted(
+        compact=CompactEmbedding(
+            task.encoder, reduce.contiguous(), None, torch.zeros(len(reduce)), settings.smoothing, 0
+        ),
+        wide=None,
+        initial=settings.max_components,
+        curve=curve,
+        gate=gate,
+        history=history.to_dict(),
+        loss=loss,
+        classifier=classifier,
+        details={"hidden_widths": task.encoder.widths[:-1], "reference_loss": task.reference},
+    )
+
+
+def _cut(
+    settings: EmbeddingSettings, task: Classification, z: Tensor
+) -> tuple[Tensor, Tensor, Tensor, list[list[float]], list[float]]:
+    """Rotate the representation against the classifier; keep what earns its price."""
+    classifier: Any = task.module["classifier"]
+    mean = z.mean(dim=0)
+    centred = (z - mean).double()
+    found = rotate_latent(
+        classifier.weight.detach().double(), centred.T @ centred / len(z), ascending=False
+    )
+    useful = min(task.classes, z.shape[1])
+    transform = found.transform[:useful].float()
+    weight = found.decoder_weight[:, :useful].float()
+    bias = classifier.bias.detach()
+    codes = z @ transform.T
+    centre = transform @ mean
+    losses = []
+    for m in range(1, useful + 1):
+        logits = codes[:, :m] @ weight[:, :m].T + bias + weight[:, m:] @ centre[m:]
+        losses.append(float(task.cross_entropy(logits, task.held_out)))
+    width = exact_width(losses, settings.price)
+    # A unit cut away is replaced by its mean.
+    bias = bias + weight[:, width:] @ centre[width:]
+    curve = [[m + 1, loss] for m, loss in enumerate(losses)]
+    gate = [1.0] * width + [0.0] * (z.shape[1] - width)
+    return transform[:width], weight[:, :width], bias, curve, gate
+
+
+def _split(
+    settings: EmbeddingSettings,
+    labels: np.ndarray,
+    rows: np.ndarray,
+    held_out: np.ndarray | None,
+    seed: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    rows = rows[labels[rows] >= 0]
+    if len(np.unique(labels[rows])) < 2:
+        raise InputError("y: expected at least two classes among the labelled nodes")
+    if held_out is not None and (labels[held_out] >= 0).any():
+        return rows, held_out[labels[held_out] >= 0]
+    order = np.random.default_rng(seed).permutation(rows)
+    count = max(1, int(settings.validation_fraction * len(rows)))
+    # One node of each class stays in training whatever the draw.
+    firsts = {int(labels[node]): node for node in order[::-1]}
+    free = order[~np.isin(order, list(firsts.values()))]
+    held = free[:count]
+    if len(held) == 0:
+        held = order
+    kept = rows if len(held) == len(order) else rows[~np.isin(rows, held)]
+    return kept, held

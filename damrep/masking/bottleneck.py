@@ -1,0 +1,267 @@
+"""The DAM bottleneck: an ordered, masked linear autoencoder on a representation.
+
+A contrastive encoder cannot be masked on its own output: its loss has a tipping point beyond which
+it falls to one dimension, or it standardises the mask away. The bottleneck leaves that loss whole.
+It reads the finished representation z, rotates it (`damrep.masking.rotation`), masks the rotated
+units in order of the variance they carry, and is charged for what it cannot reconstruct, as a share
+of the variance of z. So a price means the same here as everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from damrep.masking.dam import DAM
+from damrep.masking.rotation import rotate_latent
+from damrep.masking.search import exact_width
+from damrep.masking.validation import InputError, check_width
+
+__all__ = ["Bottleneck", "BottleneckTask"]
+
+
+class Bottleneck(nn.Module):
+    """A masked linear autoencoder z -> codes -> z whose units are in order of what they carry.
+
+    Parameters
+    ----------
+    num_features
+        Width n of the representation z.
+    gate, span
+        Of the mask, see `DAM`.
+
+    Attributes
+    ----------
+    encoder, decoder : nn.Linear
+        n -> n maps either side of the mask.
+    mask : DAM
+        Over the n units between them; the strongest unit is the last.
+
+    Examples
+    --------
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> z = torch.randn(200, 2, generator=generator) @ torch.randn(2, 6, generator=generator)
+    >>> head = Bottleneck(6)
+    >>> losses = head.fit_rotation(z, held_out=z[:50])
+    >>> head.choose_width(losses, price=0.01)
+    2
+    >>> head.compact().weight.shape
+    torch.Size([2, 6])
+    """
+
+    def __init__(self, num_features: int, gate: str = "relu_tanh", span: float = 5.0) -> None:
+        super().__init__()
+        self.encoder = nn.Linear(num_features, num_features)
+        self.mask = DAM(num_features, gate=gate, span=span)
+        self.decoder = nn.Linear(num_features, num_features)
+
+    @property
+    def num_features(self) -> int:
+        """Width n of the representation."""
+        return int(self.encoder.in_features)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Gated codes of z, shape (..., n), in mask order (strongest last)."""
+        codes: Tensor = self.mask(self.encoder(z))
+        return codes
+
+    def reconstruct(self, z: Tensor) -> Tensor:
+        """What the open units say z was, shape (..., n)."""
+        out: Tensor = self.decoder(self(z))
+        return out
+
+    def fit_rotation(
+        self, z: Tensor, held_out: Tensor | None = None, rotate: bool = True
+    ) -> list[float]:
+        """Set encoder and decoder to the best linear map, and say what each width leaves over.
+
+        Parameters
+        ----------
+        z
+            Representation to fit, shape (N, n).
+        held_out
+            Rows to measure the loss on, shape (M, n); `z` itself if None.
+        rotate
+            False keeps the coordinates of z as the units, in the order they have, and only fits
+            the decoder: the mask as it was before rotation, kept for comparison.
+
+        Returns
+        -------
+        list of float
+            Normalised loss with the strongest m units open, for m = 1 .. n: squared error over
+            that of the column means of `z`.
+
+        Raises
+        ------
+        InputError
+            If the shape does not fit or z is constant.
+        """
+        n = self.num_features
+        if z.dim() != 2 or z.shape[1] != n:
+            raise InputError(f"z must have shape (N, {n}), got {tuple(z.shape)}")
+        mean = z.mean(dim=0)
+        moment = _second_moment(z, mean)
+        trial = moment if held_out is None else _second_moment(held_out, mean)
+        if not float(moment.trace()) > 0:
+            raise InputError("the representation is constant: there is nothing to reduce")
+        if rotate:
+            # The first decoder is the identity; its rotation is the principal axes of z.
+            rotation = rotate_latent(torch.eye(n, dtype=torch.float64), moment)
+            into, out = rotation.transform, rotation.decoder_weight
+            # That rotation shares a unit's size between encoder and decoder. Here the codes are
+            # the embedding, so they get all of it: a unit is as large as what it carries.
+            size = out.norm(dim=0)
+            size = torch.where(size > 0, size, torch.ones_like(size))
+            into, out = into * size[:, None], out / size
+        else:
+            into, out = torch.eye(n, dtype=torch.float64), torch.eye(n, dtype=torch.float64)
+        losses = _nested_losses(into, moment, trial)
+        with torch.no_grad():
+            self.encoder.weight.copy_(into)
+            self.encoder.bias.copy_(-(into @ mean.double().cpu()))
+            self.decoder.weight.copy_(out)
+            self.decoder.bias.copy_(mean)
+        self._moment = moment
+        return losses
+
+    def choose_width(
+        self, losses: Iterable[float], price: float | None = None, width: int | None = None
+    ) -> int:
+        """Open as many units as their price is worth, or exactly `width`, and fit the decoder.
+
+        Parameters
+        ----------
+        losses
+            From `fit_rotation`.
+        price
+            Share of the variance a unit must earn.
+        width
+            A budget; the price is then not looked at.
+
+        Returns
+        -------
+        int
+            The number of open units. For given losses it never rises with the price.
+
+        Raises
+        ------
+        InputError
+            If neither is given, or they are out of range.
+        """
+        if width is None:
+            if price is None:
+                raise InputError("choose_width needs a price or a width")
+            width = exact_width(list(losses), price)
+        check_width(width, self.num_features)
+        self.mask.set_width(width)
+        self.refit_decoder()
+        return width
+
+    def refit_decoder(self) -> None:
+        """Least-squares decoder for the open units and their gates as they are."""
+        if not hasattr(self, "_moment"):
+            raise InputError("refit_decoder needs fit_rotation first")
+        with torch.no_grad():
+            gate = self.mask.gate().double().cpu()
+            into = self.encoder.weight.double().cpu() * gate[:, None]
+            weight = _least_squares(into, self._moment)
+            # The mean of z goes through the encoder to the zero code, so it stays the bias.
+            self.decoder.weight.copy_(weight)
+
+    def absorb_gates(self) -> None:
+        """Scale the open units up by what their gates take away, and fit the decoder.
+
+        The gated codes are then the rotated coordinates themselves, whatever the gate's shape: a
+        unit just open would otherwise come out small for no reason but its place.
+        """
+        with torch.no_grad():
+            gate = self.mask.gate()
+            up = torch.where(gate > 0, 1.0 / gate.clamp(min=1e-12), torch.ones_like(gate))
+            self.encoder.weight.mul_(up[:, None])
+            self.encoder.bias.mul_(up)
+        self.refit_decoder()
+
+    def compact(self) -> nn.Linear:
+        """The encoder cut to the open units, gates folded in, most important unit first.
+
+        Returns
+        -------
+        nn.Linear
+            n -> n_active; its outputs are the open units of `forward`, in reverse order.
+        """
+        order = torch.nonzero(self.mask.active).flatten().flip(0)
+        gate = self.mask.gate().detach()[order]
+        small = nn.Linear(self.num_features, len(order))
+        with torch.no_grad():
+            small.weight.copy_(self.encoder.weight[order] * gate[:, None])
+            small.bias.copy_(self.encoder.bias[order] * gate)
+        return small.to(self.encoder.weight)
+
+
+class BottleneckTask:
+    """Trains a rotated bottleneck by gradient: the paper's single stage, for `damrep.training`.
+
+    The squared error of a linear autoencoder depends on the data through their second moment alone,
+    so a step costs n^3 whatever the number of rows, and the gradient is exact.
+
+    Parameters
+    ----------
+    bottleneck
+        After `fit_rotation`.
+    """
+
+    def __init__(self, bottleneck: Bottleneck) -> None:
+        moment = bottleneck._moment
+        self.module = bottleneck
+        self._moment = (moment / moment.trace()).float()
+
+    def place(self, device: torch.device) -> None:
+        """Move the second moment to the device of the training."""
+        self._moment = self._moment.to(device)
+
+    def batches(self, generator: torch.Generator) -> Iterable[Any]:
+        """One full-batch step an epoch."""
+        return [None]
+
+    def loss(self, batch: Any) -> Tensor:
+        """Share of the variance that is not reconstructed."""
+        head = self.module
+        across = head.decoder.weight @ (head.mask.gate()[:, None] * head.encoder.weight)
+        residual = torch.eye(len(across), device=across.device, dtype=across.dtype) - across
+        return ((residual @ self._moment) * residual).sum()
+
+
+def _second_moment(z: Tensor, mean: Tensor) -> Tensor:
+    centred = (z - mean).double()
+    return (centred.T @ centred / len(z)).cpu()
+
+
+def _nested_losses(into: Tensor, moment: Tensor, trial: Tensor) -> list[float]:
+    """Share of `trial` left when it is predicted, by least squares, from the last m rows of T z.
+
+    Gram-Schmidt over the units, strongest first, under the inner product of `moment`; each new
+    direction takes its own part of the variance, so one pass gives every width.
+    """
+    n = len(into)
+    flipped = into.flip(0)
+    codes = flipped @ moment @ flipped.T
+    # Far above rounding, far below anything a unit could earn: empty units stay empty.
+    jitter = 1e-9 * float(torch.diagonal(codes).max())
+    lower = torch.linalg.cholesky(codes + jitter * torch.eye(n, dtype=codes.dtype))
+    ortho = torch.linalg.solve_triangular(lower, flipped, upper=False)  # unit variance, nested
+    decoder = moment @ ortho.T  # column k: what direction k tells of z
+    # |z - sum_k d_k o_k z|^2 with nested k: cross terms and squares, accumulated.
+    cross = torch.einsum("ik,ki->k", trial @ ortho.T, decoder.T)
+    gram = (decoder.T @ decoder) * (ortho @ trial @ ortho.T)
+    squares = torch.diagonal(torch.cumsum(torch.cumsum(gram, 0), 1))
+    left = trial.trace() - 2 * torch.cumsum(cross, 0) + squares
+    return [float(value) for value in (left / trial.trace()).clamp(min=0.0)]
+
+
+def _least_squares(into: Tensor, moment: Tensor) -> Tensor:
+    """W minimising E|z - W T z|^2 for E[zz'] = moment; T may have zero rows."""
+    codes = into @ moment @ into.T
+    return (moment @ into.T) @ torch.linalg.pinv(codes, hermitian=True, rtol=1e-13)
