@@ -19,6 +19,7 @@ from damrep.graph.propagation import SparseOperator
 from damrep.masking.compaction import slice_linear
 from damrep.masking.dam import DAM
 from damrep.masking.validation import InputError, check_choice
+from damrep.training.seeding import local_seed
 
 __all__ = [
     "ENCODERS",
@@ -33,12 +34,25 @@ Features = Tensor | SparseOperator
 
 
 def _project(x: Features, linear: Any, keep: Tensor | None) -> Tensor:
-    """x W' without the bias; sparse features are never made dense.
+    """Multiply: x W', without the bias; sparse features are never made dense.
 
-    Dropping feature columns is done on W, which is the same and does not copy x.
+    Dropping feature columns is done on W, which is the same and does not copy x; so is gating.
     """
     weight = linear.weight if keep is None else linear.weight * keep
-    return x @ weight.t() if isinstance(x, SparseOperator) else F.linear(x, weight)
+    if isinstance(x, SparseOperator):
+        return x @ weight.t()
+    return F.linear(x.to(weight.dtype), weight)  # the weights' precision is the training's
+
+
+def _scaled(bias: Tensor, scale: Tensor | None) -> Tensor:
+    return bias if scale is None else bias * scale
+
+
+def _outer(rows: Tensor | None, cols: Tensor | None) -> Tensor | None:
+    """Factors of a weight matrix by rows and columns, (m, n), or what broadcasts to it."""
+    if rows is None:
+        return cols
+    return rows[:, None] if cols is None else rows[:, None] * cols
 
 
 def _reorder(h: Tensor, order: Tensor | None) -> Tensor:
@@ -78,10 +92,12 @@ class GCNLayer(GCNConv):
         """The part that does not depend on the edges."""
         return _project(x, self.lin, keep)
 
-    def propagate_features(self, h: Tensor, operator: SparseOperator) -> Tensor:
-        """The part that does."""
+    def propagate_features(
+        self, h: Tensor, operator: SparseOperator, scale: Tensor | None = None
+    ) -> Tensor:
+        """The part that does; `scale` is what the projection's rows were multiplied by."""
         out = operator @ h
-        return out if self.bias is None else out + self.bias
+        return out if self.bias is None else out + _scaled(self.bias, scale)
 
     def cut(self, rows: Tensor, cols: Tensor | None, scale: Tensor) -> GCNLayer:
         """A smaller layer: some outputs, times `scale`, of some inputs."""
@@ -110,10 +126,12 @@ class SAGELayer(SAGEConv):
         """Neighbour and own projections side by side."""
         return torch.cat([_project(x, self.lin_l, keep), _project(x, self.lin_r, keep)], dim=1)
 
-    def propagate_features(self, h: Tensor, operator: SparseOperator) -> Tensor:
+    def propagate_features(
+        self, h: Tensor, operator: SparseOperator, scale: Tensor | None = None
+    ) -> Tensor:
         """Aggregate the neighbours' part, add the node's own."""
         width = h.shape[1] // 2
-        return operator @ h[:, :width] + self.lin_l.bias + h[:, width:]
+        return operator @ h[:, :width] + _scaled(self.lin_l.bias, scale) + h[:, width:]
 
     def cut(self, rows: Tensor, cols: Tensor | None, scale: Tensor) -> SAGELayer:
         """A smaller layer: some outputs, times `scale`, of some inputs."""
@@ -145,11 +163,13 @@ class PropagatedLinear(nn.Module):
         """The part that does not depend on the edges."""
         return _project(x, self.lin, keep)
 
-    def propagate_features(self, h: Tensor, operator: SparseOperator) -> Tensor:
-        """The part that does."""
+    def propagate_features(
+        self, h: Tensor, operator: SparseOperator, scale: Tensor | None = None
+    ) -> Tensor:
+        """The part that does; `scale` is what the projection's rows were multiplied by."""
         for _ in range(self.steps):
             h = operator @ h
-        return h + self.lin.bias
+        return h + _scaled(self.lin.bias, scale)
 
     def cut(self, rows: Tensor, cols: Tensor | None, scale: Tensor) -> PropagatedLinear:
         """A smaller layer: some outputs, times `scale`, of some inputs."""
@@ -185,6 +205,10 @@ class GraphEncoder(nn.Module):
     """
 
     propagation = "gcn"
+    # Typed once for all, since `nn.Module` gives its attributes out as tensors or modules.
+    layers: Any
+    activations: Any
+    masks: Any
 
     def __init__(
         self,
@@ -217,9 +241,7 @@ class GraphEncoder(nn.Module):
         """Width of each layer's output."""
         return [int(_width(layer)) for layer in self.layers]
 
-    def forward(
-        self, x: Features, operator: SparseOperator, order: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, x: Features, operator: SparseOperator, order: Tensor | None = None) -> Tensor:
         """Representations of the nodes.
 
         Parameters
@@ -240,13 +262,20 @@ class GraphEncoder(nn.Module):
     def forward_projected(
         self, first: Tensor, operator: SparseOperator, order: Tensor | None = None
     ) -> Tensor:
-        """From the first layer's projection on, so that several views can share it."""
+        """From the first layer's projection on, so that several views can share it.
+
+        Masks act on weights, as in `compact`: those are small beside the representations of all
+        nodes. A hidden mask's gate goes into the layer behind it, the last one's into its own.
+        """
         h = self.layers[0].propagate_features(_reorder(first, order), operator)
-        h = self.masks[0](self.activations[0](h))
-        for layer, act, mask in zip(
-            self.layers[1:], self.activations[1:], self.masks[1:], strict=True
-        ):
-            h = mask(act(layer.propagate_features(layer.project_features(h), operator)))
+        h = self.activations[0](h)
+        if len(self.layers) == 1:
+            return self.masks[0](h)
+        gates = [mask.gate() if isinstance(mask, DAM) else None for mask in self.masks]
+        for i in range(1, len(self.layers)):
+            layer, own = self.layers[i], gates[i] if i == len(self.layers) - 1 else None
+            projected = layer.project_features(h, _outer(own, gates[i - 1]))
+            h = self.activations[i](layer.propagate_features(projected, operator, own))
         return h
 
     def compact(self) -> GraphEncoder:
@@ -256,6 +285,11 @@ class GraphEncoder(nn.Module):
         into the layer before. Outputs of a masked last layer come in index order, closed ones left
         out.
         """
+        # PyG's layers draw weights when they are made; that must not advance the global generator.
+        with local_seed(0):
+            return self._compact()
+
+    def _compact(self) -> GraphEncoder:
         cut = self.__class__.__new__(self.__class__)
         nn.Module.__init__(cut)
         layers, cols = [], None
@@ -327,6 +361,8 @@ ENCODERS: dict[str, type[GraphEncoder]] = {
 }
 
 
-def make_encoder(name: str, in_features: int, widths: Sequence[int], **options: Any) -> GraphEncoder:
+def make_encoder(
+    name: str, in_features: int, widths: Sequence[int], **options: Any
+) -> GraphEncoder:
     """An encoder by name; see `GraphEncoder` for the options."""
     return ENCODERS[check_choice("encoder", name, tuple(ENCODERS))](in_features, widths, **options)

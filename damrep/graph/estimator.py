@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from damrep.graph.convert import as_graph
 from damrep.graph.data import Graph
 from damrep.graph.fitting import Fitted, fit_unsupervised
+from damrep.graph.ids import infer_integers
 from damrep.graph.inputs import FeaturePreparation, fit_preparation
 from damrep.graph.labels import encode_labels
 from damrep.graph.settings import EmbeddingSettings
@@ -26,7 +27,11 @@ from damrep.training import resolve_seed
 __all__ = ["DAMGraphEmbedding"]
 
 
-class DAMGraphEmbedding(TransformerMixin, BaseEstimator):
+# No automatic output containers: what comes out has a row for each node, which is not what a frame
+# of edges has, so its index would not fit.
+class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class is untyped
+    TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
+):
     """Learn node embeddings of a graph, and how many dimensions they need.
 
     An encoder is trained wide. Its output, smoothed over neighbours, stands beside the spectral
@@ -44,8 +49,8 @@ class DAMGraphEmbedding(TransformerMixin, BaseEstimator):
         What it learns from. "auto" is "reconstruction" for the autoencoder and "ggd" otherwise.
         "supervised" needs labels and adds `predict`. "svd" trains nothing.
     price : float
-        Share of the representation's variance one dimension must earn to be kept (of the class
-        prior's cross-entropy for "supervised").
+        Share of the variance a node shares with its neighbours that one dimension must earn to be
+        kept (of the class prior's cross-entropy for "supervised").
     n_components : int or None
         Keep exactly that many dimensions; the price is then not looked at.
     max_components : int
@@ -107,18 +112,18 @@ class DAMGraphEmbedding(TransformerMixin, BaseEstimator):
         self,
         encoder: str = "gcn",
         objective: str = "auto",
-        price: float = 0.01,
+        price: float = 0.006,
         n_components: int | None = None,
         max_components: int = 512,
         strategy: str = "search",
         hidden: Any = (),
         mask_hidden: bool = False,
-        spectral_weight: float = 2.0,
+        spectral_weight: float = 1.5,
         spectral_steps: int = 8,
         smoothing: int = 1,
         rotate: bool = True,
         feature_dropout: float = 0.5,
-        max_epochs: int = 100,
+        max_epochs: int = 150,
         lr: float = 4e-3,
         weight_decay: float = 0.0,
         patience: int | None = None,
@@ -232,7 +237,8 @@ class DAMGraphEmbedding(TransformerMixin, BaseEstimator):
         self.n_features_in_ = preparation.num_features
         self.components_curve_ = np.array(fitted.curve, dtype=float)
         if classes is not None:
-            self.classes_ = np.array(classes)
+            # Labels that were numbers come back as numbers.
+            self.classes_ = infer_integers(np.array([str(name) for name in classes], dtype=object))
         elif hasattr(self, "classes_"):
             del self.classes_
 
@@ -334,13 +340,17 @@ class DAMGraphEmbedding(TransformerMixin, BaseEstimator):
             If the folder is not such a model, or damaged.
         """
         preparation, compact, classifier, meta = load_model(path)
-        report = FitReport.from_dict(meta["report"])
-        model = cls(**{k: v for k, v in meta["params"].items() if k in cls().get_params()})
+        try:
+            report = FitReport.from_dict(meta["report"])
+            known = cls().get_params()
+            model = cls(**{k: v for k, v in meta["params"].items() if k in known})
+            classes = None if meta["classes"] is None else tuple(meta["classes"])
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{path}: the model is damaged ({error})") from None
         fitted = Fitted(
             compact, None, report.initial_dims, report.curve, report.gate, {}, 0.0, classifier
         )
-        classes = meta["classes"]
-        model._adopt(preparation, fitted, None if classes is None else tuple(classes))
+        model._adopt(preparation, fitted, classes)
         model.report_ = report
         return model
 
@@ -357,8 +367,9 @@ def _supervision(
 ) -> tuple[np.ndarray, tuple[str, ...], np.ndarray, np.ndarray | None]:
     """Class numbers, class names, rows to learn from, rows to hold out (or None)."""
     rows, held_out = np.arange(graph.num_nodes), None
+    names: tuple[str, ...] | None
     if y is not None:
-        labels, names = encode_labels(y, graph.num_nodes)
+        labels, names = encode_labels(y, graph.num_nodes, where="y")
     elif graph.labels is not None:
         labels, names = graph.labels, graph.label_names
         if graph.splits is not None and "train" in graph.splits:

@@ -246,7 +246,8 @@ def _non_edges(graph: Graph, count: int, rng: np.random.Generator) -> np.ndarray
     n = graph.num_nodes
     arcs = graph.adjacency.tocoo()
     taken = np.unique(arcs.row.astype(np.int64) * n + arcs.col)
-    free = n * (n - 1) // 2 - len(graph.edges())
+    edges = graph.edges()
+    free = n * (n - 1) // 2 - int((edges[:, 0] != edges[:, 1]).sum())
     if free < count:
         raise InputError("graph: it is too dense to draw pairs without an edge")
     found = np.empty(0, dtype=np.int64)

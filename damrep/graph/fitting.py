@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
+import scipy.sparse as sp
 from torch import Tensor, nn
 
 from damrep.graph.encoders import GraphEncoder, make_encoder
 from damrep.graph.inputs import GraphInputs
 from damrep.graph.objectives import make_objective
+from damrep.graph.propagation import SparseOperator
 from damrep.graph.representation import CompactEmbedding, WideRepresentation
 from damrep.graph.settings import EmbeddingSettings
 from damrep.graph.spectral import fit_spectral_basis
@@ -72,7 +73,7 @@ def fit_unsupervised(settings: EmbeddingSettings, inputs: GraphInputs, seed: int
     """
     wide, history = _train_wide(settings, inputs, seed)
     z = wide.fit_scales(inputs)
-    head, curve = reduce_representation(settings, z, seed, history)
+    head, curve = reduce_representation(settings, z, inputs.matrix, seed, history)
     reduce = head.compact()
     gate = head.mask.gate().detach().flip(0).tolist()
     width = head.mask.n_active
@@ -102,7 +103,8 @@ def _train_wide(
         spectral = fit_spectral_basis(
             inputs.matrix, inputs.features, rank, settings.spectral_steps, seed
         )
-    encoder, history = None, {}
+    encoder: GraphEncoder | None = None
+    history: dict[str, list[Any]] = {}
     if not only_spectral:
         encoder, history = train_encoder(settings, inputs, settings.max_components - rank, seed)
     wide = WideRepresentation(encoder, spectral, settings.smoothing, settings.spectral_weight)
@@ -130,13 +132,31 @@ def train_encoder(
         strategy.model = task.module
     options = settings.training_options(seed)
     history = train(task, settings.mask_training(options) if masked else options, strategy)
-    return encoder.cpu().compact() if masked else encoder.cpu(), history.to_dict()
+    encoder = encoder.cpu().float()
+    return encoder.compact() if masked else encoder, history.to_dict()
 
 
 def reduce_representation(
-    settings: EmbeddingSettings, z: Tensor, seed: int, history: dict[str, list[Any]]
+    settings: EmbeddingSettings,
+    z: Tensor,
+    matrix: sp.csr_array,
+    seed: int,
+    history: dict[str, list[Any]],
 ) -> tuple[Bottleneck, list[list[float]]]:
     """Rotate a representation and choose how many units to keep.
+
+    Parameters
+    ----------
+    settings
+        Price or budget, strategy, share of nodes to hold out.
+    z
+        Wide representation (n, width).
+    matrix
+        Propagation matrix (n, n): says which nodes are neighbours.
+    seed
+        Of the nodes held out.
+    history
+        Gets the columns of a gradient strategy's training.
 
     Returns
     -------
@@ -147,19 +167,22 @@ def reduce_representation(
     """
     rows = np.random.default_rng(seed).permutation(len(z))
     held = int(settings.validation_fraction * len(z))
+    # What a node has in common with its neighbours is signal; the rest is noise of its own.
+    neighbours = SparseOperator(matrix) @ (z - z.mean(dim=0))
     head = Bottleneck(z.shape[1])
-    if held:
-        losses = head.fit_rotation(z[rows[held:]], z[rows[:held]], rotate=settings.rotate)
+    if held > 1:
+        fit, trial = rows[held:], rows[:held]
+        losses = head.fit_rotation(
+            z[fit], z[trial], settings.rotate, neighbours[fit], neighbours[trial]
+        )
+        head.fit_rotation(z, rotate=settings.rotate, partner=neighbours)
     else:
-        losses = head.fit_rotation(z, rotate=settings.rotate)
+        losses = head.fit_rotation(z, rotate=settings.rotate, partner=neighbours)
     if settings.n_components is None and settings.strategy == "gradient":
-        head.fit_rotation(z, rotate=settings.rotate)
         width = _learn_width(settings, head, seed, history)
     else:
-        budget = settings.n_components
-        width = head.choose_width(losses, settings.price, None if budget is None else min(
-            budget, len(losses)))
-        head.fit_rotation(z, rotate=settings.rotate)
+        budget = None if settings.n_components is None else min(settings.n_components, len(losses))
+        width = head.choose_width(losses, settings.price, budget)
     head.mask.set_width(width)
     head.absorb_gates()
     return head, [[m + 1, loss] for m, loss in enumerate(losses)]
@@ -174,6 +197,7 @@ def _learn_width(
         lr=1e-3,
         weight_decay=_BOTTLENECK_DECAY,
         patience=None,
+        precision="32-true",  # shares of the variance below a per mille: beyond half precision
         description="bottleneck",
     )
     strategy = GradientWidth(head, settings.price)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from damrep.graph.data import Graph
 from damrep.graph.propagation import SparseOperator, gcn_matrix, mean_matrix
-from damrep.graph.structure import StructureBasis, fit_structure_basis
+from damrep.graph.structure import StructureBasis, fit_structure_basis, neighbours
 from damrep.masking.validation import InputError
 
 __all__ = ["FeaturePreparation", "GraphInputs", "fit_preparation"]
@@ -114,11 +114,7 @@ class FeaturePreparation:
         if self.offset is not None and self.scale is not None:
             dense = features.toarray() if sp.issparse(features) else features
             features = (dense - self.offset) / self.scale
-        undirected = graph.symmetrised().adjacency
-        loops = undirected.diagonal()
-        if loops.any():
-            undirected = sp.csr_array(undirected - sp.diags_array(loops))
-            undirected.eliminate_zeros()
+        undirected = neighbours(graph)
         return GraphInputs(gcn_matrix(undirected), _scale_rows(features), undirected)
 
 
@@ -138,13 +134,13 @@ def fit_preparation(graph: Graph, rank: int, seed: int) -> FeaturePreparation:
     seed
         Of their decomposition.
     """
-    features = graph.features
+    features: Any = graph.features
     if features is None:
         return FeaturePreparation(0, structure=fit_structure_basis(graph, rank, seed))
     n, d = features.shape
     if d == 0:
         raise InputError("features: expected at least one column, got none")
-    values = features.data if sp.issparse(features) else features
+    values: Any = features.data if sp.issparse(features) else features
     zeros = 1.0 - np.count_nonzero(values) / max(1, n * d)
     if zeros > 0.5 and float(values.min(initial=0.0)) >= 0:
         return FeaturePreparation(d)
@@ -152,9 +148,7 @@ def fit_preparation(graph: Graph, rank: int, seed: int) -> FeaturePreparation:
     spread = dense.std(axis=0)
     constant = spread <= 1e-9 * np.maximum(np.abs(dense).max(axis=0), 1e-300)
     spread[constant] = 1.0
-    return FeaturePreparation(
-        d, dense.mean(axis=0).astype(np.float32), spread.astype(np.float32)
-    )
+    return FeaturePreparation(d, dense.mean(axis=0).astype(np.float32), spread.astype(np.float32))
 
 
 def _scale_rows(features: Any) -> Any:

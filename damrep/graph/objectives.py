@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,9 +38,7 @@ class GraphTask:
         Share of feature columns dropped in each step's view.
     """
 
-    def __init__(
-        self, encoder: GraphEncoder, inputs: GraphInputs, feature_dropout: float
-    ) -> None:
+    def __init__(self, encoder: GraphEncoder, inputs: GraphInputs, feature_dropout: float) -> None:
         self.encoder = encoder
         self.x = inputs.tensor()
         self.operator = inputs.operator(encoder.propagation)
@@ -76,7 +75,7 @@ class GraphTask:
 
 
 class GroupDiscrimination(GraphTask):
-    """GGD (Zheng et al., NeurIPS 2022, arXiv 2206.01535): tell nodes from nodes of a shuffled graph.
+    """GGD (Zheng et al., NeurIPS 2022, arXiv 2206.01535): nodes against those of a shuffled graph.
 
     The paper sums the outputs of a linear projection of each node; as a sum of linear maps is one
     linear map, a single score vector is learned here, at the step size the sum would have had.
@@ -129,9 +128,7 @@ class GraphInfomax(GraphTask):
 class LinkReconstruction(GraphTask):
     """GAE (Kipf and Welling, arXiv 1611.07308): edges against random pairs, by inner product."""
 
-    def __init__(
-        self, encoder: GraphEncoder, inputs: GraphInputs, feature_dropout: float
-    ) -> None:
+    def __init__(self, encoder: GraphEncoder, inputs: GraphInputs, feature_dropout: float) -> None:
         super().__init__(encoder, inputs, feature_dropout)
         arcs = inputs.adjacency.tocoo()
         upper = arcs.row < arcs.col
@@ -180,9 +177,7 @@ class MaskedFeatures(GraphTask):
     masked_share = 0.5
     rows = 2048
 
-    def __init__(
-        self, encoder: GraphEncoder, inputs: GraphInputs, feature_dropout: float
-    ) -> None:
+    def __init__(self, encoder: GraphEncoder, inputs: GraphInputs, feature_dropout: float) -> None:
         super().__init__(encoder, inputs, feature_dropout)
         self.targets = inputs.features
         mean = np.asarray(inputs.features.mean(axis=0)).ravel()
@@ -217,7 +212,7 @@ class MaskedFeatures(GraphTask):
 
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
         """Feature loss of the masked nodes."""
-        token = self.module["token"].bias
+        token: Any = self.module["token"].bias
         first = torch.where(batch["masked"][:, None], token, self.project(batch))
         z = self.encoder.forward_projected(first, self.operator)
         return self.feature_loss(self.operator @ z, batch)
@@ -270,4 +265,3 @@ def _discrimination(scores: Tensor, positives: int) -> Tensor:
     targets = torch.zeros_like(scores)
     targets[:positives] = 1.0
     return F.binary_cross_entropy_with_logits(scores, targets) / _COIN
-

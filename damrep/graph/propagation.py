@@ -104,7 +104,7 @@ class SparseOperator:
 
     def to(self, device: torch.device | str) -> SparseOperator:
         """The same operator on a device."""
-        if torch.device(device).type == "mps":  # which has no sparse tensors: products run on the CPU
+        if torch.device(device).type == "mps":  # no sparse tensors there: products run on the CPU
             return self
         moved = object.__new__(SparseOperator)
         moved.shape = self.shape
@@ -123,11 +123,18 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, matrix: Tensor, transpose: Tensor, dense: Tensor) -> Tensor:
         ctx.transpose = transpose
-        return matrix @ dense.to(matrix.dtype)
+        return _multiply(matrix, dense)
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
-        return None, None, ctx.transpose @ grads[0].contiguous().to(ctx.transpose.dtype)
+        return None, None, _multiply(ctx.transpose, grads[0].contiguous())
+
+
+def _multiply(matrix: Tensor, dense: Tensor) -> Tensor:
+    """The product in the dtype of `dense`; torch has no sparse ones in half precision."""
+    kind = torch.float64 if dense.dtype == torch.float64 else torch.float32
+    with torch.autocast(dense.device.type, enabled=False):
+        return (matrix.to(kind) @ dense.to(kind)).to(dense.dtype)
 
 
 def _csr(matrix: Any) -> sp.csr_array:

@@ -14,12 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from damrep.graph.encoders import GraphEncoder
-from damrep.graph.inputs import GraphInputs
+from damrep.graph.inputs import ROW_LENGTH, GraphInputs
 from damrep.graph.propagation import SparseOperator, smooth
 from damrep.graph.spectral import SpectralBasis
 from damrep.masking.validation import InputError
 
 __all__ = ["CompactEmbedding", "WideRepresentation"]
+
+_ROUNDING = 1e-6
 
 
 @dataclass
@@ -48,8 +50,17 @@ class WideRepresentation:
     def fit_scales(self, inputs: GraphInputs) -> Tensor:
         """Scale both blocks on a graph and return its representation, (n, width), float32."""
         blocks = self._blocks(inputs)
-        spreads = [float((b - b.mean(dim=0)).square().sum(dim=1).mean().sqrt()) for b in blocks]
-        if not any(spread > 0 for spread in spreads):
+        spreads = [_row_size(block - block.mean(dim=0)) for block in blocks]
+        # Differences that are rounding must not be blown up to unit variance. The spectral block is
+        # centred, so what it was rounded at is the size of the features.
+        sizes = [_row_size(block) for block in blocks]
+        if self.spectral is not None:
+            sizes[-1] = ROW_LENGTH
+        spreads = [
+            spread if spread > _ROUNDING * size else 0.0
+            for spread, size in zip(spreads, sizes, strict=True)
+        ]
+        if not any(spreads):
             raise InputError(
                 "graph: all nodes look alike (same features, same neighbourhoods), so there is "
                 "nothing to embed"
@@ -135,6 +146,10 @@ class CompactEmbedding:
             projected = np.asarray(inputs.features @ self.axes.numpy(), np.float32)
             total += smooth(inputs.matrix, projected, self.steps, average=True)
         return np.asarray(total + self.bias.numpy(), dtype=np.float32)
+
+
+def _row_size(block: Tensor) -> float:
+    return float(block.square().sum(dim=1).mean().sqrt())
 
 
 def _encode(encoder: GraphEncoder, inputs: GraphInputs, smoothing: int) -> Tensor:

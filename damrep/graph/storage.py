@@ -15,7 +15,7 @@ from damrep.graph.inputs import FeaturePreparation
 from damrep.graph.representation import CompactEmbedding
 from damrep.graph.structure import StructureBasis
 from damrep.masking.validation import InputError
-from damrep.training import load_folder, save_folder
+from damrep.training import load_folder, local_seed, save_folder
 
 __all__ = ["KIND", "load_model", "save_model"]
 
@@ -74,7 +74,9 @@ def load_model(
     """
     config, tensors = load_folder(path, KIND)
     try:
-        return _rebuild(config, tensors)
+        # Layers draw weights when they are made; that must not advance the global generator.
+        with local_seed(0):
+            return _rebuild(config, tensors)
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise InputError(f"{path}: the model is damaged ({error})") from None
 
@@ -99,7 +101,8 @@ def _rebuild(
     )
     classifier = None
     if "classifier.weight" in tensors:
-        classifier = nn.Linear(*reversed(tensors["classifier.weight"].shape))
+        classes, width = tensors["classifier.weight"].shape
+        classifier = nn.Linear(width, classes)
         classifier.load_state_dict(_below("classifier.", tensors))
     structure = None
     if "structure.axes" in tensors:

@@ -16,7 +16,24 @@ from damrep.graph.data import Graph
 from damrep.graph.spectral import truncated_svd
 from damrep.masking.validation import InputError
 
-__all__ = ["StructureBasis", "fit_structure_basis"]
+__all__ = ["StructureBasis", "fit_structure_basis", "neighbours"]
+
+
+def neighbours(graph: Graph) -> sp.csr_array:
+    """Adjacency of a graph made undirected, without self-loops, shape (n, n).
+
+    Examples
+    --------
+    >>> from damrep.graph.data import build_graph
+    >>> neighbours(build_graph(np.array([[1.0, 1.0], [0.0, 0.0]]))).toarray().tolist()
+    [[0.0, 1.0], [1.0, 0.0]]
+    """
+    adjacency = graph.symmetrised().adjacency
+    loops = adjacency.diagonal()
+    if loops.any():
+        adjacency = sp.csr_array(adjacency - sp.diags_array(loops))
+        adjacency.eliminate_zeros()
+    return adjacency
 
 
 @dataclass(frozen=True)
@@ -57,7 +74,7 @@ class StructureBasis:
             (np.ones(int(known.sum()), np.float32), (np.flatnonzero(known), columns[known])),
             shape=(n, m),
         )
-        adjacency = graph.symmetrised().adjacency
+        adjacency = neighbours(graph)
         return np.asarray(
             _association(adjacency @ place, adjacency, self.popularity) @ self.axes, np.float32
         )
@@ -66,7 +83,7 @@ class StructureBasis:
 def fit_structure_basis(graph: Graph, rank: int, seed: int) -> StructureBasis:
     """Factorise the structure of a graph.
 
-    The matrix is log(p(v | u) / (popularity(v) / n)) on the edges u-v, nothing below zero: what
+    The matrix is log(p(v | u) / popularity(v)) on the edges u-v, nothing below zero: what
     skip-gram with negative sampling over edges factorises (Levy and Goldberg, NIPS 2014; the sparse
     first stage of ProNE, Zhang et al., IJCAI 2019).
 
@@ -84,8 +101,8 @@ def fit_structure_basis(graph: Graph, rank: int, seed: int) -> StructureBasis:
     InputError
         If the graph has no edge but self-loops.
     """
-    adjacency = graph.symmetrised().adjacency
-    degree = np.asarray(adjacency.sum(axis=0)).ravel() - adjacency.diagonal()
+    adjacency = neighbours(graph)
+    degree = np.asarray(adjacency.sum(axis=0)).ravel()
     if not degree.any():
         raise InputError("graph: it has neither features nor edges, so nothing tells nodes apart")
     popularity = degree**0.75

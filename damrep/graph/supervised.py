@@ -133,7 +133,7 @@ def fit_supervised(
     if masked:
         options = settings.mask_training(options)
     history = train(task, options, strategy)
-    task.module.cpu()
+    task.module.cpu().float()
     task.place(torch.device("cpu"))
     encoder_gate = encoder.masks[-1].gate().detach() if gradient else None
     if masked:
@@ -144,8 +144,8 @@ def fit_supervised(
         # Open units in mask order, the last first; without a mask they are in no order.
         gates = torch.ones(z.shape[1]) if encoder_gate is None else encoder_gate
         order = torch.nonzero(gates > 0).flatten().flip(0)
-        weight = task.module["classifier"].weight.detach()[:, order]
-        bias = task.module["classifier"].bias.detach()
+        trained: Any = task.module["classifier"]
+        weight, bias = trained.weight.detach()[:, order], trained.bias.detach()
         reduce = torch.eye(z.shape[1]).flip(0)
         gate = gates.flip(0).tolist()
         loss = float(task.cross_entropy(z @ reduce.T @ weight.T + bias, task.held_out))
@@ -153,7 +153,8 @@ def fit_supervised(
     else:
         reduce, weight, bias, curve, gate = _cut(settings, task, z)
         loss = curve[len(reduce) - 1][1]
-    classifier = nn.Linear(len(reduce), task.classes)
+    # Uninitialised, since drawing initial weights would advance the global random state.
+    classifier: nn.Linear = nn.utils.skip_init(nn.Linear, len(reduce), task.classes)
     with torch.no_grad():
         classifier.weight.copy_(weight)
         classifier.bias.copy_(bias)

@@ -5,6 +5,10 @@ it falls to one dimension, or it standardises the mask away. The bottleneck leav
 It reads the finished representation z, rotates it (`damrep.masking.rotation`), masks the rotated
 units in order of the variance they carry, and is charged for what it cannot reconstruct, as a share
 of the variance of z. So a price means the same here as everywhere.
+
+Where there are two views of every row (a node and its neighbours), only the variance the two share
+is signal, and the rest noise: order and charge then go by the shared variance alone. That is what
+sets the mask apart from principal components of z.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from damrep.masking.compaction import slice_linear
 from damrep.masking.dam import DAM
 from damrep.masking.rotation import rotate_latent
 from damrep.masking.search import exact_width
@@ -54,9 +59,9 @@ class Bottleneck(nn.Module):
 
     def __init__(self, num_features: int, gate: str = "relu_tanh", span: float = 5.0) -> None:
         super().__init__()
-        self.encoder = nn.Linear(num_features, num_features)
+        self.encoder = _identity(num_features)
         self.mask = DAM(num_features, gate=gate, span=span)
-        self.decoder = nn.Linear(num_features, num_features)
+        self.decoder = _identity(num_features)
 
     @property
     def num_features(self) -> int:
@@ -74,7 +79,12 @@ class Bottleneck(nn.Module):
         return out
 
     def fit_rotation(
-        self, z: Tensor, held_out: Tensor | None = None, rotate: bool = True
+        self,
+        z: Tensor,
+        held_out: Tensor | None = None,
+        rotate: bool = True,
+        partner: Tensor | None = None,
+        held_out_partner: Tensor | None = None,
     ) -> list[float]:
         """Set encoder and decoder to the best linear map, and say what each width leaves over.
 
@@ -87,12 +97,17 @@ class Bottleneck(nn.Module):
         rotate
             False keeps the coordinates of z as the units, in the order they have, and only fits
             the decoder: the mask as it was before rotation, kept for comparison.
+        partner
+            A second view of the rows of `z`, shape (N, n). Variance is then what the two views
+            share, the positive part of their symmetrised cross-moment.
+        held_out_partner
+            The same for `held_out`.
 
         Returns
         -------
         list of float
-            Normalised loss with the strongest m units open, for m = 1 .. n: squared error over
-            that of the column means of `z`.
+            Normalised loss with the strongest m units open, for m = 1 .. n: the share of the
+            variance (about the mean of `z`) that is not reconstructed.
 
         Raises
         ------
@@ -103,9 +118,9 @@ class Bottleneck(nn.Module):
         if z.dim() != 2 or z.shape[1] != n:
             raise InputError(f"z must have shape (N, {n}), got {tuple(z.shape)}")
         mean = z.mean(dim=0)
-        moment = _second_moment(z, mean)
-        trial = moment if held_out is None else _second_moment(held_out, mean)
-        if not float(moment.trace()) > 0:
+        moment = _moment(z, mean, partner)
+        trial = moment if held_out is None else _moment(held_out, mean, held_out_partner)
+        if not (float(moment.trace()) > 0 and float(trial.trace()) > 0):
             raise InputError("the representation is constant: there is nothing to reduce")
         if rotate:
             # The first decoder is the identity; its rotation is the principal axes of z.
@@ -193,12 +208,7 @@ class Bottleneck(nn.Module):
             n -> n_active; its outputs are the open units of `forward`, in reverse order.
         """
         order = torch.nonzero(self.mask.active).flatten().flip(0)
-        gate = self.mask.gate().detach()[order]
-        small = nn.Linear(self.num_features, len(order))
-        with torch.no_grad():
-            small.weight.copy_(self.encoder.weight[order] * gate[:, None])
-            small.bias.copy_(self.encoder.bias[order] * gate)
-        return small.to(self.encoder.weight)
+        return slice_linear(self.encoder, rows=order, row_scale=self.mask.gate().detach()[order])
 
 
 class BottleneckTask:
@@ -234,9 +244,23 @@ class BottleneckTask:
         return ((residual @ self._moment) * residual).sum()
 
 
-def _second_moment(z: Tensor, mean: Tensor) -> Tensor:
+def _identity(n: int) -> nn.Linear:
+    """The identity, made without drawing weights: that would advance the global random state."""
+    made: nn.Linear = nn.utils.skip_init(nn.Linear, n, n)
+    nn.init.eye_(made.weight)
+    nn.init.zeros_(made.bias)
+    return made
+
+
+def _moment(z: Tensor, mean: Tensor, partner: Tensor | None) -> Tensor:
+    """E[z z'] about the mean; or the positive part of the shared moment of two views."""
     centred = (z - mean).double()
-    return (centred.T @ centred / len(z)).cpu()
+    if partner is None:
+        return (centred.T @ centred / len(z)).cpu()
+    other = (partner - partner.mean(dim=0)).double()
+    cross = (centred.T @ other / len(z)).cpu()
+    values, vectors = torch.linalg.eigh((cross + cross.T) / 2)
+    return (vectors * values.clamp(min=0.0)) @ vectors.T
 
 
 def _nested_losses(into: Tensor, moment: Tensor, trial: Tensor) -> list[float]:

@@ -133,7 +133,7 @@ def slice_linear(
     if col_scale is not None:
         weight = weight * col_scale.to(weight)
     # Uninitialised, since drawing initial weights would advance the global random state.
-    made: nn.Linear = nn.utils.skip_init(  # type: ignore[no-untyped-call]
+    made: nn.Linear = nn.utils.skip_init(
         nn.Linear,
         weight.shape[1],
         weight.shape[0],

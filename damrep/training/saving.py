@@ -176,7 +176,8 @@ def save_folder(
         (folder / CONFIG).write_text(
             json.dumps(whole, indent=2, allow_nan=False) + "\n", encoding="utf-8"
         )
-        safetensors.torch.save_file(held, folder / WEIGHTS)
+        # Not save_file: it leaves a file that only its owner can read.
+        (folder / WEIGHTS).write_bytes(safetensors.torch.save(held))
         for name, content in extra_files.items():
             data = content.encode("utf-8") if isinstance(content, str) else content
             (folder / name).write_bytes(data)

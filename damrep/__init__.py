@@ -1,0 +1,53 @@
+"""Learn how many dimensions an embedding needs.
+
+`DAM` is a layer that learns its own width, `DAMGraphEmbedding` an estimator that uses it to embed
+the nodes of a graph. Both are imported on first use, so that `import damrep` alone loads no torch.
+
+Examples
+--------
+>>> import damrep
+>>> damrep.DAM(8).n_active
+8
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from damrep.graph.estimator import DAMGraphEmbedding
+    from damrep.masking.dam import DAM
+    from damrep.masking.report import FitReport, learned_dimensions
+    from damrep.masking.validation import InputError
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "DAM",
+    "DAMGraphEmbedding",
+    "FitReport",
+    "InputError",
+    "__version__",
+    "learned_dimensions",
+]
+
+_HOMES = {
+    "DAM": "damrep.masking.dam",
+    "DAMGraphEmbedding": "damrep.graph.estimator",
+    "FitReport": "damrep.masking.report",
+    "InputError": "damrep.masking.validation",
+    "learned_dimensions": "damrep.masking.report",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'damrep' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,22 @@
+"""`damrep datasets`: the names that can stand for a graph."""
+
+from __future__ import annotations
+
+import click
+
+__all__ = ["datasets_command"]
+
+
+@click.command("datasets", short_help="List the data sets known by name.")
+def datasets_command() -> None:
+    """List the data sets that can be named instead of a file.
+
+    The first two come with damrep's own dependencies. The others are read from --data-root or
+    DAMREP_DATA, or downloaded where they can be.
+    """
+    from damrep import datasets
+
+    entries = [datasets.describe(name) for name in datasets.names()]
+    width = max(len(entry.name) for entry in entries)
+    for entry in entries:
+        click.echo(f"{entry.name.ljust(width)}  {entry.summary}")

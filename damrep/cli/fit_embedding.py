@@ -1,0 +1,227 @@
+"""`damrep fit-embedding`: from a graph to an embedding and the evidence for its width."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from damrep.cli.inputs import read_source
+from damrep.cli.options import GraphSource, Invocation, Price, Widths, graph_options, take_source
+from damrep.cli.outputs import (
+    EMBEDDINGS,
+    MODEL,
+    PAGE,
+    REPORT,
+    check_folder,
+    is_output_folder,
+    write_embeddings,
+)
+from damrep.cli.running import limited_threads, say, verbosity
+
+if TYPE_CHECKING:
+    from damrep.graph.data import Graph
+    from damrep.graph.estimator import DAMGraphEmbedding
+
+__all__ = ["ENCODERS", "EVALUATIONS", "OBJECTIVES", "STRATEGIES", "fit_embedding_command"]
+
+# Written out, so that --help need not import what knows them; a test holds them against it.
+ENCODERS = ("gcn", "sage", "autoencoder")
+OBJECTIVES = ("auto", "ggd", "dgi", "gae", "masked", "reconstruction", "supervised", "svd")
+STRATEGIES = ("search", "gradient")
+EVALUATIONS = ("auto", "probe", "links", "both", "none")
+PRICE, MAX_DIMS, EPOCHS = 0.006, 512, 150
+
+_ROW_NOTES = {
+    "learned": "this embedding",
+    "full width": "the same representation before anything was cut",
+    "svd": "singular value decomposition of the propagated features; nothing is trained",
+    "pca of full": "principal components of the full width, cut to as many",
+}
+
+
+@click.command("fit-embedding", short_help="Learn a compact embedding of a graph.")
+@graph_options
+@click.option("--labels", type=click.Path(path_type=Path), metavar="FILE", help="Node labels.")
+@click.option(
+    "--encoder",
+    type=click.Choice(ENCODERS),
+    default="gcn",
+    show_default=True,
+    help="Layers of the encoder.",
+)
+@click.option(
+    "--objective",
+    type=click.Choice(OBJECTIVES),
+    default="auto",
+    show_default=True,
+    help="What the encoder learns from.",
+)
+@click.option(
+    "--price",
+    type=Price(),
+    default=PRICE,
+    show_default=True,
+    help="Share of the loss a dimension must take away to be kept.",
+)
+@click.option(
+    "--dims",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Exactly so many dimensions; no price then decides.",
+)
+@click.option(
+    "--max-dims",
+    type=click.IntRange(min=1),
+    default=MAX_DIMS,
+    show_default=True,
+    metavar="N",
+    help="Dimensions to start from.",
+)
+@click.option(
+    "--strategy",
+    type=click.Choice(STRATEGIES),
+    default="search",
+    show_default=True,
+    help="How the price is spent: search every width, or move the mask while training.",
+)
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=1),
+    default=EPOCHS,
+    show_default=True,
+    metavar="N",
+    help="Of the encoder's training.",
+)
+@click.option(
+    "--hidden",
+    type=Widths(),
+    default="",
+    metavar="N[,N...]",
+    help="Hidden layers.  [default: none]",
+)
+@click.option(
+    "--evaluate",
+    type=click.Choice(EVALUATIONS),
+    default="auto",
+    show_default=True,
+    help="Linear probe on the labels, prediction of held-out links; auto: what can be done.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    show_default=True,
+    metavar="S",
+    help="Of everything random: the same seed, the same result.",
+)
+@click.option(
+    "--device",
+    type=click.Choice(("auto", "cpu", "cuda", "mps")),
+    default="auto",
+    show_default=True,
+)
+@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Processor threads.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Output folder.  [default: damrep-<name of the graph>]",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Progress even where there is no terminal.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no table.")
+@click.pass_context
+def fit_embedding_command(context: click.Context, /, **options: Any) -> None:
+    """Learn a compact embedding of a graph, and how many dimensions it needs.
+
+    GRAPH is an edge list (.csv, .tsv, .txt, .parquet), a scipy matrix (.npz), .graphml, a
+    torch_geometric .pt, or the name of a data set (`damrep datasets` lists them).
+
+    Written to the output folder, all or nothing: embeddings.parquet (node id, then one column a
+    dimension, most important first), report.html, report.json, model/.
+    """
+    source = take_source(options)
+    level = verbosity(options["verbose"], options["quiet"])
+    _check_width(context, options)
+    out: Path = options["out"] or Path(f"damrep-{source.name}")
+    check_folder(out)
+    with limited_threads(options["threads"]):
+        _fit_and_write(source, options, out, level, context.obj)
+
+
+def _check_width(context: click.Context, options: dict[str, Any]) -> None:
+    if options["dims"] is None:
+        return
+    if options["dims"] > options["max_dims"]:
+        raise click.BadParameter(
+            f"must be between 1 and {options['max_dims']} (--max-dims), got {options['dims']}",
+            param_hint="'--dims'",
+        )
+    if context.get_parameter_source("price") is ParameterSource.COMMANDLINE:
+        raise click.UsageError("give --dims or --price, not both: with --dims no price decides")
+
+
+def _fit_and_write(
+    source: GraphSource, options: dict[str, Any], out: Path, level: int, call: Invocation | None
+) -> None:
+    from damrep.graph.comparison import evaluate_embedding
+    from damrep.graph.estimator import DAMGraphEmbedding
+    from damrep.masking.validation import InputError
+    from damrep.reporting.provenance import provenance
+    from damrep.reporting.summary import summary_text
+    from damrep.training.saving import atomic_folder
+
+    say(level, f"reading {source.graph}")
+    graph, notes = read_source(source)
+    if graph.labels is None and options["evaluate"] in ("probe", "both"):
+        raise InputError(
+            f"{source.graph}: no labels to evaluate with; give --labels or --evaluate links"
+        )
+    model = DAMGraphEmbedding(
+        encoder=options["encoder"],
+        objective=options["objective"],
+        price=options["price"],
+        n_components=options["dims"],
+        max_components=options["max_dims"],
+        strategy=options["strategy"],
+        hidden=options["hidden"],
+        max_epochs=options["epochs"],
+        device=options["device"],
+        random_state=options["seed"],
+        verbose=level,
+    )
+    say(level, f"fitting {graph!r}")
+    model.fit(graph)
+    if options["evaluate"] != "none":
+        say(level, "evaluating")
+        evaluate_embedding(model, graph, evaluation=options["evaluate"], seed=options["seed"])
+    report = model.report_
+    report.warnings[:0] = notes
+    report.details["provenance"] = provenance(None if call is None else call.command)
+    if graph.label_names is not None:
+        report.details["data"]["classes"] = len(graph.label_names)
+    say(level, f"writing {out}")
+    with atomic_folder(out, is_output_folder) as folder:
+        _write(folder, model, graph)
+    if level:
+        click.echo(summary_text(report, str(out)))
+
+
+def _write(folder: Path, model: DAMGraphEmbedding, graph: Graph) -> None:
+    from damrep.reporting.page import render_page
+
+    write_embeddings(folder / EMBEDDINGS, graph.node_ids, model.embedding_)
+    model.save(folder / MODEL)
+    page = render_page(
+        model.report_,
+        model.embedding_,
+        graph.labels,
+        graph.label_names,
+        graph.node_ids,
+        row_notes=_ROW_NOTES,
+    )
+    (folder / PAGE).write_text(page, encoding="utf-8", errors="replace")
+    # Last: it is what makes the folder one of ours.
+    model.report_.save(folder / REPORT)

@@ -1,0 +1,148 @@
+"""Numbers and facts of a fit in words, the same in the terminal and on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from damrep.masking.plain import to_plain
+from damrep.masking.report import FitReport
+
+__all__ = [
+    "NOTHING",
+    "column_label",
+    "counted",
+    "dimensions_line",
+    "measure_columns",
+    "number",
+    "share",
+    "time_text",
+    "worth_of_a_dimension",
+]
+
+NOTHING = "–"
+_LABELS = {
+    "accuracy": "accuracy",
+    "auc": "AUC",
+    "ap": "AP",
+    "f1": "F1",
+    "mse": "MSE",
+    "mae": "MAE",
+    "r2": "R²",
+}
+
+
+def column_label(column: str) -> str:
+    """What a column of the measures is called.
+
+    Examples
+    --------
+    >>> column_label("auc"), column_label("micro_f1")
+    ('AUC', 'micro F1')
+    """
+    return " ".join(_LABELS.get(part, part) for part in column.split("_"))
+
+
+def number(value: Any, decimals: int = 3) -> str:
+    """A number for a reader; an en dash where there is none.
+
+    Examples
+    --------
+    >>> number(0.83456), number(19717), number(None), number(float("nan")), number(1.2e-5)
+    ('0.835', '19,717', '–', '–', '1.2e-05')
+    """
+    value = to_plain(value)
+    if value is None:
+        return NOTHING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        if value != 0 and abs(value) < 10.0**-decimals:
+            return f"{value:.2g}"
+        return f"{value:,.{decimals}f}"
+    return str(value)
+
+
+def share(value: float) -> str:
+    """A share as a percentage, with two figures that count.
+
+    Examples
+    --------
+    >>> share(0.01), share(0.0105), share(0.00025), share(0.5), share(1.0)
+    ('1 %', '1.05 %', '0.025 %', '50 %', '100 %')
+    """
+    return f"{100 * value:.3g} %"
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of things.
+
+    Examples
+    --------
+    >>> counted(1, "dimension"), counted(2708, "node"), counted(7, "class")
+    ('1 dimension', '2,708 nodes', '7 classes')
+    """
+    ending = "" if count == 1 else "es" if noun.endswith("s") else "s"
+    return f"{count:,} {noun}{ending}"
+
+
+def dimensions_line(report: FitReport) -> str:
+    """How many dimensions of how many, and what decided.
+
+    Examples
+    --------
+    >>> dimensions_line(FitReport("E", initial_dims=512, learned_dims=14, price=0.01))
+    'learned 14 of 512 dimensions (price 0.01)'
+    >>> dimensions_line(FitReport("E", initial_dims=512, learned_dims=14))
+    '14 of 512 dimensions, as asked for'
+    """
+    what = f"{report.learned_dims} of {counted(report.initial_dims, 'dimension')}"
+    if report.price is None:
+        return f"{what}, as asked for"
+    return f"learned {what} (price {report.price:g})"
+
+
+def time_text(report: FitReport) -> str | None:
+    """Seconds, with those of the processor if they were counted."""
+    if report.seconds is None:
+        return None
+    if report.cpu_seconds is None:
+        return f"{report.seconds:.1f} s"
+    return f"{report.seconds:.1f} s ({report.cpu_seconds:.1f} s of processor)"
+
+
+def measure_columns(measures: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The measured columns of the rows, in the order they first come; empty ones are left out.
+
+    Examples
+    --------
+    >>> measure_columns([{"name": "learned", "dims": 3, "accuracy": 0.8, "auc": None}])
+    ['accuracy']
+    """
+    columns = dict.fromkeys(column for row in measures for column in row)
+    return [
+        column
+        for column in columns
+        if column not in ("name", "dims")
+        and any(to_plain(row.get(column)) is not None for row in measures)
+    ]
+
+
+def worth_of_a_dimension(report: FitReport) -> tuple[float | None, float | None]:
+    """Loss that the last dimension took away, and that one more would; None if not known.
+
+    Examples
+    --------
+    >>> report = FitReport("E", 8, 2, curve=[[1, 0.5], [2, 0.25], [3, 0.125]])
+    >>> worth_of_a_dimension(report)
+    (0.25, 0.125)
+    """
+    losses = {int(dims): loss for dims, loss in report.curve if loss is not None}
+    here = losses.get(report.learned_dims)
+    below, above = (losses.get(report.learned_dims + step) for step in (-1, 1))
+    return (
+        None if here is None or below is None else below - here,
+        None if here is None or above is None else here - above,
+    )

@@ -1,0 +1,228 @@
+"""The page: it stands alone, it says what the report says, and nothing in it can run."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import numpy as np
+import pytest
+
+from damrep.masking.report import FitReport
+from damrep.masking.validation import InputError
+from damrep.reporting.page import render_page
+
+HOSTILE = "<script>alert(1)</script>\"'>&{{ 7*7 }}$\\frac"
+
+
+class Page(HTMLParser):
+    """Elements, attributes and text; fails on elements left open."""
+
+    VOID = {"meta", "br", "link", "img", "input", "hr"}
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.open: list[str] = []
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open and self.open.pop() == tag, tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def report(**changes: Any) -> FitReport:
+    fields: dict[str, Any] = {
+        "estimator": "DAMGraphEmbedding",
+        "initial_dims": 16,
+        "learned_dims": 3,
+        "price": 0.01,
+        "strategy": "search",
+        "objective": "ggd",
+        "curve": [[m, 1 / (1 + m) ** 2] for m in range(1, 17)],
+        "gate": [0.9, 0.6, 0.3] + [0.0] * 13,
+        "loss": 0.0625,
+        "reference_loss": 0.693,
+        "seconds": 12.5,
+        "cpu_seconds": 11.25,
+        "seed": 7,
+        "measures": [
+            {"name": "learned", "dims": 3, "accuracy": 0.83, "auc": None, "ap": None},
+            {"name": "full width", "dims": 16, "accuracy": 0.84, "auc": None, "ap": None},
+        ],
+        "details": {
+            "data": {"name": "club", "nodes": 30, "edges": 78, "features": 0},
+            "evaluation": {"probe": {"split": "given", "train": 140}},
+            "provenance": {"command": "damrep fit-embedding club", "versions": {"torch": "2.13"}},
+        },
+    }
+    return FitReport(**{**fields, **changes})
+
+
+@pytest.fixture
+def z() -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(30, 3)).astype(np.float32)
+
+
+def test_it_says_what_the_report_says(z: np.ndarray) -> None:
+    text = Page(render_page(report(), z, row_notes={"full width": "before the cut"})).text
+    for words in (
+        "club: 3 of 16 dimensions",
+        "30 nodes, 78 edges; objective ggd, strategy search",
+        "The price is 1 %",
+        "Dimension 3 took away 4.86 % of the loss.",
+        "Dimension 4 would have taken away 2.25 % more.",
+        "With 3 dimensions, beside all 16: accuracy is 0.830 (0.010 less).",
+        "before the cut",
+        "13 gates of 16 are closed",
+        "12.5 s (11.2 s of processor)",
+        "damrep fit-embedding club",
+        "versions: torch 2.13",
+        "probe: train 140",
+        "seed 7",
+    ):
+        assert words in text
+
+
+def test_nothing_is_fetched_and_nothing_runs(z: np.ndarray) -> None:
+    html = render_page(report(), z, np.arange(30) % 2, ["a", "b"])
+    page = Page(html)
+    assert {tag for tag, _ in page.elements} & {
+        "script",
+        "link",
+        "iframe",
+        "img",
+        "object",
+    } == set()
+    for _, attributes in page.elements:
+        for name, value in attributes.items():
+            assert not name.startswith("on")
+            if name in ("src", "href", "xlink:href"):
+                assert value is not None and value.startswith(("#", "data:image/png;base64,"))
+    assert "@import" not in html and not re.search(r"url\((?!#)", html)
+    policy = next(a["content"] for tag, a in page.elements if a.get("http-equiv"))
+    assert policy is not None and policy.startswith("default-src 'none'")
+
+
+def test_the_same_again(z: np.ndarray, global_rng_untouched: None) -> None:
+    labels = np.arange(30) % 3
+    assert render_page(report(), z, labels) == render_page(report(), z, labels)
+
+
+def test_every_id_is_there_once(z: np.ndarray) -> None:
+    ids = [a["id"] for _, a in Page(render_page(report(), z)).elements if "id" in a]
+    assert len(ids) == len(set(ids)) > 0
+
+
+def test_hostile_names_are_only_text(z: np.ndarray) -> None:
+    hostile = report(
+        estimator=HOSTILE,
+        objective=HOSTILE,
+        warnings=[HOSTILE],
+        measures=[{"name": HOSTILE, "dims": 3, HOSTILE: 0.5}],
+        details={"data": {"name": HOSTILE}, HOSTILE: {HOSTILE: HOSTILE}},
+    )
+    ids = np.array([f"{HOSTILE}{i}" for i in range(30)], dtype=object)
+    for few in (30, 3):
+        html = render_page(
+            hostile, z[:few], np.arange(few) % 2, [HOSTILE, "\x00\x1b[31m\ud800\n"], ids[:few],
+            row_notes={HOSTILE: HOSTILE},
+        )  # fmt: skip
+        page = Page(html)
+        assert "script" not in {tag for tag, _ in page.elements}
+        assert "\x00" not in html and "\x1b" not in html
+        html.encode("utf-8")
+        assert "{{ 7*7 }}" in page.text
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3, 40])
+@pytest.mark.parametrize("labelled", [True, False])
+def test_any_width_with_labels_and_without(dims: int, labelled: bool) -> None:
+    z = np.random.default_rng(1).normal(size=(25, dims))
+    labels = np.arange(25) % 4 - 1 if labelled else None
+    page = Page(render_page(report(initial_dims=64, learned_dims=dims), z, labels))
+    assert sum(tag == "svg" for tag, _ in page.elements) == 3
+    assert ("Colour is the class" in page.text) == labelled
+    words = {1: "has one dimension", 2: "two dimensions of the embedding"}
+    assert words.get(dims, "first two principal components") in page.text
+    assert ("third principal component" in page.text) == (dims > 2 and not labelled)
+
+
+def test_a_budget_has_no_price_and_maybe_no_curve(z: np.ndarray) -> None:
+    text = Page(render_page(report(price=None), z)).text
+    assert "no price decided" in text and "The price is" not in text and "dashed" not in text
+    bare = Page(render_page(report(price=None, curve=[], gate=[]), z))
+    assert "no curve" in bare.text
+    assert sum(tag == "svg" for tag, _ in bare.elements) == 1
+
+
+def test_a_report_of_next_to_nothing(z: np.ndarray) -> None:
+    text = Page(render_page(FitReport("E", 8, 3), z)).text
+    assert "E: 3 of 8 dimensions" in text
+    assert "None" not in text and "nan" not in text
+
+
+def test_what_was_not_measured_is_a_dash(z: np.ndarray) -> None:
+    rows = [
+        {"name": "learned", "dims": 3, "accuracy": float("nan"), "auc": 0.9},
+        {"name": "full width", "dims": 16, "accuracy": 0.8, "auc": None},
+    ]
+    text = Page(render_page(report(measures=rows), z)).text
+    assert "learned 3 – 0.900" in text and "full width 16 0.800 –" in text
+    assert "nan" not in text and "None" not in text
+
+
+def test_a_width_that_is_not_the_best_bargain_is_not_called_so(z: np.ndarray) -> None:
+    best = Page(render_page(report(price=0.03), z)).text
+    other = Page(render_page(report(price=0.03, learned_dims=9), z)).text
+    assert "too dear" in best and "too dear" not in other
+    assert "better bargain" in other
+
+
+def test_a_million_rows_are_drawn_as_a_sample() -> None:
+    z = np.random.default_rng(0).normal(size=(1_000_000, 3)).astype(np.float32)
+    labels = np.arange(1_000_000) % 5
+    html = render_page(report(), z, labels, None, np.arange(1_000_000))
+    assert len(html) < 2_000_000
+    text = Page(html).text
+    assert "20,000 of 1,000,000 nodes are drawn" in text
+    assert "0 200,000" in text  # classes are counted over all of them
+
+
+def test_another_kind_of_item(z: np.ndarray) -> None:
+    text = Page(render_page(report(details={}), z, title="ratings", item="user")).text
+    assert "ratings: 3 of 16 dimensions" in text
+    assert "the users spread the most" in text
+
+
+@pytest.mark.parametrize(
+    ("z", "options", "said"),
+    [
+        (np.zeros(3), {}, "embedding"),
+        (np.zeros((3, 0)), {}, "embedding"),
+        (np.zeros((3, 2)), {"labels": np.zeros(4, int)}, "labels: got 4 for 3 rows"),
+        (np.zeros((3, 2)), {"node_ids": ["a"]}, "node_ids: got 1 for 3 rows"),
+    ],
+)
+def test_shapes_that_do_not_agree(z: np.ndarray, options: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        render_page(report(), z, **options)

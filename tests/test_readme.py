@@ -1,0 +1,68 @@
+"""What the README shows works as it is written there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from damrep.cli import main
+
+
+@pytest.fixture(scope="module")
+def readme(project_root: Path) -> str:
+    return (project_root / "README.md").read_text(encoding="utf-8")
+
+
+def _python(readme: str) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
+
+
+def test_the_graph_example_runs(
+    readme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import numpy as np
+
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    exec(_python(readme)[0], names)
+    assert "dimensions" in capsys.readouterr().out
+    np.testing.assert_allclose(names["again"], names["z"], atol=1e-5)
+
+
+def test_the_layer_example_finds_the_rank_it_says(
+    readme: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import torch
+
+    from damrep.training import local_seed
+
+    names: dict[str, object] = {}
+    with local_seed(0):
+        exec(_python(readme)[1], names)
+    assert capsys.readouterr().out == "5\n"
+    small, model, x = (names[key] for key in ("small", "model", "x"))
+    assert callable(small) and callable(model)
+    assert torch.allclose(small(x), model(x), atol=1e-4)
+    assert "DAM" not in str(small)
+
+
+def test_the_commands_are_commands(readme: str) -> None:
+    lines = re.findall(r"^    (damrep .*?)(?:  +#.*)?$", readme, re.MULTILINE)
+    assert len(lines) >= 5
+    for line in lines:
+        _, name, *words = shlex.split(line)
+        command = main.commands[name]
+        # Parsed, not run.
+        command.make_context(name, words, parent=click.Context(main, info_name="damrep"))
+
+
+def test_the_files_it_names_are_there(readme: str, project_root: Path) -> None:
+    linked = re.findall(r"\]\((?!http)([^)#]+)\)", readme)
+    shown = re.findall(r"\bdata/sample/[\w.]+", readme)
+    assert linked and shown
+    for name in (*linked, *shown):
+        assert (project_root / name).is_file(), name
