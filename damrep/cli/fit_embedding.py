@@ -32,7 +32,7 @@ ENCODERS = ("gcn", "sage", "autoencoder")
 OBJECTIVES = ("auto", "ggd", "dgi", "gae", "masked", "reconstruction", "supervised", "svd")
 STRATEGIES = ("search", "gradient")
 EVALUATIONS = ("auto", "probe", "links", "both", "none")
-PRICE, MAX_DIMS, EPOCHS = 0.006, 512, 150
+PRICE, MAX_DIMS, EPOCHS = 0.006, 512, 300
 
 _ROW_NOTES = {
     "learned": "this embedding",

@@ -29,7 +29,7 @@ def evaluate_embedding(
 ) -> list[dict[str, Any]]:
     """Measure a model just fitted on a graph, and what it is compared with.
 
-    Appends to the model's report: the rows as `measures`, how they came about under
+    Writes to the model's report: the rows as `measures`, how they came about under
     `details["evaluation"]`, and a warning for every comparison it loses.
 
     Parameters
@@ -80,7 +80,10 @@ def evaluate_embedding(
                 raise
     report.measures = list(rows.values())
     report.details["evaluation"] = about
-    report.warnings.extend(_losses(rows))
+    # What an earlier evaluation warned of goes with its measures.
+    earlier = tuple(f"{name} (" for name in (SVD, PCA_OF_FULL, FULL))
+    kept = [warning for warning in report.warnings if not warning.startswith(earlier)]
+    report.warnings = kept + _losses(rows)
     return report.measures
 
 
@@ -156,8 +159,10 @@ def _losses(rows: dict[str, dict[str, Any]]) -> list[str]:
     for name, allowed in ((SVD, 0.0), (PCA_OF_FULL, 0.0), (FULL, 0.01)):
         for measure in ("accuracy", "auc"):
             mine, other = ours.get(measure), rows.get(name, {}).get(measure)
+            if mine is None or other is None:
+                continue
             # As printed: a difference nobody can see is no news.
-            if mine is None or other is None or round(other, 3) - round(mine, 3) <= allowed:
+            if round(round(other, 3) - round(mine, 3), 3) <= allowed:
                 continue
             found.append(
                 f"{name} ({rows[name]['dims']} dims): {measure} {other:.3f} is higher than the "

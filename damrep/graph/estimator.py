@@ -123,7 +123,7 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
         smoothing: int = 1,
         rotate: bool = True,
         feature_dropout: float = 0.5,
-        max_epochs: int = 150,
+        max_epochs: int = 300,
         lr: float = 4e-3,
         weight_decay: float = 0.0,
         patience: int | None = None,

@@ -153,12 +153,18 @@ def fit_preparation(graph: Graph, rank: int, seed: int) -> FeaturePreparation:
 
 def _scale_rows(features: Any) -> Any:
     """Every row of length ROW_LENGTH; zero rows stay zero."""
+    # In double precision: squares of single ones overflow, and so does what undoes a tiny length.
     if sp.issparse(features):
-        norms = np.sqrt(np.asarray(features.multiply(features).sum(axis=1)).ravel())
-    else:
-        norms = np.linalg.norm(features.astype(np.float64), axis=1)
-    factor = np.divide(ROW_LENGTH, norms, out=np.zeros_like(norms), where=norms > 0)
-    factor = factor.astype(np.float32)
-    if sp.issparse(features):
-        return sp.csr_array(sp.diags_array(factor) @ features)
-    return (features * factor[:, None]).astype(np.float32)
+        rows = np.repeat(np.arange(features.shape[0]), np.diff(features.indptr))
+        values = features.data.astype(np.float64)
+        norms = np.sqrt(np.bincount(rows, values * values, minlength=features.shape[0]))
+        scaled = sp.csr_array(features, copy=True)
+        scaled.data = (values * _factors(norms)[rows]).astype(np.float32)
+        return scaled
+    values = features.astype(np.float64)
+    norms = np.linalg.norm(values, axis=1)
+    return (values * _factors(norms)[:, None]).astype(np.float32)
+
+
+def _factors(norms: np.ndarray) -> np.ndarray:
+    return np.divide(ROW_LENGTH, norms, out=np.zeros_like(norms), where=norms > 0)

@@ -138,7 +138,7 @@ def _multiply(matrix: Tensor, dense: Tensor) -> Tensor:
 
 
 def _csr(matrix: Any) -> sp.csr_array:
-    csr = sp.csr_array(matrix, dtype=np.float32)
+    csr = sp.csr_array(matrix, dtype=np.float32, copy=True)  # as the rest works in place
     csr.sum_duplicates()
     csr.eliminate_zeros()
     return csr

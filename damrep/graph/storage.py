@@ -78,7 +78,8 @@ def load_model(
         with local_seed(0):
             return _rebuild(config, tensors)
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: the model is damaged ({error})") from None
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: the model is damaged ({reason})") from None
 
 
 def _rebuild(

@@ -26,6 +26,10 @@ __all__ = ["fit_supervised"]
 
 _DROPOUT = 0.5
 _PATIENCE = 50
+_EPOCHS = 300
+# A wide classifier overfits before it has learned unless its steps shrink with its width: on the
+# validation nodes of Cora 512 units reach .79 this way and .75 at the rate that suits 16 units.
+_WIDTH_OF_LR = 32
 
 
 class Classification(GraphTask):
@@ -129,7 +133,12 @@ def fit_supervised(
         )
     masked = settings.mask_hidden or gradient
     strategy = GradientWidth(task.module, settings.price) if masked else None
-    options = settings.training_options(seed, patience=settings.patience or _PATIENCE)
+    options = settings.training_options(
+        seed,
+        patience=settings.patience or _PATIENCE,
+        max_epochs=max(settings.max_epochs, _EPOCHS),
+        lr=settings.lr * min(1.0, _WIDTH_OF_LR / widths[-1]),
+    )
     if masked:
         options = settings.mask_training(options)
     history = train(task, options, strategy)

@@ -93,13 +93,14 @@ class Bottleneck(nn.Module):
         z
             Representation to fit, shape (N, n).
         held_out
-            Rows to measure the loss on, shape (M, n); `z` itself if None.
+            Rows to measure the loss on, shape (M, n); `z` itself if None or if they do not vary.
         rotate
             False keeps the coordinates of z as the units, in the order they have, and only fits
             the decoder: the mask as it was before rotation, kept for comparison.
         partner
             A second view of the rows of `z`, shape (N, n). Variance is then what the two views
-            share, the positive part of their symmetrised cross-moment.
+            share, the positive part of their symmetrised cross-moment; where they share nothing,
+            that of `z`.
         held_out_partner
             The same for `held_out`.
 
@@ -118,10 +119,18 @@ class Bottleneck(nn.Module):
         if z.dim() != 2 or z.shape[1] != n:
             raise InputError(f"z must have shape (N, {n}), got {tuple(z.shape)}")
         mean = z.mean(dim=0)
-        moment = _moment(z, mean, partner)
-        trial = moment if held_out is None else _moment(held_out, mean, held_out_partner)
-        if not (float(moment.trace()) > 0 and float(trial.trace()) > 0):
+        moment = _moment(z, mean, None)
+        if not float(moment.trace()) > 0:
             raise InputError("the representation is constant: there is nothing to reduce")
+        if partner is not None:
+            shared = _moment(z, mean, partner)
+            if _is_nothing(shared, beside=moment):
+                partner = held_out_partner = None
+            else:
+                moment = shared
+        trial = moment if held_out is None else _moment(held_out, mean, held_out_partner)
+        if _is_nothing(trial, beside=moment):
+            trial = moment
         if rotate:
             # The first decoder is the identity; its rotation is the principal axes of z.
             rotation = rotate_latent(torch.eye(n, dtype=torch.float64), moment)
@@ -261,6 +270,11 @@ def _moment(z: Tensor, mean: Tensor, partner: Tensor | None) -> Tensor:
     cross = (centred.T @ other / len(z)).cpu()
     values, vectors = torch.linalg.eigh((cross + cross.T) / 2)
     return (vectors * values.clamp(min=0.0)) @ vectors.T
+
+
+def _is_nothing(moment: Tensor, beside: Tensor) -> bool:
+    """Whether a moment is rounding, which must not be taken for variance."""
+    return float(moment.trace()) <= 1e-9 * float(beside.trace())
 
 
 def _nested_losses(into: Tensor, moment: Tensor, trial: Tensor) -> list[float]:

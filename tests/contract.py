@@ -1,0 +1,449 @@
+"""What every damrep estimator promises; each application's tests inherit `EstimatorContract`.
+
+    class TestContract(EstimatorContract):
+        estimator = DAMAutoencoder
+        quick = {"max_components": 8, "max_epochs": 3}
+
+        @classmethod
+    def training_data(cls): ...
+        @classmethod
+    def other_data(cls): ...
+        @classmethod
+    def refused_data(cls): ...
+
+`quick` has to make a fit take a fraction of a second, since nearly every test fits at least once.
+Wherever two results are said to be the same they are the same to the last bit.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import io
+import json
+import math
+import pickle
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, clone
+from sklearn.exceptions import NotFittedError
+
+from damrep.masking.report import FitReport
+from damrep.masking.validation import InputError
+from damrep.training import save_folder
+
+PRICES = (0.0, 1e-4, 1e-3, 0.01, 0.05, 0.2, 0.5, 1.0)
+
+
+def fitted_attributes(model: Any) -> list[str]:
+    """Public attributes that a fit has set."""
+    return sorted(k for k in vars(model) if k.endswith("_") and not k.startswith("_"))
+
+
+class Exploding:
+    """Creates a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return (Path.touch, (self.path,))
+
+
+class EstimatorContract:
+    """Inherit, name the estimator and give it data."""
+
+    #: The class under test.
+    estimator: type[Any]
+    #: Arguments under which a fit on `training_data` is quick.
+    quick: Mapping[str, Any] = {}
+    #: Arguments that no estimator may take, beside those every estimator has.
+    wrong: tuple[tuple[dict[str, Any], type[Exception]], ...] = ()
+
+    @classmethod
+    def training_data(cls) -> tuple[Any, ...]:
+        """Arguments of `fit`."""
+        raise NotImplementedError
+
+    @classmethod
+    def other_data(cls) -> tuple[Any, ...]:
+        """Arguments of `fit` of another size whose first is also fit for `transform`."""
+        raise NotImplementedError
+
+    @classmethod
+    def refused_data(cls) -> Any:
+        """What a model fitted on `training_data` cannot transform."""
+        raise NotImplementedError
+
+    # -- helpers
+
+    @classmethod
+    def make(cls, **changes: Any) -> Any:
+        """A fresh estimator, quick and seeded."""
+        return cls.estimator(**{**cls.quick, "random_state": 0, **changes})
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def model(cls) -> Any:
+        """A model fitted on the training data, not to be changed."""
+        return cls.make().fit(*cls.training_data())
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def saved(cls, model: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        """The folder `model` was saved to, not to be changed."""
+        path = tmp_path_factory.mktemp("contract") / "model"
+        model.save(path)
+        return path
+
+    @pytest.fixture
+    def folder(self, saved: Path, tmp_path: Path) -> Path:
+        """A copy of it that may be changed."""
+        return Path(shutil.copytree(saved, tmp_path / "model"))
+
+    def same(self, first: Any, second: Any) -> None:
+        """Both models embed both data sets to the same bits."""
+        assert first.n_components_ == second.n_components_
+        for data in (self.training_data()[0], self.other_data()[0]):
+            a, b = first.transform(data), second.transform(data)
+            assert a.dtype == b.dtype and a.shape == b.shape
+            assert a.tobytes() == b.tobytes(), f"they differ by up to {np.abs(a - b).max()}"
+
+    # -- scikit-learn manners
+
+    def test_the_constructor_only_stores(self) -> None:
+        names = [p for p in inspect.signature(self.estimator.__init__).parameters if p != "self"]
+        values = {name: object() for name in names}
+        model = self.estimator(**values)
+        assert vars(model) == values
+        assert model.get_params(deep=False) == values
+        assert isinstance(model, BaseEstimator)
+
+    def test_every_argument_has_a_default_and_a_description(self) -> None:
+        parameters = inspect.signature(self.estimator).parameters.values()
+        assert all(p.default is not p.empty for p in parameters)
+        doc = inspect.getdoc(self.estimator) or ""
+        section = doc.split("Parameters\n")[1].split("Attributes\n")[0]
+        named = {
+            name.strip()
+            for line in section.splitlines()
+            if line and not line.startswith(" ")
+            for name in line.split(":")[0].split(",")
+        }
+        assert not {p.name for p in parameters} - named
+
+    def test_set_params(self) -> None:
+        model = self.make().set_params(price=0.25)
+        assert model.price == 0.25
+        assert model.get_params()["price"] == 0.25
+        with pytest.raises(ValueError, match="no_such_argument"):
+            model.set_params(no_such_argument=1)
+
+    def test_clone_keeps_the_arguments_and_drops_the_fit(self, model: Any) -> None:
+        copied = clone(model)
+        assert copied.get_params() == model.get_params()
+        assert not fitted_attributes(copied)
+        self.same(copied.fit(*self.training_data()), model)
+
+    def test_repr_names_the_class_before_and_after_the_fit(self, model: Any) -> None:
+        for either in (self.make(), model):
+            assert repr(either).startswith(self.estimator.__name__)
+
+    def test_fit_returns_itself_and_leaves_the_arguments_alone(self) -> None:
+        model = self.make()
+        before = model.get_params()
+        assert model.fit(*self.training_data()) is model
+        assert model.get_params() == before
+
+    def test_fit_transform_is_fit_then_transform(self, model: Any) -> None:
+        data = self.training_data()
+        both = self.make().fit_transform(*data)
+        np.testing.assert_allclose(both, model.transform(data[0]), rtol=1e-5, atol=1e-5)
+
+    @pytest.mark.parametrize("method", ["transform", "save", "get_feature_names_out", "predict"])
+    def test_nothing_works_before_fit(self, method: str, tmp_path: Path) -> None:
+        model = self.make()
+        if not hasattr(model, method):
+            pytest.skip(f"no {method} in this estimator")
+        argument = tmp_path / "model" if method == "save" else self.training_data()[0]
+        with pytest.raises(NotFittedError, match=self.estimator.__name__):
+            getattr(model, method)(argument)
+        assert not any(tmp_path.iterdir())
+
+    # -- what was learned
+
+    def test_learned_dimensions(self, model: Any) -> None:
+        assert isinstance(model.n_components_, int)
+        assert 1 <= model.n_components_ <= model.max_components
+        for data in (self.training_data()[0], self.other_data()[0]):
+            z = model.transform(data)
+            assert z.ndim == 2 and z.shape[1] == model.n_components_
+            assert z.dtype == np.float32
+            assert np.isfinite(z).all()
+        assert np.ptp(model.transform(self.training_data()[0]), axis=0).max() > 0
+
+    def test_names_of_the_dimensions(self, model: Any) -> None:
+        names = model.get_feature_names_out()
+        assert len(names) == len(set(names)) == model.n_components_
+        assert all(isinstance(name, str) for name in names)
+
+    def test_report(self, model: Any) -> None:
+        report = model.report_
+        assert report.learned_dims == model.n_components_ <= report.initial_dims
+        assert report.estimator == self.estimator.__name__
+        assert report.price == model.price
+        assert report.loss is not None and 0 <= report.loss
+        assert report.seconds > 0 and report.seed == 0
+        assert len(report.gate) == report.initial_dims
+        assert sum(gate > 0 for gate in report.gate) == report.learned_dims
+        assert (np.diff(report.gate) <= 0).all(), "most important first, so gates never rise"
+        printed = str(report)
+        assert printed.startswith(self.estimator.__name__)
+        assert f"{report.learned_dims} of {report.initial_dims}" in printed
+
+    def test_the_report_is_strict_json_and_comes_back(self, model: Any) -> None:
+        text = json.dumps(model.report_.to_dict(), allow_nan=False)
+        again = FitReport.from_dict(json.loads(text))
+        assert again.to_dict() == model.report_.to_dict()
+        assert str(again) == str(model.report_)
+
+    def test_components_curve(self, model: Any) -> None:
+        curve = model.components_curve_
+        assert curve.ndim == 2 and curve.shape[1] == 2 and len(curve) >= 1
+        dims, losses = curve.T
+        assert (np.diff(dims) > 0).all() and dims[-1] == model.report_.initial_dims
+        assert np.isfinite(losses).all() and (losses >= 0).all()
+        assert model.n_components_ in dims
+        assert model.report_.loss == pytest.approx(losses[dims == model.n_components_][0])
+        assert [list(row) for row in curve] == model.report_.curve
+
+    # -- the price and the budget
+
+    def test_dimensions_never_rise_with_the_price(self) -> None:
+        learned = [
+            self.make(price=price).fit(*self.training_data()).n_components_ for price in PRICES
+        ]
+        assert learned == sorted(learned, reverse=True)
+        assert learned[-1] >= 1
+        assert learned[0] > learned[-1], f"the price has no effect: {learned}"
+
+    def test_a_budget_is_kept_exactly_whatever_the_price(self) -> None:
+        widest = self.make().max_components
+        for k in sorted({1, 2, widest // 2, widest}):
+            model = self.make(n_components=k, price=1.0).fit(*self.training_data())
+            assert model.n_components_ == k
+            assert model.transform(self.training_data()[0]).shape[1] == k
+            assert model.report_.price is None
+
+    @pytest.mark.parametrize(
+        ("changes", "error"),
+        [
+            ({"price": -0.01}, InputError),
+            ({"price": math.nan}, InputError),
+            ({"price": math.inf}, InputError),
+            ({"price": "cheap"}, TypeError),
+            ({"price": None}, TypeError),
+            ({"n_components": 0}, InputError),
+            ({"n_components": 1_000_000}, InputError),
+            ({"n_components": 2.0}, TypeError),
+            ({"max_components": 0}, InputError),
+            ({"max_components": 2.5}, TypeError),
+            ({"strategy": "magic"}, InputError),
+            ({"max_epochs": 0}, InputError),
+            ({"lr": 0.0}, InputError),
+            ({"lr": math.nan}, InputError),
+            ({"device": "abacus"}, InputError),
+            ({"precision": "4-bit"}, InputError),
+            ({"random_state": -1}, InputError),
+            ({"random_state": "seed"}, TypeError),
+        ],
+        ids=lambda value: str(value) if isinstance(value, dict) else "",
+    )
+    def test_wrong_arguments_are_named_and_nothing_is_trained(
+        self, changes: dict[str, Any], error: type[Exception]
+    ) -> None:
+        self.refuses(changes, error)
+
+    def test_wrong_arguments_of_its_own(self) -> None:
+        for changes, error in self.wrong:
+            self.refuses(changes, error)
+
+    def refuses(self, changes: dict[str, Any], error: type[Exception]) -> None:
+        """A fit with these arguments fails, in one line that names one, before any training."""
+        (name, *_) = changes
+        model = self.make(**changes)
+        with pytest.raises(error) as caught:
+            model.fit(*self.training_data())
+        assert name in str(caught.value) and "\n" not in str(caught.value)
+        assert not fitted_attributes(model)
+
+    def test_a_failed_fit_keeps_the_earlier_one(self, model: Any) -> None:
+        again = copy.deepcopy(model).set_params(price=-1.0)
+        with pytest.raises(InputError):
+            again.fit(*self.other_data())
+        self.same(again, model)
+
+    def test_other_data_than_fitted_on_is_refused(self, model: Any) -> None:
+        with pytest.raises(InputError):
+            model.transform(self.refused_data())
+
+    # -- seeds
+
+    def test_same_seed_same_result_and_no_global_generator_moved(
+        self, model: Any, tmp_path: Path, global_rng_untouched: None
+    ) -> None:
+        again = self.make().fit(*self.training_data())
+        self.same(again, model)
+        again.save(tmp_path / "model")
+        self.same(self.estimator.load(tmp_path / "model"), model)
+        assert again.report_.history.keys() == model.report_.history.keys()
+        for column, values in again.report_.history.items():
+            if "seconds" not in column:
+                assert values == model.report_.history[column], column
+
+    def test_another_seed_gives_another_result(self, model: Any) -> None:
+        other = self.make(random_state=1).fit(*self.training_data())
+        data = self.training_data()[0]
+        a, b = model.transform(data), other.transform(data)
+        assert a.shape != b.shape or not np.array_equal(a, b)
+
+    def test_the_result_does_not_depend_on_the_global_generators(self, model: Any) -> None:
+        import random
+
+        import torch
+
+        states = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
+        try:
+            random.seed(99)
+            np.random.seed(99)  # noqa: NPY002
+            torch.manual_seed(99)
+            self.same(self.make().fit(*self.training_data()), model)
+        finally:
+            random.setstate(states[0])
+            np.random.set_state(states[1])  # noqa: NPY002
+            torch.set_rng_state(states[2])
+
+    def test_a_fresh_seed_is_reported_and_reproduces(self) -> None:
+        first = self.make(random_state=None).fit(*self.training_data())
+        self.same(self.make(random_state=first.report_.seed).fit(*self.training_data()), first)
+
+    def test_a_generator_as_seed(self) -> None:
+        models = [
+            self.make(random_state=np.random.default_rng(7)).fit(*self.training_data())
+            for _ in range(2)
+        ]
+        self.same(*models)
+
+    # -- copies
+
+    def test_a_second_fit_forgets_the_first(self, model: Any) -> None:
+        again = self.make().fit(*self.other_data())
+        again.fit(*self.training_data())
+        self.same(again, model)
+        assert fitted_attributes(again) == fitted_attributes(model)
+        assert again.report_.curve == model.report_.curve
+
+    def test_pickling_joblib_and_copying(self, model: Any) -> None:
+        stream = io.BytesIO()
+        joblib.dump(model, stream)
+        stream.seek(0)
+        for copied in (
+            pickle.loads(pickle.dumps(model)),
+            joblib.load(stream),
+            copy.deepcopy(model),
+        ):
+            self.same(copied, model)
+            assert copied.get_params() == model.get_params()
+
+    # -- saving
+
+    def test_a_saved_model_comes_back(self, model: Any, saved: Path) -> None:
+        loaded = self.estimator.load(saved)
+        self.same(loaded, model)
+        assert loaded.report_.to_dict() == model.report_.to_dict()
+        np.testing.assert_array_equal(loaded.components_curve_, model.components_curve_)
+        changed = {
+            name: (value, model.get_params()[name])
+            for name, value in loaded.get_params().items()
+            if value != model.get_params()[name] and list(np.atleast_1d(value)) != list(
+                np.atleast_1d(model.get_params()[name])
+            )
+        }  # fmt: skip
+        assert not changed, changed
+
+    def test_a_loaded_model_saves_to_the_same_and_fits_again(
+        self, model: Any, saved: Path, tmp_path: Path
+    ) -> None:
+        loaded = self.estimator.load(str(saved))
+        loaded.save(tmp_path / "again")
+        self.same(self.estimator.load(tmp_path / "again"), model)
+        self.same(loaded.fit(*self.training_data()), model)
+
+    def test_the_folder_holds_plain_data_only(self, saved: Path) -> None:
+        assert {file.name for file in saved.iterdir()} == {"config.json", "weights.safetensors"}
+        assert list(saved.parent.iterdir()) == [saved], "nothing temporary is left"
+        json.loads(
+            (saved / "config.json").read_text(encoding="utf-8"),
+            parse_constant=lambda word: pytest.fail(f"config.json: {word} is not strict JSON"),
+        )
+
+    def test_saving_replaces_a_model_and_nothing_else(
+        self, model: Any, folder: Path, tmp_path: Path
+    ) -> None:
+        model.save(folder)
+        self.same(self.estimator.load(folder), model)
+        foreign = tmp_path / "foreign"
+        foreign.mkdir()
+        (foreign / "thesis.txt").write_text("years of work")
+        with pytest.raises(InputError, match="foreign"):
+            model.save(foreign)
+        assert [file.name for file in foreign.iterdir()] == ["thesis.txt"]
+
+    def test_missing_and_foreign_folders(self, tmp_path: Path) -> None:
+        (tmp_path / "empty").mkdir()
+        (tmp_path / "foreign").mkdir()
+        (tmp_path / "foreign" / "config.json").write_text('{"model_type": "bert"}')
+        (tmp_path / "file").write_text("")
+        for name in ("missing", "empty", "foreign", "file"):
+            with pytest.raises(InputError, match=name):
+                self.estimator.load(tmp_path / name)
+
+    def test_a_model_of_another_kind(self, tmp_path: Path) -> None:
+        save_folder(tmp_path / "other", "something-else", {}, {})
+        with pytest.raises(InputError, match="something-else"):
+            self.estimator.load(tmp_path / "other")
+
+    @pytest.mark.parametrize("name", ["config.json", "weights.safetensors"])
+    def test_cut_short_and_missing_files(self, folder: Path, name: str) -> None:
+        whole = (folder / name).read_bytes()
+        for kept in (0, 7, len(whole) // 2, len(whole) - 3):
+            (folder / name).write_bytes(whole[:kept])
+            with pytest.raises(InputError, match="model"):
+                self.estimator.load(folder)
+        (folder / name).unlink()
+        with pytest.raises(InputError, match=name):
+            self.estimator.load(folder)
+
+    def test_a_config_with_a_part_missing(self, folder: Path) -> None:
+        whole = json.loads((folder / "config.json").read_text())
+        for key in whole["config"]:
+            less = {**whole, "config": {k: v for k, v in whole["config"].items() if k != key}}
+            (folder / "config.json").write_text(json.dumps(less))
+            with pytest.raises(InputError, match="damaged"):
+                self.estimator.load(folder)
+
+    def test_nothing_in_a_model_folder_is_executed(self, folder: Path, tmp_path: Path) -> None:
+        proof = tmp_path / "executed"
+        for name in ("weights.safetensors", "config.json"):
+            (folder / name).write_bytes(pickle.dumps(Exploding(proof)))
+            with pytest.raises(InputError):
+                self.estimator.load(folder)
+        assert not proof.exists()
+        pickle.loads(pickle.dumps(Exploding(proof)))
+        assert proof.exists(), "the bait itself must work"

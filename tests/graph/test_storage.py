@@ -1,0 +1,198 @@
+"""A graph model on disk: plain numbers, and every node id whatever it holds."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickletools
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+
+from damrep.graph.data import Graph
+from damrep.graph.encoders import ENCODERS
+from damrep.graph.estimator import DAMGraphEmbedding
+from damrep.graph.storage import KIND, load_model
+from damrep.masking.validation import InputError
+from damrep.training import load_folder
+from tests.graph.samples import communities, without_features
+
+ODD_IDS = [
+    "plain", 'with "quotes"', "it's", "new\nline", "tab\t", "back\\slash", "null\x00byte",
+    "ünïcödé", "日本語", "🙂", " leading", "trailing ", "[1, 2]", "true", "null", "1e5", "-0", "007",
+    "\u2028", "a,b", "../../etc/passwd", "%s{0}", "nan",
+]  # fmt: skip
+
+
+def fit(graph: Graph, **changes: Any) -> DAMGraphEmbedding:
+    arguments = {"max_components": 12, "max_epochs": 2, "random_state": 0, "device": "cpu"}
+    return DAMGraphEmbedding(**{**arguments, **changes}).fit(graph)
+
+
+def round_trip(model: DAMGraphEmbedding, graph: Graph, path: Path) -> DAMGraphEmbedding:
+    model.save(path)
+    loaded = DAMGraphEmbedding.load(path)
+    np.testing.assert_array_equal(loaded.transform(graph), model.transform(graph))
+    return loaded
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"encoder": name} for name in ENCODERS),
+        {"hidden": (7, 5)},
+        {"objective": "svd"},
+        {"spectral_weight": 0.0},
+        {"smoothing": 0, "spectral_steps": 3},
+        {"objective": "supervised", "hidden": [6]},
+        {"n_components": 3},
+        {"price": np.float64(0.02), "max_components": np.int64(9)},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("bare", [False, True])
+def test_every_kind_of_model(changes: dict[str, Any], bare: bool, tmp_path: Path) -> None:
+    graph = communities()
+    graph = without_features(graph) if bare else graph
+    round_trip(fit(graph, **changes), graph, tmp_path / "model")
+
+
+def test_standardised_features(tmp_path: Path) -> None:
+    graph = communities().with_features(np.random.default_rng(0).normal(5, 3, size=(40, 4)))
+    loaded = round_trip(fit(graph), graph, tmp_path / "model")
+    assert loaded.n_features_in_ == 4
+
+
+def test_ids_of_any_spelling(tmp_path: Path) -> None:
+    graph = without_features(communities(n=len(ODD_IDS), ids=ODD_IDS))
+    loaded = round_trip(fit(graph), graph, tmp_path / "model")
+    order = np.random.default_rng(0).permutation(len(ODD_IDS))
+    np.testing.assert_allclose(
+        loaded.transform(graph.subgraph(order)), loaded.transform(graph)[order], atol=1e-5
+    )
+    preparation, *_ = load_model(tmp_path / "model")
+    assert preparation.structure is not None
+    assert preparation.structure.node_ids.tolist() == ODD_IDS
+
+
+def test_integer_ids_stay_integers(tmp_path: Path) -> None:
+    ids = np.arange(40) * 10**15 - 3
+    graph = without_features(communities(ids=ids))
+    round_trip(fit(graph), graph, tmp_path / "model")
+    preparation, *_ = load_model(tmp_path / "model")
+    assert preparation.structure is not None
+    np.testing.assert_array_equal(preparation.structure.node_ids, ids)
+
+
+def test_the_config_is_data_and_the_rest_are_tensors(tmp_path: Path) -> None:
+    fit(communities(), hidden=(7,)).save(tmp_path / "model")
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    assert config["kind"] == KIND
+
+    def plain(value: Any) -> bool:
+        if isinstance(value, dict):
+            return all(isinstance(key, str) and plain(item) for key, item in value.items())
+        if isinstance(value, list):
+            return all(map(plain, value))
+        return value is None or isinstance(value, bool | int | float | str)
+
+    assert plain(config)
+    encoder = config["config"]["encoder"]
+    assert encoder["name"] in ENCODERS, "a name to look up, not something to import"
+    words = (tmp_path / "model" / "config.json").read_text()
+    assert "damrep.graph" not in words and "torch" not in words and "__" not in words
+    data = (tmp_path / "model" / "weights.safetensors").read_bytes()
+    with pytest.raises(ValueError, match="opcode|pickle"):
+        list(pickletools.genops(data))
+    with safe_open(tmp_path / "model" / "weights.safetensors", framework="pt") as stored:
+        names = set(stored.keys())
+        assert names == set(config["tensors"])
+    assert any(name.startswith("encoder.") for name in names)
+
+
+def test_only_what_the_small_model_needs_is_stored(tmp_path: Path) -> None:
+    graph = communities()
+    model = fit(graph, n_components=2)
+    model.save(tmp_path / "model")
+    _, tensors = load_folder(tmp_path / "model", KIND)
+    assert tensors["bias"].shape == (2,) and tensors["axes"].shape == (12, 2)
+    assert tensors["head"].shape[0] == 2
+    assert not any("mask" in name or "beta" in name for name in tensors)
+
+
+def test_a_name_nobody_knows_is_not_imported(tmp_path: Path) -> None:
+    fit(communities()).save(tmp_path / "model")
+    path = tmp_path / "model" / "config.json"
+    config = json.loads(path.read_text())
+    for name in ("os.system", "torch.nn.Linear", "GCNEncoder", None, 3):
+        config["config"]["encoder"]["name"] = name
+        path.write_text(json.dumps(config))
+        with pytest.raises(InputError, match="damaged"):
+            DAMGraphEmbedding.load(tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("input_width", 5), ("input_width", "12"), ("encoder", []), ("report", {}), ("params", 3),
+     ("encoder", {"name": "gcn", "widths": [3]})],
+)  # fmt: skip
+def test_a_config_that_does_not_fit_its_weights(key: str, value: Any, tmp_path: Path) -> None:
+    fit(communities()).save(tmp_path / "model")
+    path = tmp_path / "model" / "config.json"
+    config = json.loads(path.read_text())
+    config["config"][key] = value
+    path.write_text(json.dumps(config))
+    with pytest.raises(InputError, match=r"model.*damaged") as caught:
+        DAMGraphEmbedding.load(tmp_path / "model")
+    assert "\n" not in str(caught.value)
+
+
+def test_arguments_of_a_newer_version_are_passed_over(tmp_path: Path) -> None:
+    model = fit(communities())
+    model.save(tmp_path / "model")
+    path = tmp_path / "model" / "config.json"
+    config = json.loads(path.read_text())
+    config["config"]["params"]["attention_heads"] = 4
+    path.write_text(json.dumps(config))
+    loaded = DAMGraphEmbedding.load(tmp_path / "model")
+    assert "attention_heads" not in loaded.get_params()
+
+
+def test_the_weights_are_float32_on_the_cpu(tmp_path: Path) -> None:
+    fit(communities(), precision="64-true").save(tmp_path / "model")
+    _, tensors = load_folder(tmp_path / "model", KIND)
+    kinds = {name: tensor.dtype for name, tensor in tensors.items()}
+    assert set(kinds.values()) == {torch.float32}, kinds
+    assert {tensor.device.type for tensor in tensors.values()} == {"cpu"}
+
+
+def test_a_model_loads_in_a_process_of_its_own_that_sees_no_gpu(tmp_path: Path) -> None:
+    graph = communities()
+    model = fit(graph)
+    model.save(tmp_path / "model")
+    np.savez(tmp_path / "graph.npz", adjacency=graph.adjacency.toarray(), features=graph.features)
+    code = (
+        "import numpy as np\n"
+        "from damrep.graph.data import build_graph\n"
+        "from damrep.graph.estimator import DAMGraphEmbedding as E\n"
+        "g = np.load('graph.npz')\n"
+        "z = E.load('model').transform(build_graph(g['adjacency'], g['features']))\n"
+        "np.save('z.npy', z)\n"
+    )
+    root = Path(__file__).resolve().parents[2]
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(root)}
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, env=environment)
+    np.testing.assert_allclose(np.load(tmp_path / "z.npy"), model.transform(graph), atol=1e-6)
+
+
+def test_loading_leaves_the_global_generator_alone(
+    tmp_path: Path, global_rng_untouched: None
+) -> None:
+    graph = communities(classes=3)
+    round_trip(fit(graph, objective="supervised", hidden=(5,)), graph, tmp_path / "model")
