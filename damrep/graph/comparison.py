@@ -54,6 +54,15 @@ def evaluate_embedding(
     ------
     InputError
         If the labels or edges are too few for the evaluation asked for.
+
+    Examples
+    --------
+    >>> from damrep import datasets
+    >>> graph = datasets.load("karate")
+    >>> model = DAMGraphEmbedding(n_components=4, max_components=16, max_epochs=5, random_state=0)
+    >>> rows = evaluate_embedding(model.fit(graph), graph)
+    >>> [(row["name"], row["dims"]) for row in rows]
+    [('learned', 4), ('full width', 16), ('svd', 4), ('pca of full', 4)]
     """
     check_choice("evaluation", evaluation, EVALUATIONS)
     report = model.report_
@@ -78,6 +87,10 @@ def evaluate_embedding(
         except InputError:
             if evaluation != "auto":
                 raise
+    if not rows and evaluation != "none":
+        report.warnings.append(
+            "its quality was not measured: no labels to probe, too few edges to hold some out"
+        )
     report.measures = list(rows.values())
     report.details["evaluation"] = about
     # What an earlier evaluation warned of goes with its measures.
@@ -140,12 +153,11 @@ def _compare(
 
 
 def _svd(model: DAMGraphEmbedding, graph: Graph, dims: int) -> np.ndarray:
-    # Without features the structure stands in for them, as wide as `max_components` allows: the
-    # same as the model had.
     baseline = DAMGraphEmbedding(
         objective="svd",
         n_components=dims,
-        max_components=model.max_components if graph.features is None else max(dims, 2),
+        # As wide as the model: that is the width of the features standing in for missing ones.
+        max_components=model.max_components,
         spectral_steps=model.spectral_steps,
         random_state=model.report_.seed,
     )

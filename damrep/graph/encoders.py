@@ -264,6 +264,13 @@ class GraphEncoder(nn.Module):
     ) -> Tensor:
         """From the first layer's projection on, so that several views can share it.
 
+        Parameters
+        ----------
+        first
+            `project_features` of the first layer, (n, its `projected_width`).
+        operator, order
+            As for `forward`.
+
         Masks act on weights, as in `compact`: those are small beside the representations of all
         nodes. A hidden mask's gate goes into the layer behind it, the last one's into its own.
         """
@@ -318,6 +325,8 @@ def _width(layer: Any) -> int:
 class GCNEncoder(GraphEncoder):
     """Graph convolutional network (Kipf and Welling, arXiv 1609.02907) of PyG's GCNConv.
 
+    Parameters as for `GraphEncoder`.
+
     Examples
     --------
     >>> import numpy as np, scipy.sparse as sp
@@ -335,7 +344,10 @@ class GCNEncoder(GraphEncoder):
 
 
 class SAGEEncoder(GraphEncoder):
-    """GraphSAGE with mean aggregation (Hamilton et al., arXiv 1706.02216) of PyG's SAGEConv."""
+    """GraphSAGE with mean aggregation (Hamilton et al., arXiv 1706.02216) of PyG's SAGEConv.
+
+    Parameters as for `GraphEncoder`.
+    """
 
     propagation = "mean"
 
@@ -345,7 +357,10 @@ class SAGEEncoder(GraphEncoder):
 
 
 class AutoencoderEncoder(GraphEncoder):
-    """The encoder half of an autoencoder on propagated features: edges are used once, in front."""
+    """The encoder half of an autoencoder on propagated features: edges are used once, in front.
+
+    Parameters as for `GraphEncoder`.
+    """
 
     steps = 2
 
@@ -364,5 +379,23 @@ ENCODERS: dict[str, type[GraphEncoder]] = {
 def make_encoder(
     name: str, in_features: int, widths: Sequence[int], **options: Any
 ) -> GraphEncoder:
-    """An encoder by name; see `GraphEncoder` for the options."""
+    """An encoder by name.
+
+    Parameters
+    ----------
+    name
+        One of `ENCODERS`.
+    in_features, widths, options
+        As for `GraphEncoder`.
+
+    Raises
+    ------
+    InputError
+        If there is no such encoder.
+
+    Examples
+    --------
+    >>> make_encoder("sage", 5, [8, 3]).widths
+    [8, 3]
+    """
     return ENCODERS[check_choice("encoder", name, tuple(ENCODERS))](in_features, widths, **options)

@@ -71,6 +71,13 @@ def label_split(
     ------
     InputError
         If the graph has no labels.
+
+    Examples
+    --------
+    >>> from damrep.graph.data import build_graph
+    >>> graph = build_graph(np.eye(20), labels=[0] * 10 + [1] * 10)
+    >>> {key: int(mask.sum()) for key, mask in label_split(graph, seed=0).items()}
+    {'train': 2, 'val': 2, 'test': 16}
     """
     if graph.labels is None:
         raise InputError("graph: it has no labels to probe")
@@ -172,10 +179,27 @@ def split_links(graph: Graph, seed: int, shares: tuple[float, float] = (0.05, 0.
 
     Directed graphs are made undirected first; self-loops are never taken out.
 
+    Parameters
+    ----------
+    graph
+        Any; its features stay as they are.
+    seed
+        Of the edges taken out and of the pairs that are no edge.
+    shares
+        Of the edges that go into "val" and "test".
+
     Raises
     ------
     InputError
-        If the graph has too few edges to hold one out for each part.
+        If the graph has too few edges to hold one out for each part, or too few pairs without one.
+
+    Examples
+    --------
+    >>> from damrep.graph.data import build_graph
+    >>> path = build_graph(np.eye(41, k=1) + np.eye(41, k=-1))
+    >>> split = split_links(path, seed=0)
+    >>> split.train.num_edges, len(split.val), len(split.test)
+    (34, 4, 8)
     """
     graph = graph.symmetrised()
     pairs = graph.edges()

@@ -70,6 +70,22 @@ def fit_unsupervised(settings: EmbeddingSettings, inputs: GraphInputs, seed: int
 
     The encoder's training does not depend on the price, and the curve is exact at every width, so
     the learned width never rises with the price.
+
+    Parameters
+    ----------
+    settings
+        Checked arguments.
+    inputs
+        Of the graph to fit.
+    seed
+        Of everything random.
+
+    Raises
+    ------
+    InputError
+        If all nodes look alike.
+    DivergedError
+        If the encoder's loss becomes NaN or infinite.
     """
     wide, history = _train_wide(settings, inputs, seed)
     z = wide.fit_scales(inputs)
@@ -97,7 +113,9 @@ def _train_wide(
     spectral = None
     rank = 0
     if only_spectral or settings.spectral_weight > 0:
-        share = settings.max_components if only_spectral else settings.max_components // 2
+        share = settings.max_components // 2
+        if only_spectral:  # a budget is the rank of the decomposition, not a cut of a wider one
+            share = settings.n_components or settings.max_components
         rank = min(share, limit)
     if rank:
         spectral = fit_spectral_basis(
@@ -114,7 +132,22 @@ def _train_wide(
 def train_encoder(
     settings: EmbeddingSettings, inputs: GraphInputs, width: int, seed: int
 ) -> tuple[GraphEncoder, dict[str, list[Any]]]:
-    """An encoder trained on the objective, its hidden masks (if any) learned and cut."""
+    """An encoder trained on the objective, its hidden masks (if any) learned and cut.
+
+    Parameters
+    ----------
+    settings, inputs, seed
+        As for `fit_unsupervised`.
+    width
+        Of the representation.
+
+    Returns
+    -------
+    GraphEncoder
+        On the CPU, float32, without masks.
+    dict of list
+        Columns of the training history.
+    """
     hidden = list(settings.hidden)
     with local_seed(seed):
         encoder = make_encoder(

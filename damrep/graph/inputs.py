@@ -133,6 +133,20 @@ def fit_preparation(graph: Graph, rank: int, seed: int) -> FeaturePreparation:
         Width of the structural features, where the graph has none of its own.
     seed
         Of their decomposition.
+
+    Raises
+    ------
+    InputError
+        If there are neither features nor edges.
+
+    Examples
+    --------
+    >>> from damrep.graph.data import build_graph
+    >>> edges = np.ones((3, 3)) - np.eye(3)
+    >>> fit_preparation(build_graph(edges, np.eye(3)), rank=2, seed=0).offset is None
+    True
+    >>> fit_preparation(build_graph(edges, [[1.0], [3.0], [5.0]]), rank=2, seed=0).offset
+    array([3.], dtype=float32)
     """
     features: Any = graph.features
     if features is None:

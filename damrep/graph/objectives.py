@@ -256,7 +256,31 @@ OBJECTIVES: dict[str, type[GraphTask]] = {
 def make_objective(
     name: str, encoder: GraphEncoder, inputs: GraphInputs, feature_dropout: float
 ) -> GraphTask:
-    """The task of an objective by name."""
+    """The task of an objective by name.
+
+    Parameters
+    ----------
+    name
+        One of `OBJECTIVES`.
+    encoder, inputs, feature_dropout
+        As for `GraphTask`.
+
+    Raises
+    ------
+    InputError
+        If there is no such objective.
+
+    Examples
+    --------
+    >>> from damrep.graph.data import build_graph
+    >>> from damrep.graph.encoders import make_encoder
+    >>> from damrep.graph.inputs import fit_preparation
+    >>> graph = build_graph(np.ones((4, 4)) - np.eye(4), np.eye(4))
+    >>> inputs = fit_preparation(graph, rank=2, seed=0).prepare(graph)
+    >>> task = make_objective("ggd", make_encoder("gcn", 4, [8]), inputs, feature_dropout=0.2)
+    >>> sorted(task.module)
+    ['encoder', 'score']
+    """
     check_choice("objective", name, tuple(OBJECTIVES))
     return OBJECTIVES[name](encoder, inputs, feature_dropout)
 

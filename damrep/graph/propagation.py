@@ -51,6 +51,20 @@ def mean_matrix(adjacency: sp.csr_array) -> sp.csr_array:
     """Mean over the in-neighbours, by edge weight (GraphSAGE's mean aggregator, arXiv 1706.02216).
 
     A node without in-neighbours gets zero, as in PyG's `SAGEConv`.
+
+    Parameters
+    ----------
+    adjacency
+        csr_array (n, n), entry [u, v] the weight of the arc u -> v.
+
+    Returns
+    -------
+    csr_array, float32, shape (n, n)
+
+    Examples
+    --------
+    >>> mean_matrix(sp.csr_array(np.array([[0.0, 0, 1], [0, 0, 3], [0, 0, 0]]))).toarray()[2]
+    array([0.25, 0.75, 0.  ], dtype=float32)
     """
     matrix = sp.csr_array(adjacency, dtype=np.float64)
     degree = np.asarray(matrix.sum(axis=0)).ravel()
@@ -63,6 +77,17 @@ def smooth(matrix: Any, signal: Any, steps: int, average: bool = False) -> Any:
 
     Works for scipy matrices with arrays and for `SparseOperator` with tensors. The mean is the
     smoothing of S2GC (Zhu and Koniusz, ICLR 2021).
+
+    Parameters
+    ----------
+    matrix
+        Propagation matrix (n, n).
+    signal
+        Shape (n, k).
+    steps
+        0 leaves the signal as it is.
+    average
+        Whether to take the mean over the steps instead of the last one.
 
     Examples
     --------

@@ -48,7 +48,13 @@ class WideRepresentation:
     spectral_scale: float = 1.0
 
     def fit_scales(self, inputs: GraphInputs) -> Tensor:
-        """Scale both blocks on a graph and return its representation, (n, width), float32."""
+        """Scale both blocks on a graph and return its representation, (n, width), float32.
+
+        Raises
+        ------
+        InputError
+            If no two nodes differ by more than rounding.
+        """
         blocks = self._blocks(inputs)
         spreads = [_row_size(block - block.mean(dim=0)) for block in blocks]
         # Differences that are rounding must not be blown up to unit variance. The spectral block is

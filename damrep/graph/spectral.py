@@ -70,7 +70,7 @@ class SpectralBasis:
     Parameters
     ----------
     axes
-        Feature directions, shape (d, rank), strongest first.
+        Feature directions, shape (d, rank), strongest last: the order in which a mask closes them.
     mean
         Mean of the smoothed features along them, shape (rank,).
     steps
@@ -82,7 +82,20 @@ class SpectralBasis:
     steps: int
 
     def transform(self, matrix: sp.csr_array, features: Any) -> np.ndarray:
-        """Coordinates of a graph's nodes along the axes, centred, shape (n, rank), float32."""
+        """Coordinates of a graph's nodes along the axes.
+
+        Parameters
+        ----------
+        matrix
+            Propagation matrix (n, n) of the graph.
+        features
+            Dense or sparse (n, d), scaled as those fitted on.
+
+        Returns
+        -------
+        ndarray, float32, shape (n, rank)
+            About the mean of the graph fitted on.
+        """
         projected = np.asarray(features @ self.axes, dtype=np.float32)
         return np.asarray(smooth(matrix, projected, self.steps, average=True) - self.mean)
 
@@ -130,5 +143,5 @@ def fit_spectral_basis(
         return np.asarray(back - np.outer(mean, block.sum(axis=0)))
 
     _, _, axes = truncated_svd(times, transposed, d, rank, seed)
-    axes = np.ascontiguousarray(axes, dtype=np.float32)
+    axes = np.ascontiguousarray(axes[:, ::-1], dtype=np.float32)
     return SpectralBasis(axes, mean @ axes, steps)

@@ -29,7 +29,22 @@ def save_model(
     classifier: nn.Linear | None,
     meta: dict[str, Any],
 ) -> None:
-    """Write the parts of a fitted model, with `meta` (plain data) in its config."""
+    """Write the parts of a fitted model.
+
+    Parameters
+    ----------
+    path
+        The folder; one that damrep wrote is replaced.
+    preparation, compact, classifier
+        What the model is made of; classifier is None for a model fitted without labels.
+    meta
+        More for the config, plain data.
+
+    Raises
+    ------
+    InputError
+        If something that is not a damrep model stands at `path`.
+    """
     tensors: dict[str, Tensor] = {"bias": compact.bias}
     for name in ("head", "axes"):
         value = getattr(compact, name)

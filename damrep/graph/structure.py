@@ -100,6 +100,13 @@ def fit_structure_basis(graph: Graph, rank: int, seed: int) -> StructureBasis:
     ------
     InputError
         If the graph has no edge but self-loops.
+
+    Examples
+    --------
+    >>> from damrep.graph.data import build_graph
+    >>> path = build_graph(np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]]))
+    >>> fit_structure_basis(path, rank=2, seed=0).transform(path).shape
+    (3, 2)
     """
     adjacency = neighbours(graph)
     degree = np.asarray(adjacency.sum(axis=0)).ravel()

@@ -26,7 +26,6 @@ __all__ = ["fit_supervised"]
 
 _DROPOUT = 0.5
 _PATIENCE = 50
-_EPOCHS = 300
 # A wide classifier overfits before it has learned unless its steps shrink with its width: on the
 # validation nodes of Cora 512 units reach .79 this way and .75 at the rate that suits 16 units.
 _WIDTH_OF_LR = 32
@@ -110,6 +109,11 @@ def fit_supervised(
         Class of each node, (n,), -1 where unknown.
     train_rows, held_out
         Node positions to learn from and to hold out; None takes a share of the former.
+
+    Raises
+    ------
+    InputError
+        If the labels to learn from are of fewer than two classes.
     """
     train_rows, held_out = _split(settings, labels, train_rows, held_out, seed)
     budget = settings.n_components
@@ -136,7 +140,6 @@ def fit_supervised(
     options = settings.training_options(
         seed,
         patience=settings.patience or _PATIENCE,
-        max_epochs=max(settings.max_epochs, _EPOCHS),
         lr=settings.lr * min(1.0, _WIDTH_OF_LR / widths[-1]),
     )
     if masked:

@@ -41,7 +41,7 @@ class Bottleneck(nn.Module):
     Attributes
     ----------
     encoder, decoder : nn.Linear
-        n -> n maps either side of the mask.
+        n -> n maps either side of the mask; the identity until `fit_rotation`.
     mask : DAM
         Over the n units between them; the strongest unit is the last.
 
@@ -185,7 +185,13 @@ class Bottleneck(nn.Module):
         return width
 
     def refit_decoder(self) -> None:
-        """Least-squares decoder for the open units and their gates as they are."""
+        """Least-squares decoder for the open units and their gates as they are.
+
+        Raises
+        ------
+        InputError
+            Before `fit_rotation`.
+        """
         if not hasattr(self, "_moment"):
             raise InputError("refit_decoder needs fit_rotation first")
         with torch.no_grad():

@@ -683,7 +683,7 @@ def test_supervised_gradient_and_budget_agree_with_their_predictions(
 ) -> None:
     graph = communities(n=60, d=20, classes=3)
     for changes in (
-        {"strategy": "gradient", "price": 0.5, "lr": 0.05},
+        {"strategy": "gradient", "price": 0.1, "lr": 0.1},
         {"n_components": 5},
         {"hidden": (8,), "mask_hidden": True},
     ):
@@ -693,6 +693,7 @@ def test_supervised_gradient_and_budget_agree_with_their_predictions(
         assert model.transform(graph).shape == (60, model.n_components_)
         if "strategy" in changes:
             assert 1 <= model.n_components_ < 16
+            assert len(model.report_.history["loss"]) == 60
             assert sum(gate > 0 for gate in model.report_.gate) == model.n_components_
 
 

@@ -25,8 +25,8 @@ from tests.graph.samples import communities, without_features
 
 ODD_IDS = [
     "plain", 'with "quotes"', "it's", "new\nline", "tab\t", "back\\slash", "null\x00byte",
-    "ünïcödé", "日本語", "🙂", " leading", "trailing ", "[1, 2]", "true", "null", "1e5", "-0", "007",
-    "\u2028", "a,b", "../../etc/passwd", "%s{0}", "nan",
+    "ünïcödé", "日本語", "🙂", " leading", "trailing ", "[1, 2]", "true", "null", "1e5", "-0",
+    "007", "\u2028", "a,b", "../../etc/passwd", "%s{0}", "nan",
 ]  # fmt: skip
 
 
