@@ -325,8 +325,6 @@ def _width(layer: Any) -> int:
 class GCNEncoder(GraphEncoder):
     """Graph convolutional network (Kipf and Welling, arXiv 1609.02907) of PyG's GCNConv.
 
-    Parameters as for `GraphEncoder`.
-
     Examples
     --------
     >>> import numpy as np, scipy.sparse as sp
@@ -344,10 +342,7 @@ class GCNEncoder(GraphEncoder):
 
 
 class SAGEEncoder(GraphEncoder):
-    """GraphSAGE with mean aggregation (Hamilton et al., arXiv 1706.02216) of PyG's SAGEConv.
-
-    Parameters as for `GraphEncoder`.
-    """
+    """GraphSAGE with mean aggregation (Hamilton et al., arXiv 1706.02216) of PyG's SAGEConv."""
 
     propagation = "mean"
 
@@ -357,10 +352,7 @@ class SAGEEncoder(GraphEncoder):
 
 
 class AutoencoderEncoder(GraphEncoder):
-    """The encoder half of an autoencoder on propagated features: edges are used once, in front.
-
-    Parameters as for `GraphEncoder`.
-    """
+    """The encoder half of an autoencoder on propagated features: edges are used once, in front."""
 
     steps = 2
 

@@ -143,5 +143,5 @@ def fit_spectral_basis(
         return np.asarray(back - np.outer(mean, block.sum(axis=0)))
 
     _, _, axes = truncated_svd(times, transposed, d, rank, seed)
-    axes = np.ascontiguousarray(axes[:, ::-1], dtype=np.float32)
+    axes = np.array(axes[:, ::-1], dtype=np.float32, order="C")
     return SpectralBasis(axes, mean @ axes, steps)

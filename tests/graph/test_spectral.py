@@ -14,7 +14,7 @@ from tests.graph.samples import communities, random_adjacency
 
 
 def exact(matrix: sp.csr_array, features: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:
-    """Principal coordinates (n, d) and axes (d, d) of the smoothed features, in float64, strongest last."""
+    """Principal coordinates (n, d) and axes (d, d) of the smoothed features, strongest last."""
     smoothed = smooth(matrix.astype(np.float64), features.astype(np.float64), steps, average=True)
     centred = smoothed - smoothed.mean(axis=0)
     left, values, right = np.linalg.svd(centred, full_matrices=False)
