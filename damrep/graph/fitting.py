@@ -163,7 +163,7 @@ def train_encoder(
     strategy = GradientWidth(encoder, settings.price) if masked else None
     if strategy is not None:
         strategy.model = task.module
-    options = settings.training_options(seed)
+    options = settings.training_options(seed, target_loss=task.target_loss)
     history = train(task, settings.mask_training(options) if masked else options, strategy)
     encoder = encoder.cpu().float()
     return encoder.compact() if masked else encoder, history.to_dict()

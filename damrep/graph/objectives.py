@@ -38,6 +38,9 @@ class GraphTask:
         Share of feature columns dropped in each step's view.
     """
 
+    # Loss at which there is nothing more to learn from the objective; None where it may go to 0.
+    target_loss: float | None = None
+
     def __init__(self, encoder: GraphEncoder, inputs: GraphInputs, feature_dropout: float) -> None:
         self.encoder = encoder
         self.x = inputs.tensor()
@@ -81,6 +84,8 @@ class GroupDiscrimination(GraphTask):
     linear map, a single score vector is learned here, at the step size the sum would have had.
     """
 
+    # A discriminator that wins more clearly is learning this graph by heart.
+    target_loss = 0.4
     # Step size of the score relative to the encoder's: a sum over that many outputs moves as fast.
     score_rate = 25.0
 
@@ -107,6 +112,8 @@ class GroupDiscrimination(GraphTask):
 
 class GraphInfomax(GraphTask):
     """DGI (Velickovic et al., ICLR 2019, arXiv 1809.10341): nodes against the graph's summary."""
+
+    target_loss = GroupDiscrimination.target_loss
 
     def parts(self, width: int) -> dict[str, nn.Module]:
         """The bilinear form between a node and the summary."""

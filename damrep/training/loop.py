@@ -253,9 +253,12 @@ def _train(
             history.append(row)
             bar.update()
             bar.set_postfix_str(_postfix(row), refresh=False)
+            watched = row.get("validation_loss", row["loss"])
             if strategy is not None and not strategy.settled:
                 stopper.restart()
-            elif stopper.update(row.get("validation_loss", row["loss"])):
+            elif stopper.update(watched) or (
+                options.target_loss is not None and watched < options.target_loss
+            ):
                 history.stopped_early = True
                 break
     return history

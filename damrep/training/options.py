@@ -37,6 +37,8 @@ class TrainingOptions:
         `max_epochs`.
     min_delta
         Improvement that counts, as a share of the normalised loss.
+    target_loss
+        Stop as soon as the task loss of an epoch is below this; None never does.
     cold_start_epochs
         Epochs at the beginning in which beta is held.
     verbose
@@ -71,6 +73,7 @@ class TrainingOptions:
     precision: str = "32-true"
     patience: int | None = None
     min_delta: float = 0.0
+    target_loss: float | None = None
     cold_start_epochs: int = 0
     verbose: int = 0
     description: str = "training"
@@ -87,6 +90,8 @@ class TrainingOptions:
         if self.patience is not None:
             check_count("patience", self.patience, minimum=1)
         check_number("min_delta", self.min_delta, low=0.0)
+        if self.target_loss is not None:
+            check_number("target_loss", self.target_loss, low=0.0)
         check_count("cold_start_epochs", self.cold_start_epochs, minimum=0)
         if not isinstance(self.verbose, bool):
             check_count("verbose", self.verbose, minimum=0)

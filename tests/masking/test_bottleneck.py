@@ -112,7 +112,7 @@ def test_any_data_of_any_rank(seed: int, rows: int, n: int, rank: int, rotate: b
     for m in {1, needed, n}:
         head.choose_width(losses, width=m)
         error = (head.reconstruct(z) - z).square().sum() / (z - z.mean(dim=0)).square().sum()
-        assert float(error) == pytest.approx(losses[m - 1], abs=1e-4)
+        assert float(error.detach()) == pytest.approx(losses[m - 1], abs=1e-4)
 
 
 def test_the_decoder_undoes_the_gates() -> None:
