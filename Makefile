@@ -23,8 +23,9 @@ help:
 demo: $(VENV)/.installed
 	$(VENV)/bin/damrep fit-embedding digits --out $(DEMO_OUT)
 
+# One thread: the tests' graphs are tiny, and threads that wait for each other cost most of the time.
 test: $(VENV)/.installed-test
-	$(VENV)/bin/python -m pytest -m "not slow" $(PYTEST_ARGS)
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(VENV)/bin/python -m pytest -m "not slow" $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed-test
 	$(VENV)/bin/ruff check .

@@ -20,6 +20,7 @@ EVALUATIONS = ("auto", "probe", "links", "both", "none")
 
 LEARNED, FULL = "learned", "full width"
 SVD, PCA_OF_FULL = "svd", "pca of full"
+NOT_MEASURED = "its quality was not measured: no labels to probe, too few edges to hold some out"
 
 Measure = Callable[[np.ndarray], dict[str, Any]]
 
@@ -87,16 +88,13 @@ def evaluate_embedding(
         except InputError:
             if evaluation != "auto":
                 raise
-    if not rows and evaluation != "none":
-        report.warnings.append(
-            "its quality was not measured: no labels to probe, too few edges to hold some out"
-        )
     report.measures = list(rows.values())
     report.details["evaluation"] = about
     # What an earlier evaluation warned of goes with its measures.
-    earlier = tuple(f"{name} (" for name in (SVD, PCA_OF_FULL, FULL))
-    kept = [warning for warning in report.warnings if not warning.startswith(earlier)]
-    report.warnings = kept + _losses(rows)
+    earlier = (*(f"{name} (" for name in (SVD, PCA_OF_FULL, FULL)), NOT_MEASURED)
+    report.warnings = [w for w in report.warnings if not w.startswith(earlier)] + _losses(rows)
+    if not rows and evaluation != "none":
+        report.warnings.append(NOT_MEASURED)
     return report.measures
 
 

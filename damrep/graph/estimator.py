@@ -71,7 +71,8 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
     feature_dropout : float
         Share of feature columns dropped in each training step.
     max_epochs, lr, weight_decay
-        Of the training, see `TrainingOptions`.
+        Of the training, see `TrainingOptions`. The contrastive objectives stop before
+        `max_epochs` once they tell real from shuffled at .4 of the loss of a coin.
     patience : int or None
         Epochs without improvement before stopping early.
     validation_fraction : float

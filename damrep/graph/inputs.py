@@ -121,7 +121,7 @@ class FeaturePreparation:
 def fit_preparation(graph: Graph, rank: int, seed: int) -> FeaturePreparation:
     """Decide how the features of a graph are scaled.
 
-    Counts and indicators (nothing negative, more than half zeros) only have their rows scaled.
+    Counts, indicators and hashes (more than half zeros) only have their rows scaled, and stay sparse.
     Measurements, each in a unit of its own, are standardised by column first. Constant columns
     are left at zero.
 
@@ -156,7 +156,7 @@ def fit_preparation(graph: Graph, rank: int, seed: int) -> FeaturePreparation:
         raise InputError("features: expected at least one column, got none")
     values: Any = features.data if sp.issparse(features) else features
     zeros = 1.0 - np.count_nonzero(values) / max(1, n * d)
-    if zeros > 0.5 and float(values.min(initial=0.0)) >= 0:
+    if zeros > 0.5:
         return FeaturePreparation(d)
     dense = (features.toarray() if sp.issparse(features) else features).astype(np.float64)
     spread = dense.std(axis=0)

@@ -10,7 +10,7 @@ from damrep.training.seeding import resolve_seed
 __all__ = ["DEVICES", "PRECISIONS", "TrainingOptions"]
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
-PRECISIONS = ("32-true", "64-true", "16-mixed", "bf16-mixed", "bf16-true", "16-true")
+PRECISIONS = ("32-true", "64-true", "16-mixed", "bf16-mixed", "bf16-true")
 
 
 @dataclass(frozen=True)

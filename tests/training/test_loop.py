@@ -104,6 +104,12 @@ def test_early_stopping_looks_at_the_held_out_loss() -> None:
     assert history["seen"] == [True] * 4
 
 
+def test_it_stops_below_the_target_loss() -> None:
+    history = train(Scripted([5.0, 4.0, 2.0, 1.0]), options(max_epochs=4, target_loss=2.5))
+    assert history["validation_loss"] == [5.0, 4.0, 2.0]
+    assert history.stopped_early
+
+
 class Penalised:
     """A strategy that does nothing but add a penalty which falls forever."""
 
