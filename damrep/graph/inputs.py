@@ -121,9 +121,9 @@ class FeaturePreparation:
 def fit_preparation(graph: Graph, rank: int, seed: int) -> FeaturePreparation:
     """Decide how the features of a graph are scaled.
 
-    Counts, indicators and hashes (more than half zeros) only have their rows scaled, and stay sparse.
-    Measurements, each in a unit of its own, are standardised by column first. Constant columns
-    are left at zero.
+    Counts, indicators and hashes (more than half zeros) only have their rows scaled, and stay
+    sparse. Measurements, each in a unit of its own, are standardised by column first. Constant
+    columns are left at zero.
 
     Parameters
     ----------
