@@ -160,9 +160,7 @@ def train_encoder(
             settings.resolved_objective, encoder, inputs, settings.feature_dropout
         )
     masked = any(isinstance(mask, DAM) for mask in encoder.masks)
-    strategy = GradientWidth(encoder, settings.price) if masked else None
-    if strategy is not None:
-        strategy.model = task.module
+    strategy = GradientWidth(task.module, settings.price) if masked else None
     options = settings.training_options(seed, target_loss=task.target_loss)
     history = train(task, settings.mask_training(options) if masked else options, strategy)
     encoder = encoder.cpu().float()

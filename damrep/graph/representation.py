@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from damrep.graph.encoders import GraphEncoder
 from damrep.graph.inputs import ROW_LENGTH, GraphInputs
-from damrep.graph.propagation import SparseOperator, smooth
+from damrep.graph.propagation import smooth
 from damrep.graph.spectral import SpectralBasis
 from damrep.masking.validation import InputError
 
@@ -163,7 +163,9 @@ def _encode(encoder: GraphEncoder, inputs: GraphInputs, smoothing: int) -> Tenso
     x = inputs.tensor().to(device)
     encoder.eval()
     with torch.no_grad():
-        hidden = encoder(x, inputs.operator(encoder.propagation).to(device))
-        gcn: SparseOperator = inputs.operator("gcn").to(device)
-        out: Tensor = smooth(gcn, hidden, smoothing).cpu()
-    return out.float()
+        operator = inputs.operator(encoder.propagation).to(device)
+        out: Tensor = encoder(x, operator)
+        if smoothing:
+            same = encoder.propagation == "gcn"
+            out = smooth(operator if same else inputs.operator("gcn").to(device), out, smoothing)
+    return out.cpu().float()
