@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from torch_geometric.nn import GCNConv, SAGEConv
 from torch_geometric.nn.dense import Linear
 
+from damrep.graph.activations import PReLU
 from damrep.graph.propagation import SparseOperator
 from damrep.masking.compaction import slice_linear
 from damrep.masking.dam import DAM
@@ -226,7 +227,7 @@ class GraphEncoder(nn.Module):
         self.layers = nn.ModuleList(
             self.make_layer(i, sizes[i], sizes[i + 1]) for i in range(len(widths))
         )
-        self.activations = nn.ModuleList(nn.PReLU() for _ in widths)
+        self.activations = nn.ModuleList(PReLU() for _ in widths)
         self.masks = nn.ModuleList(
             DAM(width, gate=gate, span=span) if flag else nn.Identity()
             for width, flag in zip(widths, flags, strict=True)
@@ -310,7 +311,7 @@ class GraphEncoder(nn.Module):
             layers.append(layer.cut(rows, cols, scale))
             cols = rows
         cut.layers = nn.ModuleList(layers)
-        cut.activations = nn.ModuleList(nn.PReLU() for _ in layers)
+        cut.activations = nn.ModuleList(PReLU() for _ in layers)
         cut.activations.load_state_dict(self.activations.state_dict())
         cut.masks = nn.ModuleList(nn.Identity() for _ in layers)
         cut.train(self.training)

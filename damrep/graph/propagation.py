@@ -158,8 +158,12 @@ class _Product(torch.autograd.Function):
 def _multiply(matrix: Tensor, dense: Tensor) -> Tensor:
     """The product in the dtype of `dense`; torch has no sparse ones in half precision."""
     kind = torch.float64 if dense.dtype == torch.float64 else torch.float32
+    right = dense.to(kind)
+    # `matrix @ right` fills the result with zeros and copies it before it multiplies: three passes
+    # over what is most of the memory of a step. With beta=0 what is in `out` is not read.
+    out = right.new_empty(matrix.shape[0], right.shape[1])
     with torch.autocast(dense.device.type, enabled=False):
-        return (matrix.to(kind) @ dense.to(kind)).to(dense.dtype)
+        return torch.addmm(out, matrix.to(kind), right, beta=0, out=out).to(dense.dtype)
 
 
 def _csr(matrix: Any) -> sp.csr_array:
