@@ -77,37 +77,66 @@ class GraphTask:
         raise NotImplementedError
 
 
+class Discriminators(nn.Module):
+    """Linear scores of a representation, each of a share of the units of its own.
+
+    Parameters
+    ----------
+    width
+        Units of the representation.
+    count
+        Scores.
+    rate
+        Step size of a score relative to the encoder's.
+    """
+
+    members: Tensor
+
+    def __init__(self, width: int, count: int, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+        self.weight = nn.Parameter(torch.randn(width) * (0.58 / rate))
+        self.bias = nn.Parameter(torch.zeros(count))
+        owner = torch.arange(width) * count // width
+        self.register_buffer("members", F.one_hot(owner, count).float())
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Scores (n, count) of a representation (n, width)."""
+        return self.rate * (z @ (self.members * self.weight[:, None]) + self.bias)
+
+
 class GroupDiscrimination(GraphTask):
     """GGD (Zheng et al., NeurIPS 2022, arXiv 2206.01535): nodes against those of a shuffled graph.
 
     The paper sums the outputs of a linear projection of each node; as a sum of linear maps is one
-    linear map, a single score vector is learned here, at the step size the sum would have had.
+    linear map, a score vector is learned here, at the step size the sum would have had. And not one
+    for all units, which a few of them could satisfy: every `head_width` units have to tell the
+    graphs apart on their own.
     """
 
     # A discriminator that wins more clearly is learning this graph by heart.
     target_loss = 0.4
     # Step size of the score relative to the encoder's: a sum over that many outputs moves as fast.
     score_rate = 25.0
+    # Compared with one score for all units by `benchmarks.graph_choices`.
+    head_width = 64
 
     def parts(self, width: int) -> dict[str, nn.Module]:
-        """The score vector."""
-        score = nn.Linear(width, 1)
-        with torch.no_grad():
-            score.weight.normal_(0.0, 0.58 / self.score_rate)
-            score.bias.zero_()
-        return {"score": score}
+        """The score vectors."""
+        heads = max(1, round(width / self.head_width))
+        return {"score": Discriminators(width, heads, self.score_rate)}
 
     def draw(self, generator: torch.Generator) -> dict[str, Tensor]:
         """The shuffle."""
         return {"order": torch.randperm(self.num_nodes, generator=generator)}
 
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
-        """Binary cross-entropy over that of a coin."""
+        """Binary cross-entropy over that of a coin, mean of the heads."""
         first = self.project(batch)
         real = self.encoder.forward_projected(first, self.operator)
         fake = self.encoder.forward_projected(first, self.operator, batch["order"])
-        scores = self.score_rate * self.module["score"](torch.cat([real, fake])).squeeze(1)
-        return _discrimination(scores, self.num_nodes)
+        score = self.module["score"]
+        return _discrimination(torch.cat([score(real), score(fake)]), self.num_nodes)
 
 
 class GraphInfomax(GraphTask):

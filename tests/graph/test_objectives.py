@@ -16,6 +16,7 @@ from damrep.graph.encoders import ENCODERS, make_encoder
 from damrep.graph.inputs import GraphInputs, fit_preparation
 from damrep.graph.objectives import (
     OBJECTIVES,
+    Discriminators,
     GraphInfomax,
     GraphTask,
     GroupDiscrimination,
@@ -86,9 +87,27 @@ def test_group_discrimination_is_the_cross_entropy_of_its_scores() -> None:
     made = task("ggd")
     assert isinstance(made, GroupDiscrimination)
     batch = only_batch(made)
-    real, fake = (made.score_rate * made.module["score"](h) for h in views(made, batch))
+    real, fake = (made.module["score"](h) for h in views(made, batch))
     expected = (F.softplus(-real).mean() + F.softplus(fake).mean()) / 2 / COIN
     torch.testing.assert_close(made.loss(batch), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_every_score_reads_units_of_its_own() -> None:
+    score = Discriminators(width=6, count=2, rate=3.0)
+    with torch.no_grad():
+        score.weight.copy_(torch.arange(6.0))
+        score.bias.copy_(torch.tensor([0.5, -0.5]))
+    z = torch.tensor([[1.0, 1.0, 1.0, 0.0, 0.0, 2.0]])
+    expected = [3.0 * (0 + 1 + 2 + 0.5), 3.0 * (2 * 5 - 0.5)]
+    assert score(z).squeeze(0).tolist() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("width, heads", [(1, 1), (20, 1), (64, 1), (128, 2), (384, 6), (447, 7)])
+def test_number_of_scores(width: int, heads: int) -> None:
+    score = task("ggd").parts(width)["score"]
+    assert isinstance(score, Discriminators)
+    assert score(torch.ones(3, width)).shape == (3, heads)
+    assert score.members.sum(dim=0).min() >= width // heads
 
 
 def test_infomax_is_the_cross_entropy_of_nodes_against_the_summary() -> None:
