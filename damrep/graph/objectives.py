@@ -61,7 +61,7 @@ class GraphTask:
     def batches(self, generator: torch.Generator) -> Iterable[dict[str, Tensor]]:
         """One step an epoch: the view, and what else the objective draws."""
         kept = torch.rand(self.num_features, generator=generator) >= self.feature_dropout
-        return [{"keep": kept.float(), **self.draw(generator)}]
+        return [{"keep": kept, **self.draw(generator)}]
 
     def draw(self, generator: torch.Generator) -> dict[str, Tensor]:
         """Random numbers of a step beside the dropped features."""

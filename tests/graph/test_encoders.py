@@ -235,13 +235,18 @@ def test_gradients_reach_every_weight_and_every_beta() -> None:
         assert not without, (name, without)
 
 
+@pytest.mark.parametrize("dtype", [torch.bool, torch.float32])
+@pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize("name", sorted(ENCODERS))
-def test_dropping_columns_is_dropping_them_from_the_features(name: str) -> None:
+def test_dropping_columns_is_dropping_them_from_the_features(
+    name: str, sparse: bool, dtype: torch.dtype
+) -> None:
     adjacency = random_adjacency(12, 7, directed=False, weighted=False)
     encoder = seeded(name, 6, [5])
     operator = operator_of(encoder, adjacency)
-    x, keep = features(12, 6), torch.tensor([1.0, 0, 1, 1, 0, 1])
-    first = encoder.layers[0].project_features(x, keep)
+    x, keep = features(12, 6), torch.tensor([1, 0, 1, 1, 0, 1], dtype=dtype)
+    given = SparseOperator(sp.csr_array(x.numpy())) if sparse else x
+    first = encoder.layers[0].project_features(given, keep)
     torch.testing.assert_close(
         encoder.forward_projected(first, operator), encoder(x * keep, operator)
     )
