@@ -212,6 +212,7 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
             seconds=time.perf_counter() - wall,
             cpu_seconds=time.process_time() - cpu,
             seed=seed,
+            warnings=_width_notes(settings, self.n_components_, fitted.initial),
             details={
                 "encoder": self.encoder,
                 "data": {
@@ -386,3 +387,13 @@ def _supervision(
 
 def _first_split(mask: np.ndarray) -> np.ndarray:
     return mask if mask.ndim == 1 else mask[:, 0]
+
+
+def _width_notes(settings: EmbeddingSettings, learned: int, initial: int) -> list[str]:
+    asked = settings.n_components
+    if asked is not None and learned < asked:
+        return [f"the graph has only {learned} dimensions without training, {asked} were asked for"]
+    saturated = asked is None and learned == initial == settings.max_components
+    if saturated and settings.price > 0 and settings.resolved_objective != "supervised":
+        return [f"all {initial} dimensions earn their price: max_components may be too small"]
+    return []

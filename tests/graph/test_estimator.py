@@ -466,6 +466,26 @@ def test_svd_trains_nothing() -> None:
     assert model.transform_full(communities()).shape == (40, 12)
 
 
+def test_the_report_says_when_there_are_fewer_dimensions_than_asked_for() -> None:
+    model = make(objective="svd", n_components=14).fit(communities())
+    assert model.n_components_ == 12
+    (note,) = model.report_.warnings
+    assert "only 12 dimensions" in note and "14 were asked for" in note
+
+
+def test_the_report_says_when_more_dimensions_could_have_been_worth_their_price() -> None:
+    assert (
+        "max_components"
+        in make(max_components=2, price=1e-4).fit(communities()).report_.warnings[0]
+    )
+    for enough in (
+        {"max_components": 16},
+        {"max_components": 2, "price": 0.0},
+        {"n_components": 16},
+    ):
+        assert make(**enough).fit(communities()).report_.warnings == []
+
+
 def test_the_embedding_is_a_linear_cut_through_the_full_representation() -> None:
     graph = communities()
     model = make(n_components=16).fit(graph)
