@@ -113,7 +113,7 @@ def _train_wide(
     spectral = None
     rank = 0
     if only_spectral or settings.spectral_weight > 0:
-        share = max(1, settings.max_components // 4)
+        share = min(max(1, settings.max_components // 4), settings.max_components - 1)
         if only_spectral:  # a budget is the rank of the decomposition, not a cut of a wider one
             share = settings.n_components or settings.max_components
         rank = min(share, limit)

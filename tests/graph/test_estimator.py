@@ -473,6 +473,14 @@ def test_the_report_says_when_there_are_fewer_dimensions_than_asked_for() -> Non
     assert "only 12 dimensions" in note and "14 were asked for" in note
 
 
+@pytest.mark.parametrize("limit, encoder", [(1, 1), (2, 1), (3, 2), (16, 12)])
+def test_a_quarter_of_the_width_is_spectral(limit: int, encoder: int) -> None:
+    model = make(max_components=limit, n_components=1).fit(communities())
+    assert model.report_.initial_dims == limit
+    assert model._wide is not None and model._wide.encoder is not None
+    assert model._wide.encoder.widths[-1] == encoder
+
+
 def test_the_report_says_when_more_dimensions_could_have_been_worth_their_price() -> None:
     assert (
         "max_components"
