@@ -62,8 +62,9 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
         Widths of hidden layers before the representation; empty for a one-layer encoder.
     mask_hidden : bool
         Put a mask on each hidden layer too, learned by gradient under the same price, and cut it.
-    spectral_weight : float
-        Scale of the spectral coordinates relative to the encoder's output; 0 leaves them out.
+    spectral_weight : float or "auto"
+        Scale of the spectral coordinates relative to the encoder's output; 0 leaves them out,
+        "auto" is the scale that brings the ends of edges nearest to each other.
     spectral_steps, smoothing : int
         Propagation steps averaged over for the spectral coordinates, and taken behind the encoder.
     rotate : bool
@@ -119,7 +120,7 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
         strategy: str = "search",
         hidden: Any = (),
         mask_hidden: bool = False,
-        spectral_weight: float = 1.5,
+        spectral_weight: float | str = 1.5,
         spectral_steps: int = 8,
         smoothing: int = 1,
         rotate: bool = True,

@@ -16,6 +16,7 @@ from damrep.graph.propagation import SparseOperator
 from damrep.graph.representation import CompactEmbedding, WideRepresentation
 from damrep.graph.settings import EmbeddingSettings
 from damrep.graph.spectral import fit_spectral_basis
+from damrep.graph.weighing import choose_spectral_weight
 from damrep.masking.bottleneck import Bottleneck, BottleneckTask
 from damrep.masking.dam import DAM
 from damrep.masking.gradient import GradientWidth
@@ -101,7 +102,10 @@ def fit_unsupervised(settings: EmbeddingSettings, inputs: GraphInputs, seed: int
         gate=gate,
         history=history,
         loss=curve[width - 1][1],
-        details={"hidden_widths": [] if wide.encoder is None else wide.encoder.widths[:-1]},
+        details={
+            "hidden_widths": [] if wide.encoder is None else wide.encoder.widths[:-1],
+            "spectral_weight": wide.spectral_weight,
+        },
     )
 
 
@@ -112,7 +116,7 @@ def _train_wide(
     only_spectral = settings.resolved_objective == "svd"
     spectral = None
     rank = 0
-    if only_spectral or settings.spectral_weight > 0:
+    if only_spectral or settings.spectral_weight != 0:
         share = min(max(1, settings.max_components // 4), settings.max_components - 1)
         if only_spectral:  # a budget is the rank of the decomposition, not a cut of a wider one
             share = settings.n_components or settings.max_components
@@ -125,8 +129,15 @@ def _train_wide(
     history: dict[str, list[Any]] = {}
     if not only_spectral:
         encoder, history = train_encoder(settings, inputs, settings.max_components - rank, seed)
-    wide = WideRepresentation(encoder, spectral, settings.smoothing, settings.spectral_weight)
-    return wide, history
+    weight = settings.spectral_weight
+    if isinstance(weight, str):
+        weight = 1.0
+        if encoder is not None and spectral is not None:
+            equal = WideRepresentation(encoder, spectral, settings.smoothing, weight)
+            weight = choose_spectral_weight(
+                equal.fit_scales(inputs), spectral.axes.shape[1], inputs, seed
+            )
+    return WideRepresentation(encoder, spectral, settings.smoothing, weight), history
 
 
 def train_encoder(

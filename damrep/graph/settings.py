@@ -44,7 +44,7 @@ class EmbeddingSettings:
     strategy: str
     hidden: Sequence[int]
     mask_hidden: bool
-    spectral_weight: float
+    spectral_weight: float | str
     spectral_steps: int
     smoothing: int
     rotate: bool
@@ -73,7 +73,8 @@ class EmbeddingSettings:
             check_count("hidden", width, minimum=1)
         if self.mask_hidden and not len(self.hidden):
             raise InputError("mask_hidden=True needs hidden layers, got hidden=()")
-        check_number("spectral_weight", self.spectral_weight, low=0.0)
+        if self.spectral_weight != "auto":
+            check_number("spectral_weight", self.spectral_weight, low=0.0)
         check_count("spectral_steps", self.spectral_steps, minimum=1)
         check_count("smoothing", self.smoothing, minimum=0)
         check_number("feature_dropout", self.feature_dropout, low=0.0)
