@@ -38,6 +38,11 @@ def test_the_block_that_knows_who_is_near_gets_the_weight() -> None:
     assert choose_spectral_weight(torch.cat(both[::-1], 1), 2, ring(), 0) == min(SPECTRAL_WEIGHTS)
 
 
+def test_where_the_weight_makes_no_difference_it_is_the_usual_one() -> None:
+    both_know = torch.cat([places(), places()], dim=1)
+    assert choose_spectral_weight(both_know, 2, ring(), seed=0) == 1.5
+
+
 def test_the_same_seed_gives_the_same_weight_and_the_input_stays_as_it_was() -> None:
     z = torch.cat([noise(k=3), places()], dim=1)
     before = z.clone()
