@@ -16,7 +16,7 @@ class PReLU(nn.PReLU):
 
     On the CPU torch's backward pass makes a second array of the input's size for the slope's
     gradient, an element at a time, and is a good part of a training step on a graph; here it is a
-    vectorised pass and a dot product. On other devices it is torch's.
+    vectorised pass and a dot product. On other devices, and without gradients, it is torch's.
 
     Examples
     --------
@@ -29,7 +29,7 @@ class PReLU(nn.PReLU):
 
     def forward(self, x: Tensor) -> Tensor:
         """Positive inputs as they are, negative ones times the slope."""
-        if x.device.type != "cpu":
+        if x.device.type != "cpu" or not torch.is_grad_enabled():
             return super().forward(x)
         out: Tensor = _SharedSlope.apply(x, self.weight.to(x.dtype))
         return out
