@@ -63,8 +63,7 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
     mask_hidden : bool
         Put a mask on each hidden layer too, learned by gradient under the same price, and cut it.
     spectral_weight : float or "auto"
-        Scale of the spectral coordinates relative to the encoder's output; 0 leaves them out,
-        "auto" is the scale that brings the ends of edges nearest to each other.
+        Scale of the spectral coordinates; 0 leaves them out, "auto" tells it from the edges.
     spectral_steps, smoothing : int
         Propagation steps averaged over for the spectral coordinates, and taken behind the encoder.
     rotate : bool
