@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.environment import set_threads
@@ -49,10 +50,32 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     return seeds
 
 
-def _threads(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of threads >= 1")
-    return int(text)
+def number_of(what: str) -> Callable[[str], int]:
+    """A reader of numbers of 1 and up, for ``type=``, that names what was to be counted.
+
+    Examples
+    --------
+    >>> number_of("threads")("4")
+    4
+    """
+
+    def read(text: str) -> int:
+        if not text.isdecimal() or int(text) < 1:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number of {what} >= 1")
+        return int(text)
+
+    return read
+
+
+def names_list(text: str) -> list[str]:
+    """Names with commas between them.
+
+    Examples
+    --------
+    >>> names_list("cora, citeseer,")
+    ['cora', 'citeseer']
+    """
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _folder(text: str) -> Path:
@@ -85,7 +108,10 @@ def benchmark_parser(description: str, seeds: str = "5") -> argparse.ArgumentPar
         help="how many (5: 0 to 4) or which (0,3,7); default: %(default)s",
     )
     parser.add_argument(
-        "--threads", type=_threads, default="1", help="threads to compute with; default: 1"
+        "--threads",
+        type=number_of("threads"),
+        default="1",
+        help="threads to compute with; default: 1",
     )
     parser.add_argument(
         "--out", type=Path, default=None, help="folder for the JSON; default: benchmarks/results"

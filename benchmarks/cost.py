@@ -21,6 +21,7 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
+from benchmarks.arguments import names_list
 from benchmarks.cost_training import (
     WIDTHS,
     MaskLayersEncoder,
@@ -29,7 +30,6 @@ from benchmarks.cost_training import (
     synthetic_graph,
     training_step,
 )
-from benchmarks.graph import names_list
 from benchmarks.harness import (
     Column,
     benchmark_parser,

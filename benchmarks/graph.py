@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.arguments import names_list
 from benchmarks.graph_rows import COLUMNS, GROUPS, dataset_results, summary_rows
 from benchmarks.harness import (
     Column,
@@ -53,17 +54,6 @@ def write_summary(out: Path, first: Sequence[str] = DATASETS) -> None:
     columns = (Column("dataset", "Data set"), *COLUMNS)
     title = "Graph embeddings: accuracy and link prediction against dimensions"
     write_result("graph", rows, columns, title=title, notes=notes, out=out)
-
-
-def names_list(text: str) -> list[str]:
-    """Names with commas between them.
-
-    Examples
-    --------
-    >>> names_list("cora, citeseer,")
-    ['cora', 'citeseer']
-    """
-    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def main(arguments: list[str] | None = None) -> int:

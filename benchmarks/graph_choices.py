@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.graph import names_list
+from benchmarks.arguments import names_list, number_of
 from benchmarks.graph_methods import QUICK, Fits
 from benchmarks.graph_rows import DAMREP, over_runs
 from benchmarks.graph_run import load_graph, say, warm_up
@@ -313,12 +313,6 @@ def _write(options: argparse.Namespace, rows: Sequence[Mapping[str, Any]]) -> No
     )
 
 
-def _repeats(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of splits >= 1")
-    return int(text)
-
-
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = benchmark_parser("What the graph estimator's defaults are chosen by.", seeds="3")
     parser.add_argument("--datasets", type=names_list, help=f"default: {','.join(DATASETS)}")
@@ -329,7 +323,10 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         help=f"of {','.join(VARIANTS)}; {SVD} is always among them; default: all",
     )
     parser.add_argument(
-        "--repeats", type=_repeats, default="8", help="splits a fit is scored on; default: 8"
+        "--repeats",
+        type=number_of("splits"),
+        default="8",
+        help="splits a fit is scored on; default: 8",
     )
     parser.add_argument(
         "--links", action="store_true", help="the AUC on validation edges too: twice the work"

@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from benchmarks.graph import DATASETS, names_list
+from benchmarks.arguments import names_list
+from benchmarks.graph import DATASETS
 from benchmarks.harness import Column, Spread, benchmark_parser, parse, write_result
 
 PRICES = (0.0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)

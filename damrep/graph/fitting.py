@@ -90,6 +90,13 @@ def fit_unsupervised(settings: EmbeddingSettings, inputs: GraphInputs, seed: int
     """
     wide, history = _train_wide(settings, inputs, seed)
     z = wide.fit_scales(inputs)
+    if (
+        settings.spectral_weight == "auto"
+        and wide.encoder is not None
+        and wide.spectral is not None
+    ):
+        rank = wide.spectral.axes.shape[1]
+        z = wide.reweigh(z, choose_spectral_weight(z, rank, inputs, seed))
     head, curve = reduce_representation(settings, z, inputs.matrix, seed, history)
     reduce = head.compact()
     gate = head.mask.gate().detach().flip(0).tolist()
@@ -129,14 +136,8 @@ def _train_wide(
     history: dict[str, list[Any]] = {}
     if not only_spectral:
         encoder, history = train_encoder(settings, inputs, settings.max_components - rank, seed)
-    weight = settings.spectral_weight
-    if isinstance(weight, str):
-        weight = 1.0
-        if encoder is not None and spectral is not None:
-            equal = WideRepresentation(encoder, spectral, settings.smoothing, weight)
-            weight = choose_spectral_weight(
-                equal.fit_scales(inputs), spectral.axes.shape[1], inputs, seed
-            )
+    # Both blocks count the same until they have been compared.
+    weight = 1.0 if isinstance(settings.spectral_weight, str) else settings.spectral_weight
     return WideRepresentation(encoder, spectral, settings.smoothing, weight), history
 
 

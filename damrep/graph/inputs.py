@@ -54,6 +54,12 @@ class GraphInputs:
         """Width of the features."""
         return int(self.features.shape[1])
 
+    def edges(self) -> np.ndarray:
+        """Pairs of neighbours, int64, (m, 2), each once and the lower node first."""
+        arcs = self.adjacency.tocoo()
+        upper = arcs.row < arcs.col
+        return np.stack([arcs.row[upper], arcs.col[upper]], axis=1).astype(np.int64)
+
     def operator(self, propagation: str) -> SparseOperator:
         """The matrix an encoder propagates with: "gcn" or "mean"."""
         if propagation == "gcn":

@@ -166,10 +166,7 @@ class LinkReconstruction(GraphTask):
 
     def __init__(self, encoder: GraphEncoder, inputs: GraphInputs, feature_dropout: float) -> None:
         super().__init__(encoder, inputs, feature_dropout)
-        arcs = inputs.adjacency.tocoo()
-        upper = arcs.row < arcs.col
-        pairs = np.stack([arcs.row[upper], arcs.col[upper]]).astype(np.int64)
-        self.edges = torch.from_numpy(pairs)
+        self.edges = torch.from_numpy(np.ascontiguousarray(inputs.edges().T))
 
     def parts(self, width: int) -> dict[str, nn.Module]:
         """Slope and offset of the score."""

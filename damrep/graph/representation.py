@@ -78,6 +78,14 @@ class WideRepresentation:
             self.encoder_scale = scales[0]
         return self._join(blocks)
 
+    def reweigh(self, z: Tensor, weight: float) -> Tensor:
+        """Give the spectral block another weight; `z`, from `fit_scales`, with that weight."""
+        assert self.spectral is not None
+        factor, rank = weight / self.spectral_weight, self.spectral.axes.shape[1]
+        self.spectral_scale *= factor
+        self.spectral_weight = weight
+        return torch.cat([z[:, :-rank], z[:, -rank:] * factor], dim=1)
+
     def transform(self, inputs: GraphInputs) -> Tensor:
         """Representation of a graph's nodes, (n, width), float32."""
         return self._join(self._blocks(inputs))

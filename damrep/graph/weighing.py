@@ -86,8 +86,6 @@ def choose_spectral_weight(z: Tensor, spectral: int, inputs: GraphInputs, seed: 
 
 def _pairs(inputs: GraphInputs, rng: np.random.Generator) -> np.ndarray:
     """As many random pairs of nodes as edges, behind them."""
-    arcs = inputs.adjacency.tocoo()
-    upper = arcs.row < arcs.col
-    edges = np.stack([arcs.row[upper], arcs.col[upper]], axis=1).astype(np.int64)
+    edges = inputs.edges()
     edges = edges[rng.permutation(len(edges))[:_EDGES]]
     return np.concatenate([edges, rng.integers(0, inputs.num_nodes, size=edges.shape)])
