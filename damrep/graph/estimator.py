@@ -63,7 +63,7 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
     mask_hidden : bool
         Put a mask on each hidden layer too, learned by gradient under the same price, and cut it.
     spectral_weight : float or "auto"
-        Scale of the spectral coordinates; 0 leaves them out, "auto" tells it from the edges.
+        Scale of the spectral coordinates; 0 leaves them out, "auto": 1.5 unless edges ask for another.
     spectral_steps, smoothing : int
         Propagation steps averaged over for the spectral coordinates, and taken behind the encoder.
     rotate : bool
@@ -119,7 +119,7 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
         strategy: str = "search",
         hidden: Any = (),
         mask_hidden: bool = False,
-        spectral_weight: float | str = 1.5,
+        spectral_weight: float | str = "auto",
         spectral_steps: int = 8,
         smoothing: int = 1,
         rotate: bool = True,
