@@ -1,7 +1,8 @@
 """Learn how many dimensions an embedding needs.
 
-`DAM` is a layer that learns its own width, `DAMGraphEmbedding` an estimator that uses it to embed
-the nodes of a graph. Both are imported on first use, so that `import damrep` alone loads no torch.
+`DAM` is a layer that learns its own width; `DAMGraphEmbedding` and `DAMAutoencoder` are estimators
+that embed the nodes of a graph and reduce a table. They are imported on first use, so that
+`import damrep` alone loads no torch.
 
 Examples
 --------
@@ -16,6 +17,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from damrep.autoencoder.estimator import DAMAutoencoder
     from damrep.graph.estimator import DAMGraphEmbedding
     from damrep.masking.dam import DAM
     from damrep.masking.report import FitReport, learned_dimensions
@@ -25,6 +27,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "DAM",
+    "DAMAutoencoder",
     "DAMGraphEmbedding",
     "FitReport",
     "InputError",
@@ -34,6 +37,7 @@ __all__ = [
 
 _HOMES = {
     "DAM": "damrep.masking.dam",
+    "DAMAutoencoder": "damrep.autoencoder.estimator",
     "DAMGraphEmbedding": "damrep.graph.estimator",
     "FitReport": "damrep.masking.report",
     "InputError": "damrep.masking.validation",

@@ -28,6 +28,7 @@ from damrep.training.seeding import local_seed, resolve_seed, torch_generator
 from damrep.training.stopping import EarlyStopping
 
 __all__ = [
+    "Counted",
     "DivergedError",
     "Placed",
     "Strategy",
@@ -46,7 +47,7 @@ class DivergedError(RuntimeError):
 class Task(Protocol):
     """What a model brings to be trained.
 
-    A task may also be `Placed`, `Validated` or `Watching`, by having that method.
+    A task may also be `Placed`, `Counted`, `Validated` or `Watching`, by having that method.
 
     Attributes
     ----------
@@ -71,6 +72,14 @@ class Placed(Protocol):
 
     def place(self, device: torch.device) -> None:
         """Move them to the device; called once, before training."""
+
+
+@runtime_checkable
+class Counted(Protocol):
+    """A task that knows how many batches an epoch has; a schedule needs to."""
+
+    def num_batches(self) -> int:
+        """Batches of every epoch."""
 
 
 @runtime_checkable
@@ -228,6 +237,7 @@ def _train(
     if isinstance(task, Placed):
         task.place(device)
     optimiser = torch.optim.AdamW(_groups(module, options, strategy), lr=options.lr)
+    schedule = _schedule(task, optimiser, options)
     step, wrapped_optimiser = fabric.setup(_Step(task), optimiser)
 
     stopper = EarlyStopping(options.patience, options.min_delta)
@@ -238,7 +248,7 @@ def _train(
             if strategy is not None:
                 strategy.start_epoch(epoch, options.cold_start_epochs)
             module.train()
-            loss = _epoch(fabric, task, step, wrapped_optimiser, strategy, generator)
+            loss = _epoch(fabric, task, step, wrapped_optimiser, schedule, strategy, generator)
             module.eval()
             row: dict[str, Any] = {"epoch": epoch, "loss": _finite(loss, "loss", epoch)}
             if isinstance(task, Validated):
@@ -277,11 +287,29 @@ def _groups(
     return [{"params": weights, "lr": options.lr, "weight_decay": options.weight_decay}]
 
 
+def _schedule(
+    task: Task, optimiser: torch.optim.Optimizer, options: TrainingOptions
+) -> torch.optim.lr_scheduler.LRScheduler | None:
+    if options.schedule == "constant":
+        return None
+    if not isinstance(task, Counted):
+        raise TypeError(f"a schedule needs a task that has num_batches, {type(task).__name__} not")
+    steps = options.max_epochs * task.num_batches()
+    # Adam's first steps go by moments of a few batches; they are kept short.
+    rise = min(50, max(1, steps // 10))
+
+    def share(step: int) -> float:
+        return min(1.0, (step + 1) / rise) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
+
+    return torch.optim.lr_scheduler.LambdaLR(optimiser, share)
+
+
 def _epoch(
     fabric: Fabric,
     task: Task,
     step: Any,
     optimiser: Any,
+    schedule: torch.optim.lr_scheduler.LRScheduler | None,
     strategy: Strategy | None,
     generator: torch.Generator,
 ) -> float:
@@ -297,6 +325,8 @@ def _epoch(
         optimiser.step()
         if strategy is not None:
             strategy.after_step()
+        if schedule is not None:
+            schedule.step()
         # Summed on the device: reading a number off it every step would make it wait.
         total = loss.detach() if total is None else total + loss.detach()
         count += 1

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from damrep.masking.validation import check_choice, check_count, check_number
 from damrep.training.seeding import resolve_seed
 
-__all__ = ["DEVICES", "PRECISIONS", "TrainingOptions"]
+__all__ = ["DEVICES", "PRECISIONS", "SCHEDULES", "TrainingOptions"]
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("32-true", "64-true", "16-mixed", "bf16-mixed", "bf16-true")
+SCHEDULES = ("constant", "cosine")
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,9 @@ class TrainingOptions:
         Improvement that counts, as a share of the normalised loss.
     target_loss
         Stop as soon as the task loss of an epoch is below this; None never does.
+    schedule
+        Of the learning rates: "constant", or "cosine", which rises over the first steps and falls
+        to nothing at the end of `max_epochs`; the task has to be `Counted`.
     cold_start_epochs
         Epochs at the beginning in which beta is held.
     verbose
@@ -74,6 +78,7 @@ class TrainingOptions:
     patience: int | None = None
     min_delta: float = 0.0
     target_loss: float | None = None
+    schedule: str = "constant"
     cold_start_epochs: int = 0
     verbose: int = 0
     description: str = "training"
@@ -92,6 +97,7 @@ class TrainingOptions:
         check_number("min_delta", self.min_delta, low=0.0)
         if self.target_loss is not None:
             check_number("target_loss", self.target_loss, low=0.0)
+        check_choice("schedule", self.schedule, SCHEDULES)
         check_count("cold_start_epochs", self.cold_start_epochs, minimum=0)
         if not isinstance(self.verbose, bool):
             check_count("verbose", self.verbose, minimum=0)

@@ -1,0 +1,1 @@
+"""Dimensionality reduction of tables that says how many dimensions it takes."""

@@ -1,0 +1,398 @@
+"""`DAMAutoencoder`: dimensionality reduction that says how many dimensions it takes."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+
+from damrep.autoencoder.fitting import Fitted, fit_autoencoder, split_rows
+from damrep.autoencoder.nested import prefix_losses
+from damrep.autoencoder.network import AutoencoderNetwork
+from damrep.autoencoder.rows import Rows, block_rows, measure_columns
+from damrep.autoencoder.settings import AutoencoderSettings
+from damrep.autoencoder.storage import load_model, save_model
+from damrep.masking.dam import DAM
+from damrep.masking.report import FitReport
+from damrep.masking.validation import InputError
+from damrep.training import resolve_seed
+
+__all__ = ["DAMAutoencoder"]
+
+
+class DAMAutoencoder(TransformerMixin, BaseEstimator):
+    """Reduce a table to as many dimensions as earn their price.
+
+    An autoencoder whose codes come in order is trained at all widths at once, and cut to the width
+    at which one dimension more no longer takes away its price of the loss on held-out rows. A
+    linear path beside the network begins as PCA, so that the network learns what PCA leaves over.
+
+    Columns are centred and the whole table divided by one number, so that a price means the same
+    for data of any scale; columns are not scaled one by one. Where their units differ, put
+    `sklearn.preprocessing.StandardScaler` in front.
+
+    Parameters
+    ----------
+    price : float
+        Share of the variance one dimension must explain, on rows held out, to be kept.
+    n_components : int or None
+        Keep exactly that many dimensions; the price is then not looked at.
+    hidden : "auto" or sequence of int
+        Widths of the encoder's hidden layers, mirrored in the decoder. Empty for a linear
+        autoencoder: PCA, in closed form, cut by price. "auto" fits the linear one and a network of
+        two layers, and keeps the cheaper by held-out loss and price.
+    activation : {"elu", "gelu", "relu", "silu", "tanh"}
+        Between the layers.
+    strategy : {"search", "gradient"}
+        "search": the curve of held-out loss against width, and its best point. "gradient": the
+        paper's single stage, the mask's offset learned by gradient under the price.
+    metric : {"euclidean", "cosine"}
+        What is to be kept: the values, by squared error, or the cosine similarities between rows,
+        for a table of embeddings that are to be searched by them.
+    max_components : int or None
+        Dimensions to start from; None for 512 or as many as the table has.
+    batch_size : int
+        Rows a training step.
+    max_epochs : int or None
+        Passes over the rows that a fit at one width takes; a search takes up to 1.5 times as many.
+        None for as many as make 3,000 steps, but 10 at least and 1,000 at most.
+    lr : float
+        Learning rate (Adam) at its height; it rises for some steps and falls along a cosine.
+    validation_fraction : float
+        Share of the rows, 5,000 at most, that losses are measured on and nothing is fitted to. With
+        fewer than two such rows, losses are those of the rows fitted.
+    linear_path : bool
+        False for a plain multilayer network, without the linear path beside it.
+    paper_lambda : float or None
+        Only for strategy="gradient": the penalty of arXiv 2110.00684 as it stands there, this
+        number times the mask's offset beside the squared error in the data's own units. What it
+        means depends on the scale of the data and on the width.
+    device, precision : str
+        See `TrainingOptions`.
+    random_state : int, RandomState, Generator or None
+        Seed of everything random.
+    verbose : int
+        0 silent; 1 a progress bar if stderr is a terminal; 2 in any case.
+
+    Attributes
+    ----------
+    n_components_ : int
+        Learned dimensions.
+    components_curve_ : ndarray, shape (k, 2)
+        Dimensions against held-out normalised loss, the share of the variance left over, of
+        networks at the same stage of training: what one dimension more or less would be worth.
+    prefix_curve_ : ndarray, shape (n_components_, 2)
+        The same for the fitted model cut to its first 1, 2, ... dimensions.
+    explained_variance_ratio_ : ndarray, shape (n_components_,)
+        What each dimension adds to the variance explained, on held-out rows.
+    mean_ : ndarray, shape (n_features_in_,)
+        Of the columns.
+    scale_ : float
+        Root of the columns' mean variance.
+    report_ : FitReport
+        The evidence, as a short table, plain data, and for the HTML page.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(500, 3)) @ rng.normal(size=(3, 20))
+    >>> model = DAMAutoencoder(hidden=(), random_state=0)
+    >>> model.fit_transform(X).shape
+    (500, 3)
+    """
+
+    def __init__(
+        self,
+        price: float = 1e-3,
+        n_components: int | None = None,
+        hidden: Any = "auto",
+        activation: str = "elu",
+        strategy: str = "search",
+        metric: str = "euclidean",
+        max_components: int | None = None,
+        batch_size: int = 256,
+        max_epochs: int | None = None,
+        lr: float = 2e-3,
+        validation_fraction: float = 0.1,
+        linear_path: bool = True,
+        paper_lambda: float | None = None,
+        device: str = "auto",
+        precision: str = "32-true",
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.price = price
+        self.n_components = n_components
+        self.hidden = hidden
+        self.activation = activation
+        self.strategy = strategy
+        self.metric = metric
+        self.max_components = max_components
+        self.batch_size = batch_size
+        self.max_epochs = max_epochs
+        self.lr = lr
+        self.validation_fraction = validation_fraction
+        self.linear_path = linear_path
+        self.paper_lambda = paper_lambda
+        self.device = device
+        self.precision = precision
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any = None) -> DAMAutoencoder:
+        """Learn the dimensions of a table.
+
+        Parameters
+        ----------
+        X
+            Table (N, d) of finite numbers: array, memory-mapped array, data frame, scipy sparse
+            matrix. A memory-mapped or sparse one is read a few rows at a time.
+        y
+            Ignored.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If X is not such a table, an argument is out of range (`InputError`), or no column
+            varies.
+        """
+        settings = AutoencoderSettings(**self.get_params(deep=False))
+        seed = resolve_seed(self.random_state)
+        X = validate_data(self, X, accept_sparse="csr", dtype="numeric", ensure_min_samples=2)
+        wall, cpu = time.perf_counter(), time.process_time()
+        count, columns = X.shape
+        fit, held = split_rows(count, settings.held_out(count), seed)
+        mean, scale = measure_columns(X, fit)
+        rows = Rows(X, mean, scale, _working_dtype(X.dtype), fit)
+        held_out = Rows(X, mean, scale, rows.dtype, held)
+        fitted = fit_autoencoder(settings, rows, held_out, seed)
+        prefixes = prefix_losses(fitted.network, held_out, range(1, fitted.width + 1))
+        self._adopt(fitted.network, mean, scale, np.array(fitted.curve), prefixes)
+        self.report_ = FitReport(
+            type(self).__name__,
+            initial_dims=fitted.initial,
+            learned_dims=self.n_components_,
+            price=None if settings.n_components is not None else float(self.price),
+            strategy="budget" if settings.n_components is not None else settings.strategy,
+            objective="reconstruction" if settings.metric == "euclidean" else "cosine",
+            curve=[[int(m), float(loss)] for m, loss in fitted.curve],
+            gate=_gate(fitted),
+            history=fitted.history,
+            loss=fitted.loss,
+            reference_loss=scale**2,
+            seconds=time.perf_counter() - wall,
+            cpu_seconds=time.process_time() - cpu,
+            seed=seed,
+            warnings=_notes(settings, fitted, count, columns),
+            details={
+                "data": {"rows": count, "columns": columns, "held out": settings.held_out(count)},
+                **fitted.details,
+            },
+        )
+        return self
+
+    def _adopt(
+        self,
+        network: AutoencoderNetwork,
+        mean: np.ndarray,
+        scale: float,
+        curve: np.ndarray,
+        prefixes: list[float],
+    ) -> None:
+        self._network = network.eval()
+        self.mean_, self.scale_ = mean, scale
+        self.n_components_ = network.width
+        self.components_curve_ = curve
+        self.prefix_curve_ = np.array([[m, x] for m, x in enumerate(prefixes, start=1)])
+        # A code that makes it worse explains nothing; the next one has to make up for it first.
+        best = np.minimum.accumulate([1.0, *prefixes])
+        self.explained_variance_ratio_ = -np.diff(best)
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Reduce rows to the learned dimensions.
+
+        Parameters
+        ----------
+        X
+            As for `fit`, with the same columns.
+
+        Returns
+        -------
+        ndarray, shape (N, n_components_)
+            Most important dimension first; any first few of them can be used alone. float32 for
+            float32, else float64.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If X has other columns, or values that are not finite numbers.
+        """
+        check_is_fitted(self, "n_components_")
+        X = validate_data(self, X, accept_sparse="csr", dtype="numeric", reset=False)
+        rows = Rows(X, self.mean_, self.scale_, self._dtype)
+        out = np.empty((len(rows), self.n_components_), dtype=_output_dtype(X.dtype))
+        at = 0
+        with torch.no_grad():
+            for block in rows.blocks():
+                out[at : at + len(block)] = self._network.encode(block).numpy()
+                at += len(block)
+        return out
+
+    def inverse_transform(self, X: Any) -> np.ndarray:
+        """Rows as the learned dimensions, or the first few of them, tell them.
+
+        Parameters
+        ----------
+        X
+            Codes (N, m), m <= n_components_; those that are not given count as 0.
+
+        Returns
+        -------
+        ndarray, shape (N, n_features_in_)
+
+        Raises
+        ------
+        ValueError
+            If there are more codes than the model has, or values that are not finite numbers.
+        """
+        check_is_fitted(self, "n_components_")
+        codes = check_array(X, dtype=[np.float64, np.float32])
+        if codes.shape[1] > self.n_components_:
+            raise InputError(
+                f"X has {codes.shape[1]} columns, but {type(self).__name__} has "
+                f"{self.n_components_} dimensions"
+            )
+        out = np.empty((len(codes), self.n_features_in_), dtype=codes.dtype)
+        size = block_rows(self.n_features_in_)
+        with torch.no_grad():
+            for start in range(0, len(codes), size):
+                block = torch.from_numpy(np.array(codes[start : start + size])).to(self._dtype)
+                rows = self._network.decode(block).double().numpy()
+                out[start : start + size] = rows * self.scale_ + self.mean_
+        return out
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Share of the rows' variance that is reconstructed: 1 for all of it, 0 for none.
+
+        Parameters
+        ----------
+        X
+            As for `transform`.
+        y
+            Ignored.
+        """
+        check_is_fitted(self, "n_components_")
+        X = validate_data(self, X, accept_sparse="csr", dtype="numeric", reset=False)
+        rows = Rows(X, self.mean_, self.scale_, self._dtype)
+        return 1.0 - prefix_losses(self._network, rows, [self.n_components_])[0]
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Names of the dimensions: "dim_0", "dim_1", ..., most important first."""
+        check_is_fitted(self, "n_components_")
+        return np.array([f"dim_{i}" for i in range(self.n_components_)], dtype=object)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted model to a folder: config.json, weights.safetensors.
+
+        Raises
+        ------
+        InputError
+            If something that is not a damrep model stands there.
+        """
+        check_is_fitted(self, "n_components_")
+        names = getattr(self, "feature_names_in_", None)
+        save_model(
+            path,
+            self._network,
+            self.mean_,
+            self.scale_,
+            {
+                "params": {**self.get_params(deep=False), "random_state": self.report_.seed},
+                "feature_names": None if names is None else [str(name) for name in names],
+                "curve": self.components_curve_.tolist(),
+                "prefixes": self.prefix_curve_[:, 1].tolist(),
+                "report": self.report_.to_dict(),
+            },
+        )
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> DAMAutoencoder:
+        """Read a model that `save` wrote; nothing in the folder is executed.
+
+        Raises
+        ------
+        InputError
+            If the folder is not such a model, or damaged.
+        """
+        network, mean, scale, meta = load_model(path)
+        try:
+            report = FitReport.from_dict(meta["report"])
+            known = cls().get_params()
+            model = cls(**{k: v for k, v in meta["params"].items() if k in known})
+            curve, prefixes = np.array(meta["curve"], dtype=float), list(meta["prefixes"])
+            names = meta["feature_names"]
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{path}: the model is damaged ({error})") from None
+        model._adopt(network, mean, scale, curve, prefixes)
+        model.n_features_in_ = network.columns
+        if names is not None:
+            model.feature_names_in_ = np.array(names, dtype=object)
+        model.report_ = report
+        return model
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        return next(self._network.parameters()).dtype
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def _working_dtype(dtype: Any) -> torch.dtype:
+    """What a table is computed in: floats of half precision and single in single."""
+    small = np.dtype(dtype).kind == "f" and np.dtype(dtype).itemsize <= 4
+    return torch.float32 if small else torch.float64
+
+
+def _output_dtype(dtype: Any) -> Any:
+    return np.float32 if _working_dtype(dtype) == torch.float32 else np.float64
+
+
+def _gate(fitted: Fitted) -> list[float]:
+    """The mask as it was trained, or at the width found, strongest unit first."""
+    if fitted.gate and sum(gate > 0 for gate in fitted.gate) == fitted.width:
+        return fitted.gate
+    mask = DAM(fitted.initial)
+    mask.set_width(fitted.width)
+    return mask.gate().detach().flip(0).tolist()
+
+
+def _notes(settings: AutoencoderSettings, fitted: Fitted, rows: int, columns: int) -> list[str]:
+    notes = []
+    asked = settings.n_components
+    if asked is not None and fitted.width < asked:
+        notes.append(f"the table has only {fitted.width} dimensions, {asked} were asked for")
+    if not settings.held_out(rows):
+        notes.append(
+            f"{rows} rows are too few to hold some out: losses are those of the fitted rows"
+        )
+    saturated = asked is None and fitted.width == fitted.initial == settings.max_components
+    if saturated and settings.price > 0 and fitted.initial < min(rows, columns):
+        notes.append(
+            f"all {fitted.initial} dimensions earn their price: max_components may be too small"
+        )
+    return notes

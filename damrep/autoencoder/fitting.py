@@ -1,0 +1,228 @@
+"""Fitting an autoencoder: the linear one in closed form, the network by search, and the choice."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from damrep.autoencoder.gradient import train_by_gradient
+from damrep.autoencoder.linear import principal_axes, projection_losses
+from damrep.autoencoder.nested import fit_at_width, search_nested
+from damrep.autoencoder.network import AutoencoderNetwork
+from damrep.autoencoder.rows import Rows
+from damrep.autoencoder.settings import AutoencoderSettings
+from damrep.masking.search import exact_width
+from damrep.training import local_seed
+
+__all__ = ["Fitted", "fit_autoencoder", "split_rows"]
+
+
+@dataclass
+class Fitted:
+    """What a fit leaves.
+
+    Parameters
+    ----------
+    network
+        Cut to the learned width, strongest code first.
+    initial
+        Dimensions before the cut, the last of the curve.
+    curve
+        Pairs [dims, held-out loss].
+    loss
+        Held-out loss of `network`.
+    history
+        Columns of the training history; empty where nothing was trained.
+    details
+        More for the report.
+    gate
+        Values of all initial units, strongest first; empty where no gate was trained.
+    """
+
+    network: AutoencoderNetwork
+    initial: int
+    curve: list[list[float]]
+    loss: float
+    history: dict[str, list[Any]] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
+    gate: list[float] = field(default_factory=list)
+
+    @property
+    def width(self) -> int:
+        """Learned dimensions."""
+        return self.network.width
+
+
+def split_rows(count: int, held: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Places of the rows to fit and of those to hold out; all are both where none are held out.
+
+    Examples
+    --------
+    >>> fit, held_out = split_rows(10, 3, seed=0)
+    >>> len(fit), len(held_out), len(set(fit) & set(held_out))
+    (7, 3, 0)
+    """
+    order = np.random.default_rng(seed).permutation(count)
+    if not held:
+        return np.sort(order), np.sort(order)
+    return np.sort(order[held:]), np.sort(order[:held])
+
+
+def fit_autoencoder(settings: AutoencoderSettings, rows: Rows, held_out: Rows, seed: int) -> Fitted:
+    """Fit what the settings ask for.
+
+    Parameters
+    ----------
+    settings
+        Checked arguments.
+    rows, held_out
+        Rows to fit, and to measure losses on.
+    seed
+        Of everything random.
+
+    Raises
+    ------
+    DivergedError
+        If the training loss becomes NaN or infinite.
+    """
+    initial = settings.widest(len(rows), rows.columns)
+    axes = principal_axes(rows, initial, seed)
+    losses = projection_losses(held_out, axes)
+    if settings.strategy == "gradient" and settings.n_components is None:
+        return _by_gradient(settings, rows, held_out, axes, initial, seed)
+    linear = _linear(settings, rows, axes, losses, initial)
+    if settings.linear:
+        return linear
+    network = _network(settings, rows, held_out, axes, linear.width, initial, seed)
+    if settings.hidden == "auto":
+        cheaper = _cost(settings, network) < _cost(settings, linear)
+        chosen = network if cheaper else linear
+        chosen.details["candidates"] = {
+            name: {"dimensions": one.width, "loss": one.loss}
+            for name, one in (("linear", linear), ("network", network))
+        }
+        return chosen
+    return network
+
+
+def _cost(settings: AutoencoderSettings, fitted: Fitted) -> float:
+    return fitted.loss + settings.price * fitted.width
+
+
+def _linear(
+    settings: AutoencoderSettings, rows: Rows, axes: Tensor, losses: list[float], initial: int
+) -> Fitted:
+    if settings.n_components is None:
+        width = exact_width(losses, settings.price)
+    else:
+        width = min(settings.n_components, len(losses))
+    with local_seed(0):
+        network = AutoencoderNetwork(rows.columns, (), width).to(axes.dtype)
+    network.start_linear(axes[:width])
+    return Fitted(
+        network.to(rows.dtype),
+        initial,
+        # Beyond the last direction in which anything varies there is nothing more to take away.
+        [[m, losses[min(m, len(losses)) - 1]] for m in range(1, initial + 1)],
+        losses[width - 1],
+        details={"hidden_widths": [], "steps": 0},
+    )
+
+
+def _start(
+    settings: AutoencoderSettings, columns: int, axes: Tensor, width: int, seed: int
+) -> AutoencoderNetwork:
+    """A fresh network; with a linear path, one that begins as PCA."""
+    hidden = settings.hidden_widths(columns)
+    with local_seed(seed):
+        network = AutoencoderNetwork(
+            columns, hidden, width, settings.activation, settings.linear_path
+        )
+    if settings.linear_path or not hidden:
+        network.start_linear(axes[:width])
+    return network
+
+
+def _network(
+    settings: AutoencoderSettings,
+    rows: Rows,
+    held_out: Rows,
+    axes: Tensor,
+    linear_width: int,
+    initial: int,
+    seed: int,
+) -> Fitted:
+    options = settings.training_options(len(rows), seed)
+    dtype = _training_dtype(settings)
+    rows, held_out, stored = rows.cast(dtype), held_out.cast(dtype), rows.dtype
+    if settings.n_components is not None:
+        width = min(settings.n_components, initial)
+        network = _start(settings, rows.columns, axes, width, seed)
+        found = fit_at_width(network, rows, held_out, settings.batch_size, options)
+    else:
+        # A network needs hardly more codes than PCA does.
+        width = min(initial, math.ceil(1.25 * linear_width) + 4)
+        network = _start(settings, rows.columns, axes, width, seed)
+        found = search_nested(network, rows, held_out, settings.batch_size, settings.price, options)
+    return Fitted(
+        found.network.to(stored),
+        width,
+        found.curve,
+        found.loss,
+        found.history,
+        {
+            "hidden_widths": list(settings.hidden_widths(rows.columns)),
+            "steps": found.steps,
+            "steps of one width": options.max_epochs * rows.num_batches(settings.batch_size),
+        },
+    )
+
+
+def _by_gradient(
+    settings: AutoencoderSettings,
+    rows: Rows,
+    held_out: Rows,
+    axes: Tensor,
+    initial: int,
+    seed: int,
+) -> Fitted:
+    options = settings.training_options(len(rows), seed)
+    hidden = settings.hidden_widths(rows.columns)
+    literal = settings.paper_lambda is not None
+    with local_seed(seed):
+        network = AutoencoderNetwork(
+            rows.columns, hidden, initial, settings.activation, settings.linear_path and not literal
+        )
+    if network.linear_encoder is not None:
+        network.start_linear(axes[:initial])
+    dtype = _training_dtype(settings)
+    single, size = rows.cast(dtype), settings.batch_size
+    found = train_by_gradient(
+        network.to(dtype),
+        lambda generator: single.batches(size, generator),
+        single.num_batches(size),
+        options,
+        price=None if literal else settings.price,
+        paper_lambda=settings.paper_lambda,
+        reference_loss=rows.scale**2,
+        held_out=torch.cat(list(held_out.cast(dtype).blocks())),
+    )
+    return Fitted(
+        found.network.to(rows.dtype),
+        initial,
+        found.curve,
+        found.loss,
+        found.history,
+        {"hidden_widths": list(hidden), "steps": found.steps},
+        found.gate,
+    )
+
+
+def _training_dtype(settings: AutoencoderSettings) -> torch.dtype:
+    """Weights are trained in single precision, unless they are asked for in double."""
+    return torch.float64 if settings.precision == "64-true" else torch.float32

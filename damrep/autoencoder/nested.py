@@ -1,0 +1,303 @@
+"""The search strategy: one training over all widths at once, then over fewer, then at one.
+
+Every batch is reconstructed from the first m codes alone, with m drawn anew (nested dropout:
+Rippel, Gelbart and Adams 2014). Codes come out in order, and the held-out loss at every width is
+known from a single network. How many earn their price is then decided among widths that have all
+had the same training, in three stages:
+
+1. m from all widths: where the bargain lies, roughly, and mostly too wide, for narrow networks
+   take longer to get good;
+2. from there two ways. Near: m within a few of that width. Far: m from half of it up. A network
+   that may use more codes settles in solutions that need them, and comes to the narrow ones only
+   if it is held to few; where there is none, the far way has cost it some of its loss. Each is
+   trained a little at the width it found;
+3. the cheaper of the two, at its width. The codes stay in order, any first few of them usable.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from damrep.autoencoder.network import AutoencoderNetwork
+from damrep.autoencoder.rows import Rows
+from damrep.masking.search import exact_width
+from damrep.training import TrainingOptions, numpy_generator, train
+
+__all__ = ["NestedFit", "PrefixTask", "fit_at_width", "prefix_losses", "search_nested"]
+
+# Shares of the epochs a fit at one width would take.
+_ALL, _RANGE, _ONE, _LAST = 0.35, 0.2, 0.2, 0.35
+_LOOKS = 40  # at the held-out loss in the last stage
+_ABOVE = 2  # widths beyond the one found that stay in the range
+
+Draw = Callable[[np.random.Generator], int]
+
+
+@dataclass
+class NestedFit:
+    """What a search leaves.
+
+    Parameters
+    ----------
+    network
+        Cut to the width found.
+    curve
+        Pairs [dims, held-out loss], all widths at the same stage of training.
+    loss
+        Held-out loss of `network`.
+    history
+        Columns of the training history.
+    steps
+        Optimiser steps taken.
+    """
+
+    network: AutoencoderNetwork
+    curve: list[list[float]]
+    loss: float
+    history: dict[str, list[Any]]
+    steps: int
+
+
+class PrefixTask:
+    """Reconstruct rows from their first codes, as many as are drawn for each batch.
+
+    Parameters
+    ----------
+    network
+        To be trained in place.
+    rows
+        Training rows.
+    batch_size
+        Rows a step.
+    draw
+        Gives the number of codes of a batch.
+    held_out
+        Rows to look at now and then: the weights that did best on them are put back by `restore`.
+    every
+        Epochs between looks.
+    """
+
+    def __init__(
+        self,
+        network: AutoencoderNetwork,
+        rows: Rows,
+        batch_size: int,
+        draw: Draw,
+        held_out: Rows | None = None,
+        every: int = 1,
+    ) -> None:
+        self.module = network
+        self._rows, self._size, self._draw = rows, batch_size, draw
+        self._held_out, self._every = held_out, every
+        self._best: tuple[float, dict[str, Tensor]] | None = None
+
+    def num_batches(self) -> int:
+        """Batches of an epoch."""
+        return self._rows.num_batches(self._size)
+
+    def batches(self, generator: torch.Generator) -> Iterable[Any]:
+        """Rows in random order, with the number of codes they are to be told from."""
+        rng = numpy_generator(int(torch.randint(2**31, (1,), generator=generator)))
+        for x in self._rows.batches(self._size, generator):
+            yield x, self._draw(rng)
+
+    def loss(self, batch: Any) -> Tensor:
+        """Mean squared error, in units of the mean variance of a column."""
+        x, width = batch
+        return (self.module(x, width) - x).square().mean()
+
+    def after_epoch(self, row: dict[str, Any]) -> None:
+        """Look at the held-out loss, and remember the weights if they are the best so far."""
+        if self._held_out is None or (row["epoch"] + 1) % self._every:
+            return
+        loss = prefix_losses(self.module, self._held_out, [self.module.width])[0]
+        row["held_out_loss"] = loss
+        if self._best is None or loss < self._best[0]:
+            self._best = loss, copy.deepcopy(self.module.state_dict())
+
+    def restore(self) -> None:
+        """Put back the weights of the best look."""
+        if self._best is not None:
+            self.module.load_state_dict(self._best[1])
+
+
+@torch.no_grad()
+def prefix_losses(network: AutoencoderNetwork, rows: Rows, widths: Iterable[int]) -> list[float]:
+    """Share of the rows' squares that is not reconstructed from the first m codes.
+
+    Parameters
+    ----------
+    network, rows
+        On any device, and read block by block.
+    widths
+        Numbers of codes m.
+
+    Returns
+    -------
+    list of float
+        One a width; 0 where there is nothing to reconstruct.
+    """
+    wanted = list(widths)
+    device = next(network.parameters()).device
+    left = torch.zeros(len(wanted), dtype=torch.float64)
+    total = 0.0
+    for block in rows.blocks():
+        x = block.to(device)
+        codes = network.encode(x, max(wanted))
+        for place, m in enumerate(wanted):
+            left[place] += float((network.decode(codes[:, :m]) - x).double().square().sum())
+        total += float(block.double().square().sum())
+    return [float(loss) for loss in left / total] if total > 0 else [0.0] * len(wanted)
+
+
+def search_nested(
+    network: AutoencoderNetwork,
+    rows: Rows,
+    held_out: Rows,
+    batch_size: int,
+    price: float,
+    options: TrainingOptions,
+) -> NestedFit:
+    """Train a network, and find how many of its codes earn their price.
+
+    Takes at most 1.5 times the epochs of `options`, the choice of the width included.
+
+    Parameters
+    ----------
+    network
+        At its full width; trained in place.
+    rows, held_out
+        Rows to train on, and to measure losses on.
+    batch_size
+        Rows a step.
+    price
+        Share of the loss a code must earn.
+    options
+        `max_epochs` is what a fit at one width would take.
+    """
+    n, epochs = network.width, options.max_epochs
+    run = _Run(rows, held_out, batch_size, options)
+    losses = run.range(network, 1, n, _share(_ALL, epochs))
+    curve = dict(enumerate(losses, start=1))
+    rough = exact_width(losses, price)
+
+    # Near: what is rough is moved by a few. Far: whether as much can be said in far fewer.
+    low, high = max(1, rough - max(3, rough // 8)), min(n, rough + _ABOVE)
+    branches = [
+        run.branch(network, at, high, price, _share(_RANGE, epochs))
+        for at in (low, max(1, rough // 2))
+    ]
+    if branches[0].width == branches[1].width:
+        branches = [min(branches, key=lambda branch: branch.losses[branch.width])]
+    for branch in branches:
+        run.settle(branch, _share(_ONE, epochs))
+    best = min(branches, key=lambda branch: (branch.loss + price * branch.width, branch.width))
+    curve.update(best.losses)
+    network = best.network
+    loss = run.last_stage(network, _share(_LAST, epochs))
+    # A wider network can do at least what a narrower one does.
+    pairs = [[m, min(list(curve.values())[:m])] for m in curve]
+    return NestedFit(network.cpu(), pairs, loss, run.history, run.steps)
+
+
+def fit_at_width(
+    network: AutoencoderNetwork,
+    rows: Rows,
+    held_out: Rows,
+    batch_size: int,
+    options: TrainingOptions,
+) -> NestedFit:
+    """Train a network at the width it has."""
+    run = _Run(rows, held_out, batch_size, options)
+    loss = run.last_stage(network, options.max_epochs)
+    network = network.cpu()
+    widths = range(1, network.width + 1)
+    curve = [[m, x] for m, x in zip(widths, prefix_losses(network, held_out, widths), strict=True)]
+    return NestedFit(network, curve, loss, run.history, run.steps)
+
+
+def _share(share: float, epochs: int) -> int:
+    return max(1, math.floor(share * epochs + 0.5))
+
+
+@dataclass
+class _Branch:
+    """A network trained on a range of widths, and the bargain in it."""
+
+    network: AutoencoderNetwork
+    losses: dict[int, float]
+    width: int
+    loss: float = math.inf
+
+
+class _Run:
+    """Stages of training in one history."""
+
+    def __init__(
+        self, rows: Rows, held_out: Rows, batch_size: int, options: TrainingOptions
+    ) -> None:
+        self._rows, self._held_out = rows, held_out
+        self._size, self._options = batch_size, options
+        self.history: dict[str, list[Any]] = {}
+        self.steps = 0
+
+    def stage(
+        self,
+        network: AutoencoderNetwork,
+        draw: Draw,
+        epochs: int,
+        name: str,
+        held_out: Rows | None = None,
+    ) -> PrefixTask:
+        options = replace(self._options, max_epochs=epochs, schedule="cosine", description=name)
+        every = max(1, epochs // _LOOKS)
+        task = PrefixTask(network, self._rows, self._size, draw, held_out, every)
+        rows = train(task, options).to_dict()
+        before = len(self.history.get("epoch", []))
+        count = len(rows["epoch"])
+        rows["epoch"] = [before + epoch for epoch in rows["epoch"]]
+        rows["stage"] = [name] * count
+        for key in {*rows, *self.history}:
+            earlier = self.history.get(key, [None] * before)
+            self.history[key] = earlier + rows.get(key, [None] * count)
+        self.steps += count * task.num_batches()
+        return task
+
+    def range(self, network: AutoencoderNetwork, low: int, high: int, epochs: int) -> list[float]:
+        """Train on widths from low to high, in place; the held-out loss at each."""
+        self.stage(
+            network,
+            lambda rng: int(rng.integers(low, high + 1)),
+            epochs,
+            f"{low} to {high} dimensions",
+        )
+        return prefix_losses(network, self._held_out, range(low, high + 1))
+
+    def branch(
+        self, network: AutoencoderNetwork, low: int, high: int, price: float, epochs: int
+    ) -> _Branch:
+        """The same on a copy, and the width with the best bargain in it."""
+        copied = network.cut(high)
+        losses = self.range(copied, low, high, epochs)
+        width = low + exact_width(losses, price) - 1
+        return _Branch(copied, dict(enumerate(losses, start=low)), width)
+
+    def settle(self, branch: _Branch, epochs: int) -> None:
+        """Train a branch at its width alone: what it is worth there, ranges aside."""
+        branch.network = branch.network.cut(branch.width)
+        branch.loss = self.last_stage(branch.network, epochs)
+
+    def last_stage(self, network: AutoencoderNetwork, epochs: int) -> float:
+        """Train at the width there is, keep the best weights; the held-out loss."""
+        width = network.width
+        name = f"{width} dimensions"
+        self.stage(network, lambda rng: width, epochs, name, self._held_out).restore()
+        return prefix_losses(network, self._held_out, [width])[0]

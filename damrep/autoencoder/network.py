@@ -1,0 +1,158 @@
+"""The autoencoder itself: two mirrored networks with a linear path beside them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from damrep.masking import slice_linear
+
+__all__ = ["ACTIVATIONS", "AutoencoderNetwork"]
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+    "relu": nn.ReLU,
+    "silu": nn.SiLU,
+    "tanh": nn.Tanh,
+}
+
+
+class AutoencoderNetwork(nn.Module):
+    """x -> codes -> x, with codes in order: any first few of them can be used alone.
+
+    With hidden layers, a linear path runs beside encoder and decoder, as in a residual network.
+    Set to the principal axes (`start_linear`) it makes the network begin as PCA, and learn only
+    what PCA leaves over.
+
+    Parameters
+    ----------
+    columns
+        Width d of the rows.
+    hidden
+        Widths of the encoder's hidden layers, mirrored in the decoder; none for a linear one.
+    width
+        Number of codes n.
+    activation
+        A name in `ACTIVATIONS`.
+    linear_path
+        False for a plain multilayer autoencoder.
+
+    Attributes
+    ----------
+    encoder, decoder : nn.Sequential
+        The encoder ends, and the decoder begins, with a linear layer at the codes.
+    linear_encoder, linear_decoder : nn.Linear or None
+        The linear path, d -> n and n -> d.
+
+    Examples
+    --------
+    >>> network = AutoencoderNetwork(6, (8,), 3)
+    >>> network.encode(torch.zeros(2, 6), width=2).shape
+    torch.Size([2, 2])
+    >>> network(torch.zeros(2, 6)).shape
+    torch.Size([2, 6])
+    """
+
+    def __init__(
+        self,
+        columns: int,
+        hidden: Sequence[int],
+        width: int,
+        activation: str = "elu",
+        linear_path: bool = True,
+    ) -> None:
+        super().__init__()
+        widths = [columns, *hidden, width]
+        self.activation = activation
+        self.encoder = _layers(widths, ACTIVATIONS[activation])
+        self.decoder = _layers(widths[::-1], ACTIVATIONS[activation])
+        beside = linear_path and len(hidden) > 0
+        self.linear_encoder = nn.Linear(columns, width, bias=False) if beside else None
+        self.linear_decoder = nn.Linear(width, columns, bias=False) if beside else None
+
+    @property
+    def columns(self) -> int:
+        """Width d of the rows."""
+        return int(_linear(self.encoder[0]).in_features)
+
+    @property
+    def hidden(self) -> list[int]:
+        """Widths of the encoder's hidden layers."""
+        return [layer.out_features for layer in self.encoder[:-1] if isinstance(layer, nn.Linear)]
+
+    @property
+    def width(self) -> int:
+        """Number of codes n."""
+        return int(_linear(self.encoder[-1]).out_features)
+
+    def encode(self, x: Tensor, width: int | None = None) -> Tensor:
+        """The first `width` codes of rows x (..., d); all by default."""
+        m = self.width if width is None else width
+        head = _linear(self.encoder[-1])
+        codes = functional.linear(self.encoder[:-1](x), head.weight[:m], head.bias[:m])
+        if self.linear_encoder is not None:
+            codes = codes + functional.linear(x, self.linear_encoder.weight[:m])
+        return codes
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Rows from the first few codes (..., m); the others count as 0."""
+        m = codes.shape[-1]
+        first = _linear(self.decoder[0])
+        out: Tensor = self.decoder[1:](functional.linear(codes, first.weight[:, :m], first.bias))
+        if self.linear_decoder is not None:
+            out = out + functional.linear(codes, self.linear_decoder.weight[:, :m])
+        return out
+
+    def forward(self, x: Tensor, width: int | None = None) -> Tensor:
+        """Reconstruction of x from its first `width` codes."""
+        return self.decode(self.encode(x, width))
+
+    def start_linear(self, axes: Tensor) -> None:
+        """Begin as the projection on some axes.
+
+        Parameters
+        ----------
+        axes
+            Orthonormal rows (k, d), k <= n; codes beyond them begin at 0 and may yet be learned.
+        """
+        with torch.no_grad():
+            ahead, back = self.linear_encoder, self.linear_decoder
+            for end in (_linear(self.encoder[-1]), _linear(self.decoder[-1])):
+                end.weight.zero_()
+                end.bias.zero_()
+            if ahead is None or back is None:
+                if self.hidden:
+                    raise ValueError("start_linear needs a linear path")
+                ahead, back = _linear(self.encoder[-1]), _linear(self.decoder[0])
+            ahead.weight.zero_()
+            back.weight.zero_()
+            ahead.weight[: len(axes)] = axes.to(ahead.weight)
+            back.weight[:, : len(axes)] = axes.T.to(back.weight)
+
+    def cut(self, width: int) -> AutoencoderNetwork:
+        """A network of the first `width` codes alone, a copy."""
+        small = copy.deepcopy(self)
+        keep = torch.arange(width)
+        small.encoder[-1] = slice_linear(_linear(self.encoder[-1]), rows=keep)
+        small.decoder[0] = slice_linear(_linear(self.decoder[0]), cols=keep)
+        if self.linear_encoder is not None and self.linear_decoder is not None:
+            small.linear_encoder = slice_linear(self.linear_encoder, rows=keep)
+            small.linear_decoder = slice_linear(self.linear_decoder, cols=keep)
+        return small
+
+
+def _layers(widths: Sequence[int], activation: type[nn.Module]) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
+        layers += [nn.Linear(inputs, outputs), activation()]
+    return nn.Sequential(*layers[:-1])
+
+
+def _linear(layer: nn.Module) -> nn.Linear:
+    assert isinstance(layer, nn.Linear)
+    return layer

@@ -1,0 +1,175 @@
+"""The rows of a table a few at a time: centred, scaled, dense, whatever the table is kept in.
+
+An array larger than memory and a sparse matrix are never made whole: only the rows that are asked
+for are read, and made dense.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from torch import Tensor
+
+from damrep.masking.validation import InputError
+
+__all__ = ["Rows", "block_rows", "measure_columns"]
+
+_BLOCK_VALUES = 2**21  # 16 MiB of float64
+
+
+def block_rows(columns: int) -> int:
+    """Rows of so many columns to look at in one go.
+
+    Examples
+    --------
+    >>> block_rows(200)
+    10485
+    """
+    return max(1, _BLOCK_VALUES // max(1, columns))
+
+
+class Rows:
+    """Rows of a table, less the mean of each column, over one number for the whole table.
+
+    One number and not one a column: how much a column varies is what tells how much it matters to
+    a squared error.
+
+    Parameters
+    ----------
+    values
+        Table (N, d): ndarray, memory-mapped or not, of any real dtype, or scipy CSR.
+    mean
+        Mean of each column (d,), float64.
+    scale
+        What every value is divided by.
+    dtype
+        Of what is given out.
+    indices
+        The rows of the table this is about; all if None.
+
+    Examples
+    --------
+    >>> rows = Rows(np.array([[1.0, 2.0], [3.0, 6.0]]), mean=np.array([2.0, 4.0]), scale=2.0)
+    >>> rows.take(np.array([1]))
+    tensor([[0.5000, 1.0000]])
+    """
+
+    def __init__(
+        self,
+        values: np.ndarray | sp.csr_matrix | sp.csr_array,
+        mean: np.ndarray,
+        scale: float,
+        dtype: torch.dtype = torch.float32,
+        indices: np.ndarray | None = None,
+    ) -> None:
+        self.values = values
+        self.mean = torch.from_numpy(np.asarray(mean, dtype=np.float64)).to(dtype)
+        self.scale = scale
+        self.dtype = dtype
+        self.indices = indices
+
+    def __len__(self) -> int:
+        return int(self.values.shape[0]) if self.indices is None else len(self.indices)
+
+    @property
+    def columns(self) -> int:
+        """Number of columns d."""
+        return int(self.values.shape[1])
+
+    def part(self, indices: np.ndarray) -> Rows:
+        """Some of the rows, by their places among these, to be read in the table's order."""
+        chosen = indices if self.indices is None else self.indices[indices]
+        part = Rows(self.values, np.zeros(0), self.scale, self.dtype, np.sort(chosen))
+        part.mean = self.mean
+        return part
+
+    def cast(self, dtype: torch.dtype) -> Rows:
+        """The same rows in another dtype."""
+        return Rows(self.values, self.mean.double().numpy(), self.scale, dtype, self.indices)
+
+    def take(self, places: np.ndarray | slice) -> Tensor:
+        """Rows at these places, shape (len, d)."""
+        if self.indices is not None:
+            places = self.indices[places]
+        chosen: Any = self.values[places]
+        dense = chosen.toarray() if sp.issparse(chosen) else np.asarray(chosen)
+        # A copy in any case: an array may be read-only, and is somebody else's.
+        out = torch.from_numpy(np.array(dense, dtype=_NUMPY[self.dtype]))
+        return out.sub_(self.mean).div_(self.scale)
+
+    def blocks(self) -> Iterator[Tensor]:
+        """All rows, block by block, in order."""
+        size = block_rows(self.columns)
+        for start in range(0, len(self), size):
+            yield self.take(slice(start, start + size))
+
+    def num_batches(self, size: int) -> int:
+        """Batches of `size` rows in an epoch: rows that do not fill one wait for another epoch."""
+        return max(1, len(self) // size)
+
+    def batches(self, size: int, generator: torch.Generator) -> Iterator[Tensor]:
+        """An epoch's batches, the rows in random order."""
+        order = torch.randperm(len(self), generator=generator).numpy()
+        for batch in range(self.num_batches(size)):
+            # In the table's order, for one that lies on a disk.
+            yield self.take(np.sort(order[batch * size : (batch + 1) * size]))
+
+
+_NUMPY: dict[torch.dtype, Any] = {torch.float32: np.float32, torch.float64: np.float64}
+
+
+def measure_columns(
+    values: np.ndarray | sp.csr_matrix | sp.csr_array, indices: np.ndarray | None = None
+) -> tuple[np.ndarray, float]:
+    """Mean of each column, and the root of their mean variance.
+
+    Parameters
+    ----------
+    values
+        Table (N, d).
+    indices
+        The rows to look at; all if None.
+
+    Returns
+    -------
+    mean : ndarray, float64, shape (d,)
+    scale : float
+        Dividing by it makes the variance of a column 1 on average, so that a loss means the same
+        at any scale of the data.
+
+    Raises
+    ------
+    InputError
+        If every column is constant, or the values are too large to be squared.
+
+    Examples
+    --------
+    >>> measure_columns(np.array([[1.0, 5.0], [3.0, 5.0]]))
+    (array([2., 5.]), 0.7071067811865476)
+    """
+    columns = int(values.shape[1])
+    raw = Rows(values, np.zeros(columns), 1.0, torch.float64, indices)
+    total = torch.zeros(columns, dtype=torch.float64)
+    for block in raw.blocks():
+        total += block.sum(dim=0)
+    mean = total / len(raw)
+    raw.mean = mean
+    squares = torch.zeros(columns, dtype=torch.float64)
+    largest = 0.0
+    for block in raw.blocks():
+        squares += block.square().sum(dim=0)
+        largest = max(largest, float(block.abs().max()))
+    variance = float(squares.mean()) / len(raw)
+    if not math.isfinite(variance):
+        raise InputError("X holds values too large to be squared: scale it down first")
+    # What is left of constant columns after their mean is taken off is rounding.
+    if variance <= (1e-14 * (1 + float(mean.abs().max()))) ** 2:
+        raise InputError(
+            "X: every column is constant, there is nothing to reduce; expected rows that differ"
+        )
+    return mean.numpy(), math.sqrt(variance)

@@ -1,0 +1,132 @@
+"""Everything `DAMAutoencoder` can be asked for, checked once, before any data are read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from damrep.autoencoder.network import ACTIVATIONS
+from damrep.masking.validation import (
+    InputError,
+    check_choice,
+    check_count,
+    check_number,
+    check_price,
+)
+from damrep.training import TrainingOptions
+
+__all__ = ["METRICS", "STRATEGIES", "AutoencoderSettings"]
+
+STRATEGIES = ("search", "gradient")
+METRICS = ("euclidean", "cosine")
+
+_WIDEST = 512
+# Without max_epochs: as many as make this many steps, within limits.
+_STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 3000, 10, 1000
+_MOST_HELD_OUT = 5000
+
+
+@dataclass(frozen=True)
+class AutoencoderSettings:
+    """Checked arguments of `DAMAutoencoder`, where each is described.
+
+    Raises
+    ------
+    InputError
+        If a value is out of range.
+    TypeError
+        If it is of the wrong type.
+    """
+
+    price: float
+    n_components: int | None
+    hidden: str | Sequence[int]
+    activation: str
+    strategy: str
+    metric: str
+    max_components: int | None
+    batch_size: int
+    max_epochs: int | None
+    lr: float
+    validation_fraction: float
+    linear_path: bool
+    paper_lambda: float | None
+    device: str
+    precision: str
+    random_state: Any = field(repr=False)
+    verbose: int = 0
+
+    def __post_init__(self) -> None:
+        check_price(self.price)
+        check_choice("activation", self.activation, ACTIVATIONS)
+        check_choice("strategy", self.strategy, STRATEGIES)
+        check_choice("metric", self.metric, METRICS)
+        for name in ("n_components", "max_components", "max_epochs"):
+            if getattr(self, name) is not None:
+                check_count(name, getattr(self, name), minimum=1)
+        if self.max_components is not None and (self.n_components or 0) > self.max_components:
+            raise InputError(
+                f"n_components must be between 1 and max_components={self.max_components}, got "
+                f"{self.n_components}"
+            )
+        if self.hidden != "auto":
+            if isinstance(self.hidden, str | int) or not hasattr(self.hidden, "__iter__"):
+                raise TypeError(
+                    f'hidden must be "auto" or a sequence of widths, got {self.hidden!r}'
+                )
+            for width in self.hidden:
+                check_count("hidden", width, minimum=1)
+        check_count("batch_size", self.batch_size, minimum=1)
+        check_number("validation_fraction", self.validation_fraction, low=0.0)
+        if self.validation_fraction >= 1:
+            raise InputError(f"validation_fraction must be below 1, got {self.validation_fraction}")
+        if not isinstance(self.linear_path, bool):
+            raise TypeError(f"linear_path must be True or False, got {self.linear_path!r}")
+        if self.paper_lambda is not None:
+            check_number("paper_lambda", self.paper_lambda, low=0.0)
+            if self.strategy != "gradient":
+                raise InputError(
+                    'paper_lambda is for strategy="gradient", where it stands for price'
+                )
+        if self.metric == "cosine" and self.strategy == "gradient":
+            raise InputError('metric="cosine" has strategy="search" only')
+        self.training_options(rows=1, seed=0)
+
+    @property
+    def linear(self) -> bool:
+        """Whether no network is asked for."""
+        return not isinstance(self.hidden, str) and not len(self.hidden)
+
+    def held_out(self, rows: int) -> int:
+        """Rows to measure the loss on instead of fitting them; 0 where there are too few."""
+        held = min(int(self.validation_fraction * rows), _MOST_HELD_OUT)
+        return held if held > 1 else 0
+
+    def widest(self, rows: int, columns: int) -> int:
+        """Dimensions to start from, for so many rows to fit and columns."""
+        most = max(1, min(rows - 1, columns))
+        return min(self.max_components or _WIDEST, most)
+
+    def hidden_widths(self, columns: int) -> tuple[int, ...]:
+        """Widths of hidden layers; "auto" is two of four times the columns, 32 to 256."""
+        if isinstance(self.hidden, str):
+            return (min(256, max(32, 4 * columns)),) * 2
+        return tuple(int(width) for width in self.hidden)
+
+    def training_options(self, rows: int, seed: int, **changes: Any) -> TrainingOptions:
+        """Options of a fit at one width, of so many rows."""
+        epochs = self.max_epochs
+        if epochs is None:
+            batches = max(1, rows // min(self.batch_size, rows))
+            epochs = min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, math.ceil(_STEPS / batches)))
+        options: dict[str, Any] = {
+            "max_epochs": epochs,
+            "lr": self.lr,
+            "device": self.device,
+            "precision": self.precision,
+            "verbose": self.verbose,
+            "seed": seed,
+        }
+        return TrainingOptions(**{**options, **changes})
