@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -291,3 +292,42 @@ def test_search_recovers_the_rank() -> None:
             return float((kept - held_out).square().mean()) / column_mean_loss(held_out)
 
     assert search_width(loss, 16, price=0.01).width == 3
+
+
+class Lines:
+    """A task that notes the learning rates it is trained with."""
+
+    def __init__(self) -> None:
+        self.module = nn.Linear(1, 1)
+
+    def num_batches(self) -> int:
+        return 5
+
+    def batches(self, generator: torch.Generator) -> Iterator[torch.Tensor]:
+        yield from (torch.ones(2, 1) for _ in range(5))
+
+    def loss(self, batch: torch.Tensor) -> torch.Tensor:
+        return (self.module(batch) - 3).square().mean()
+
+
+def test_a_cosine_rises_and_falls_to_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    rates = []
+    step = torch.optim.AdamW.step
+
+    def noted(self: torch.optim.AdamW, *args: Any, **kwargs: Any) -> Any:
+        rates.append(self.param_groups[0]["lr"])
+        return step(self, *args, **kwargs)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", noted)
+    train(Lines(), TrainingOptions(max_epochs=20, lr=0.1, schedule="cosine", device="cpu", seed=0))
+    assert len(rates) == 100
+    top = rates.index(max(rates))
+    assert top == 9 and rates[0] == pytest.approx(0.01)
+    assert rates[:top] == sorted(rates[:top]) and rates[top:] == sorted(rates[top:], reverse=True)
+    assert rates[50] == pytest.approx(0.05) and rates[-1] < 1e-4
+
+
+def test_a_schedule_needs_to_know_how_many_batches_there_are() -> None:
+    task = SimpleNamespace(module=nn.Linear(1, 1), batches=lambda generator: [], loss=None)
+    with pytest.raises(TypeError, match="num_batches"):
+        train(task, TrainingOptions(max_epochs=1, schedule="cosine", device="cpu"))
