@@ -1,47 +1,155 @@
-"""`damrep embed`: a saved model on a graph."""
+"""`damrep embed`: a saved model on a graph or a table."""
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from damrep.cli.inputs import read_source
-from damrep.cli.options import graph_options, take_source
+from damrep.cli.inputs import read_source, read_table_source
+from damrep.cli.options import threads_option
 from damrep.cli.outputs import MODEL, check_file, write_embeddings
 from damrep.cli.running import limited_threads
+from damrep.cli.sources import (
+    GraphSource,
+    TableSource,
+    column_options,
+    graph_options,
+    take_source,
+    take_table_source,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ["embed_command"]
 
+TABLE_KINDS = ("autoencoder", "standardized-autoencoder")
 
-@click.command("embed", short_help="Apply a saved model to a graph.")
+
+@click.command("embed", short_help="Apply a saved model to a graph or a table.")
 @click.argument("model", type=click.Path(path_type=Path))
+@click.argument("graph", metavar="DATA")
 @graph_options
-@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Processor threads.")
+@column_options
+@click.option(
+    "--vectors",
+    is_flag=True,
+    help="Of a table: one column of vectors in place of one a dimension (.parquet).",
+)
+@threads_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Ending in .parquet, .csv, or .npy (no node ids).  [default: damrep-<name>.parquet]",
+    help="Ending in .parquet, .csv, or .npy (no ids).  [default: damrep-<name>.parquet]",
 )
-def embed_command(model: Path, threads: int | None, out: Path | None, **options: Any) -> None:
-    """Embed the nodes of a graph with a model that was fitted before.
+@click.pass_context
+def embed_command(
+    context: click.Context,
+    /,
+    model: Path,
+    vectors: bool,
+    threads: int | None,
+    out: Path | None,
+    **options: Any,
+) -> None:
+    """Embed the nodes of a graph, or the rows of a table, with a model that was fitted before.
 
-    MODEL is the output folder of `damrep fit-embedding`, or the folder model in it. GRAPH is as
-    there, with the same feature columns; its nodes may be other ones.
+    MODEL is the output folder of `damrep fit-embedding` or `damrep fit-autoencoder`, or the folder
+    model in it. DATA is a graph or a table as there, with the same feature columns; its nodes or
+    rows may be other ones. --features to --data-root are for graphs, --id and --columns for tables.
     """
-    source = take_source(options)
-    out = out or Path(f"damrep-{source.name}.parquet")
-    check_file(out, [Path(source.graph), *([source.features] if source.features else [])])
+    table = take_table_source({"table": Path(options["graph"]), **_pop_columns(options)})
+    graph = take_source(options)
+    out = out or Path(f"damrep-{graph.name}.parquet")
+    if vectors and out.suffix.lower() != ".parquet":
+        raise click.UsageError(f"--vectors writes .parquet, --out is {out}")
+    check_file(out, [Path(graph.graph), *([graph.features] if graph.features else [])])
+    folder = model / MODEL if (model / MODEL).is_dir() else model
     with limited_threads(threads):
-        from damrep.graph.estimator import DAMGraphEmbedding
+        from damrep.training.saving import saved_kind
 
-        fitted = DAMGraphEmbedding.load(model / MODEL if (model / MODEL).is_dir() else model)
-        graph, notes = read_source(source)
-        embedding = fitted.transform(graph)
-        write_embeddings(out, graph.node_ids, embedding)
-    nodes, dims = embedding.shape
-    click.echo(f"{nodes:,} nodes, {dims} dimensions, in {out}")
+        kind = saved_kind(folder)
+        if kind in TABLE_KINDS:
+            _refuse(context, ("features", "use_features", "directed", "source", "target", "weight"))
+            ids, embedding, notes = _embed_table(folder, kind, table)
+            item = "row"
+            write_embeddings(out, ids, embedding, id_name="id", vectors=vectors)
+        else:
+            _refuse(context, ("id_column", "columns", "vectors"))
+            ids, embedding, notes = _embed_graph(folder, graph)
+            item = "node"
+            write_embeddings(out, ids, embedding)
+    rows, dims = embedding.shape
+    click.echo(f"{rows:,} {item}s, {dims} dimensions, in {out}")
     for note in notes:
         click.echo(f"note: {note}")
+
+
+def _pop_columns(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: options.pop(name) for name in ("id_column", "columns")}
+
+
+def _refuse(context: click.Context, names: tuple[str, ...]) -> None:
+    """Refuse options that mean nothing for this kind of model."""
+    from click.core import ParameterSource
+
+    for option in context.command.params:
+        name = option.name or ""
+        if name in names and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{option.opts[0]} is not for this kind of model")
+
+
+def _embed_graph(
+    folder: Path, source: GraphSource
+) -> tuple[np.ndarray | None, np.ndarray, list[str]]:
+    from damrep.graph.estimator import DAMGraphEmbedding
+
+    fitted = DAMGraphEmbedding.load(folder)
+    graph, notes = read_source(source)
+    return graph.node_ids, fitted.transform(graph), notes
+
+
+def _embed_table(
+    folder: Path, kind: str, source: TableSource
+) -> tuple[np.ndarray | None, np.ndarray, list[str]]:
+    from damrep.autoencoder.estimator import DAMAutoencoder
+    from damrep.autoencoder.standardizing import load_standardized
+    from damrep.masking.validation import InputError
+
+    whole: Any = DAMAutoencoder.load(folder) if kind == "autoencoder" else load_standardized(folder)
+    model: DAMAutoencoder = whole if kind == "autoencoder" else whole[-1]
+    table = read_table_source(_as_fitted(source, model.report_.details.get("data") or {}))
+    columns = table.values.shape[1]
+    if columns != model.n_features_in_:
+        raise InputError(
+            f"{source.table}: {columns} columns of numbers, the model was fitted on "
+            f"{model.n_features_in_}; name those with --columns"
+        )
+    return table.row_ids, whole.transform(table.values), list(table.notes)
+
+
+def _as_fitted(source: TableSource, data: dict[str, Any]) -> TableSource:
+    """Read the columns the model was fitted on, where the file has names and none were given."""
+    from damrep.autoencoder.tables import column_names
+    from damrep.masking.validation import InputError
+
+    names = column_names(source.table)
+    if names is None:
+        return source
+    if source.id_column is None and data.get("id_column") in names:
+        source = dataclasses.replace(source, id_column=data["id_column"])
+    fitted = data.get("column_names")
+    if source.columns is not None or not fitted:
+        return source
+    missing = [name for name in fitted if name not in names]
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise InputError(
+            f"{source.table}: no column {missing[0]!r}{more}, which the model was fitted on; name "
+            "as many others with --columns, in its order"
+        )
+    return dataclasses.replace(source, columns=tuple(fitted))

@@ -6,10 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from damrep.cli.inputs import read_source
-from damrep.cli.options import GraphSource, Invocation, Price, Widths, graph_options, take_source
+from damrep.cli.options import (
+    STRATEGIES,
+    Invocation,
+    Widths,
+    check_width,
+    learning_options,
+    run_options,
+)
 from damrep.cli.outputs import (
     EMBEDDINGS,
     MODEL,
@@ -20,6 +26,7 @@ from damrep.cli.outputs import (
     write_embeddings,
 )
 from damrep.cli.running import limited_threads, say, verbosity
+from damrep.cli.sources import GraphSource, graph_options, take_source
 
 if TYPE_CHECKING:
     from damrep.graph.data import Graph
@@ -30,7 +37,6 @@ __all__ = ["ENCODERS", "EVALUATIONS", "OBJECTIVES", "STRATEGIES", "fit_embedding
 # Written out, so that --help need not import what knows them; a test holds them against it.
 ENCODERS = ("gcn", "sage", "autoencoder")
 OBJECTIVES = ("auto", "ggd", "dgi", "gae", "masked", "reconstruction", "supervised", "svd")
-STRATEGIES = ("search", "gradient")
 EVALUATIONS = ("auto", "probe", "links", "both", "none")
 PRICE, MAX_DIMS, EPOCHS = 0.006, 512, 300
 
@@ -43,6 +49,7 @@ _ROW_NOTES = {
 
 
 @click.command("fit-embedding", short_help="Learn a compact embedding of a graph.")
+@click.argument("graph")
 @graph_options
 @click.option("--labels", type=click.Path(path_type=Path), metavar="FILE", help="Node labels.")
 @click.option(
@@ -59,42 +66,7 @@ _ROW_NOTES = {
     show_default=True,
     help="What the encoder learns from.",
 )
-@click.option(
-    "--price",
-    type=Price(),
-    default=PRICE,
-    show_default=True,
-    help="Share of the loss a dimension must take away to be kept.",
-)
-@click.option(
-    "--dims",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Exactly so many dimensions; no price then decides.",
-)
-@click.option(
-    "--max-dims",
-    type=click.IntRange(min=1),
-    default=MAX_DIMS,
-    show_default=True,
-    metavar="N",
-    help="Dimensions to start from.",
-)
-@click.option(
-    "--strategy",
-    type=click.Choice(STRATEGIES),
-    default="search",
-    show_default=True,
-    help="How the price is spent: search every width, or move the mask while training.",
-)
-@click.option(
-    "--epochs",
-    type=click.IntRange(min=1),
-    default=EPOCHS,
-    show_default=True,
-    metavar="N",
-    help="Of the encoder's training.",
-)
+@learning_options(price=PRICE, max_dims=MAX_DIMS, epochs=EPOCHS)
 @click.option(
     "--hidden",
     type=Widths(),
@@ -109,29 +81,7 @@ _ROW_NOTES = {
     show_default=True,
     help="Linear probe on the labels, prediction of held-out links; auto: what can be done.",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**32 - 1),
-    default=0,
-    show_default=True,
-    metavar="S",
-    help="Of everything random: the same seed, the same result.",
-)
-@click.option(
-    "--device",
-    type=click.Choice(("auto", "cpu", "cuda", "mps")),
-    default="auto",
-    show_default=True,
-)
-@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Processor threads.")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Output folder.  [default: damrep-<name of the graph>]",
-)
-@click.option("-v", "--verbose", is_flag=True, help="Progress even where there is no terminal.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress and no table.")
+@run_options("graph")
 @click.pass_context
 def fit_embedding_command(context: click.Context, /, **options: Any) -> None:
     """Learn a compact embedding of a graph, and how many dimensions it needs.
@@ -144,23 +94,11 @@ def fit_embedding_command(context: click.Context, /, **options: Any) -> None:
     """
     source = take_source(options)
     level = verbosity(options["verbose"], options["quiet"])
-    _check_width(context, options)
+    check_width(context, options)
     out: Path = options["out"] or Path(f"damrep-{source.name}")
     check_folder(out)
     with limited_threads(options["threads"]):
         _fit_and_write(source, options, out, level, context.obj)
-
-
-def _check_width(context: click.Context, options: dict[str, Any]) -> None:
-    if options["dims"] is None:
-        return
-    if options["dims"] > options["max_dims"]:
-        raise click.BadParameter(
-            f"must be between 1 and {options['max_dims']} (--max-dims), got {options['dims']}",
-            param_hint="'--dims'",
-        )
-    if context.get_parameter_source("price") is ParameterSource.COMMANDLINE:
-        raise click.UsageError("give --dims or --price, not both: with --dims no price decides")
 
 
 def _fit_and_write(

@@ -1,4 +1,4 @@
-"""The graph a command is given: a file, or the name of a data set."""
+"""What a command is given: a graph from a file or a data set, or a table from a file."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from damrep.cli.options import GraphSource
+from damrep.cli.sources import GraphSource, TableSource
 
 if TYPE_CHECKING:
+    from damrep.autoencoder.tables import Table
     from damrep.graph.data import Graph
 
-__all__ = ["read_source"]
+__all__ = ["read_source", "read_table_source"]
 
 
 def read_source(source: GraphSource) -> tuple[Graph, list[str]]:
@@ -116,3 +117,21 @@ def _require_known(source: GraphSource) -> None:
 
 def _is_graph_file(path: Path, endings: tuple[str, ...]) -> bool:
     return path.name.lower().removesuffix(".gz").endswith(endings) and path.is_file()
+
+
+def read_table_source(source: TableSource) -> Table:
+    """Read a table with the columns that were named.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or it holds no table of finite numbers.
+    """
+    from damrep.autoencoder.tables import read_table
+
+    return read_table(
+        source.table,
+        id_column=source.id_column,
+        label_column=source.label_column,
+        columns=source.columns,
+    )

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
-__all__ = ["GraphSource", "Invocation", "Price", "Widths", "graph_options", "take_source"]
+__all__ = [
+    "STRATEGIES",
+    "Invocation",
+    "Price",
+    "Widths",
+    "check_width",
+    "learning_options",
+    "run_options",
+    "threads_option",
+]
+
+# Written out, so that --help need not import what knows them; a test holds them against it.
+STRATEGIES = ("search", "gradient")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +61,7 @@ class Widths(click.ParamType):  # type: ignore[type-arg]  # generic only since c
     """Widths of layers, with commas between them."""
 
     name = "widths"
+    wanted = "widths >= 1 such as 256 or 256,128"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -57,91 +71,133 @@ class Widths(click.ParamType):  # type: ignore[type-arg]  # generic only since c
             return value
         words = value.split(",") if value else []
         if not all(word.strip().isdecimal() and int(word) > 0 for word in words):
-            self.fail(f"must be widths >= 1 such as 256 or 256,128, got {value}", param, ctx)
+            self.fail(f"must be {self.wanted}, got {value!r}", param, ctx)
         return tuple(int(word) for word in words)
 
 
-@dataclasses.dataclass(frozen=True)
-class GraphSource:
-    """Where a graph is read from.
+def learning_options(
+    *, price: float, max_dims: int | None, epochs: int | None
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Options of a fit that say how many dimensions and how they are learned.
 
-    Attributes
+    Parameters
     ----------
-    graph : str
-        A file, or the name of a data set.
-    features, labels : Path, or None
-        Files that come before what the graph brings.
-    use_features : bool
-        False: the structure alone.
-    directed : bool, or None
-        None: as the file says, edge lists undirected.
-    source, target, weight : str, or None
-        Columns of an edge list.
-    data_root : Path, or None
-        Where data sets are looked for.
+    price : float
+        Default of --price.
+    max_dims, epochs : int, or None
+        Defaults; None: the estimator decides, by the size of the data.
     """
-
-    graph: str
-    features: Path | None = None
-    labels: Path | None = None
-    use_features: bool = True
-    directed: bool | None = None
-    source: str | None = None
-    target: str | None = None
-    weight: str | None = None
-    data_root: Path | None = None
-
-    @property
-    def name(self) -> str:
-        """What the graph is called: the file's name without its endings."""
-        return Path(self.graph).name.split(".")[0] or "graph"
-
-
-_FILE = click.Path(path_type=Path)
-_GRAPH_OPTIONS = (
-    click.argument("graph"),
-    click.option("--features", type=_FILE, metavar="FILE", help="Node features."),
-    click.option(
-        "--no-features",
-        "use_features",
-        flag_value=False,
-        default=True,
-        help="Use the structure only.",
-    ),
-    click.option(
-        "--directed/--undirected",
-        default=None,
-        help="Edges as arcs, or every arc as an edge.  [default: an edge list is undirected]",
-    ),
-    click.option("--source", metavar="COLUMN", help="Column an edge starts from."),
-    click.option("--target", metavar="COLUMN", help="Column it ends at."),
-    click.option("--weight", metavar="COLUMN", help="Column of its weight."),
-    click.option(
-        "--data-root",
-        type=_FILE,
-        metavar="DIR",
-        help="Folder of the named data sets.  [default: DAMREP_DATA]",
-    ),
-)
+    options = (
+        click.option(
+            "--price",
+            type=Price(),
+            default=price,
+            show_default=True,
+            help="Share of the loss a dimension must take away to be kept.",
+        ),
+        click.option(
+            "--dims",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="Exactly so many dimensions; no price then decides.",
+        ),
+        click.option(
+            "--max-dims",
+            type=click.IntRange(min=1),
+            default=max_dims,
+            show_default="512, or fewer columns" if max_dims is None else True,
+            metavar="N",
+            help="Dimensions to start from.",
+        ),
+        click.option(
+            "--strategy",
+            type=click.Choice(STRATEGIES),
+            default="search",
+            show_default=True,
+            help="How the price is spent: search every width, or move the mask while training.",
+        ),
+        click.option(
+            "--epochs",
+            type=click.IntRange(min=1),
+            default=epochs,
+            show_default="by the number of rows" if epochs is None else True,
+            metavar="N",
+            help="Of the encoder's training.",
+        ),
+    )
+    return _all_of(options)
 
 
-def graph_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the argument GRAPH and the options that say how it is read."""
-    for option in reversed(_GRAPH_OPTIONS):
-        command = option(command)
-    return command
+def threads_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command --threads."""
+    return click.option(
+        "--threads", type=click.IntRange(min=1), metavar="N", help="Processor threads."
+    )(command)
 
 
-def take_source(options: dict[str, Any]) -> GraphSource:
-    """Take what belongs to the graph out of a command's options.
+def run_options(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Options of a fit that say where it runs, what it writes and what it says.
+
+    Parameters
+    ----------
+    what : str
+        What the default output folder is named after.
+    """
+    options = (
+        click.option(
+            "--seed",
+            type=click.IntRange(0, 2**32 - 1),
+            default=0,
+            show_default=True,
+            metavar="S",
+            help="Of everything random: the same seed, the same result.",
+        ),
+        click.option(
+            "--device",
+            type=click.Choice(("auto", "cpu", "cuda", "mps")),
+            default="auto",
+            show_default=True,
+        ),
+        threads_option,
+        click.option(
+            "--out",
+            type=click.Path(path_type=Path),
+            metavar="DIR",
+            help=f"Output folder.  [default: damrep-<name of the {what}>]",
+        ),
+        click.option(
+            "-v", "--verbose", is_flag=True, help="Progress even where there is no terminal."
+        ),
+        click.option("-q", "--quiet", is_flag=True, help="No progress and no table."),
+    )
+    return _all_of(options)
+
+
+def _all_of(
+    options: Sequence[Callable[..., Any]],
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def give(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return give
+
+
+def check_width(context: click.Context, options: dict[str, Any]) -> None:
+    """Refuse --dims above --max-dims, and --dims together with --price.
 
     Raises
     ------
     click.UsageError
-        If --features and --no-features are both given.
+        Naming the option.
     """
-    names = [field.name for field in dataclasses.fields(GraphSource)]
-    source = GraphSource(**{name: options.pop(name) for name in names if name in options})
-    if source.features is not None and not source.use_features:
-        raise click.UsageError("give --features or --no-features, not both")
-    return source
+    if options["dims"] is None:
+        return
+    if options["max_dims"] is not None and options["dims"] > options["max_dims"]:
+        raise click.BadParameter(
+            f"must be between 1 and {options['max_dims']} (--max-dims), got {options['dims']}",
+            param_hint="'--dims'",
+        )
+    if context.get_parameter_source("price") is ParameterSource.COMMANDLINE:
+        raise click.UsageError("give --dims or --price, not both: with --dims no price decides")

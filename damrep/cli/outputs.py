@@ -18,6 +18,7 @@ __all__ = [
     "MODEL",
     "PAGE",
     "REPORT",
+    "VECTORS",
     "check_file",
     "check_folder",
     "is_output_folder",
@@ -26,10 +27,13 @@ __all__ = [
 
 EMBEDDINGS, REPORT, PAGE, MODEL = "embeddings.parquet", "report.json", "report.html", "model"
 FILE_ENDINGS = (".parquet", ".csv", ".npy")
+# What names the rows of an embedding, and the column of vectors where there is only one.
+ID_NAMES = ("node", "id")
+VECTORS = "embedding"
 
 
 def is_output_folder(folder: Path) -> bool:
-    """Whether a folder was written by `damrep fit-embedding` and holds nothing else."""
+    """Whether a folder was written by a fit of damrep's and holds nothing else."""
     return _why_not_ours(folder) is None
 
 
@@ -122,51 +126,74 @@ def _is_embedding_file(path: Path) -> bool:
         return True
     try:
         if path.suffix.lower() == ".parquet":
-            return pq.read_schema(path).names[:2] == ["node", "dim_0"]
+            names = pq.read_schema(path).names
+            return names[0] in ID_NAMES and names[1:2] in (["dim_0"], [VECTORS])
         if path.suffix.lower() == ".npy":
             array = np.load(path, mmap_mode="r", allow_pickle=False)
             return bool(array.ndim == 2 and array.dtype == np.float32)
         with path.open("rb") as stream:
-            return stream.readline().startswith(b'"node","dim_0"')
-    except (pa.ArrowException, OSError, ValueError):
+            return stream.readline().startswith(
+                tuple(f'"{name}","dim_0"'.encode() for name in ID_NAMES)
+            )
+    except (pa.ArrowException, OSError, ValueError, IndexError):
         return False
 
 
-def write_embeddings(path: Path, node_ids: np.ndarray, embedding: np.ndarray) -> None:
+def write_embeddings(
+    path: Path,
+    ids: np.ndarray | None,
+    embedding: np.ndarray,
+    *,
+    id_name: str = "node",
+    vectors: bool = False,
+) -> None:
     """Write embeddings, all of them or nothing.
 
     Parameters
     ----------
     path : Path
-        Ending in .parquet or .csv: column "node", then "dim_0", "dim_1", ..., most important first;
+        Ending in .parquet or .csv: the ids, then "dim_0", "dim_1", ..., most important first;
         or in .npy: the (n, d) array alone.
-    node_ids : ndarray, shape (n,)
-    embedding : ndarray, float32, shape (n, d)
+    ids : ndarray, shape (n,), or None
+        None: the rows are counted from 0.
+    embedding : ndarray, shape (n, d)
+        Written as float32.
+    id_name : str
+        One of `ID_NAMES`.
+    vectors : bool
+        Parquet only: one column "embedding" of lists of a fixed size in place of one a dimension,
+        as vector databases take it.
     """
     import numpy as np
     import pyarrow.csv as pa_csv
     import pyarrow.parquet as pq
 
+    embedding = np.ascontiguousarray(embedding, dtype=np.float32)
+    ids = np.arange(len(embedding)) if ids is None else ids
+
     def write(temporary: Path) -> None:
         if path.suffix.lower() == ".npy":
             with temporary.open("wb") as stream:
-                np.save(stream, np.ascontiguousarray(embedding, dtype=np.float32))
+                np.save(stream, embedding)
         elif path.suffix.lower() == ".csv":
-            pa_csv.write_csv(_table(node_ids, embedding), temporary)
+            pa_csv.write_csv(_table(ids, embedding, id_name, False), temporary)
         else:
-            pq.write_table(_table(node_ids, embedding), temporary)
+            pq.write_table(_table(ids, embedding, id_name, vectors), temporary)
 
     _replace(path, write)
 
 
-def _table(node_ids: np.ndarray, embedding: np.ndarray) -> pa.Table:
+def _table(ids: np.ndarray, embedding: np.ndarray, id_name: str, vectors: bool) -> pa.Table:
     import numpy as np
     import pyarrow as pa
 
-    columns: dict[str, Any] = {"node": pa.array(node_ids.tolist())}
+    columns: dict[str, Any] = {id_name: pa.array(ids.tolist())}
+    if vectors:
+        flat = pa.array(embedding.reshape(-1))
+        columns[VECTORS] = pa.FixedSizeListArray.from_arrays(flat, embedding.shape[1])
+        return pa.table(columns)
     for index in range(embedding.shape[1]):
-        values = np.ascontiguousarray(embedding[:, index], dtype=np.float32)
-        columns[f"dim_{index}"] = pa.array(values)
+        columns[f"dim_{index}"] = pa.array(np.ascontiguousarray(embedding[:, index]))
     return pa.table(columns)
 
 

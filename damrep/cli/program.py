@@ -15,6 +15,7 @@ import damrep
 from damrep.cli.datasets import datasets_command
 from damrep.cli.embed import embed_command
 from damrep.cli.ending import guarded
+from damrep.cli.fit_autoencoder import fit_autoencoder_command
 from damrep.cli.fit_embedding import fit_embedding_command
 from damrep.cli.options import Invocation
 from damrep.cli.report import report_command
@@ -66,11 +67,18 @@ class Program(click.Group):
 def main(context: click.Context) -> None:
     """Learn how many dimensions an embedding needs, and make it.
 
-    Start with `damrep fit-embedding karate`, or with an edge list of your own.
+    Start with `damrep fit-embedding karate`, or with an edge list of your own; with
+    `damrep fit-autoencoder` for a table.
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
 
 
-for _command in (fit_embedding_command, embed_command, report_command, datasets_command):
+for _command in (
+    fit_embedding_command,
+    fit_autoencoder_command,
+    embed_command,
+    report_command,
+    datasets_command,
+):
     main.add_command(_command)

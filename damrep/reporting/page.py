@@ -29,7 +29,7 @@ from damrep.reporting.wording import (
 
 __all__ = ["render_page"]
 
-# Of 0 .. 1, so that a bar can stand for them.
+# Of 0 .. 1 and better the higher, so that a bar can stand for them.
 _SHARES = {"accuracy", "auc", "ap", "f1", "r2"}
 
 
@@ -133,6 +133,8 @@ def _subtitle(report: FitReport, data: Mapping[str, Any]) -> str:
             ("edges", "edge"),
             ("samples", "sample"),
             ("features", "feature"),
+            ("rows", "row"),
+            ("columns", "column"),
             ("classes", "class"),
         )
         if isinstance(data.get(key), int) and data[key] > 0
@@ -153,7 +155,9 @@ def _tiles(report: FitReport) -> list[dict[str, str]]:
     ]
     if report.measures:
         first, wide = report.measures[0], _row(report, "full width")
-        for column in measure_columns(report.measures)[:2]:
+        # The loss has a tile of its own, below.
+        tiled = [column for column in measure_columns(report.measures) if column != "loss"]
+        for column in tiled[:2]:
             if to_plain(first.get(column)) is None:
                 continue
             note = "" if wide is None else f"{number(wide.get(column))} at full width"
@@ -193,7 +197,7 @@ def _measures(report: FitReport, notes: Mapping[str, str]) -> dict[str, Any] | N
         cells = []
         for column in columns:
             value = to_plain(row.get(column))
-            is_share = column in _SHARES and isinstance(value, float) and 0 <= value <= 1
+            is_share = _is_share(column) and isinstance(value, float) and 0 <= value <= 1
             bar = f"{100 * value:.1f}" if is_share else None
             cells.append({"text": number(value), "bar": bar})
         name = str(row.get("name", ""))
@@ -212,6 +216,17 @@ def _measures(report: FitReport, notes: Mapping[str, str]) -> dict[str, Any] | N
     }
 
 
+def _is_share(column: str) -> bool:
+    """Whether a measure is a share: by its last word, or "recall" at some rank.
+
+    Examples
+    --------
+    >>> _is_share("knn_accuracy"), _is_share("recall_at_10"), _is_share("loss")
+    (True, True, False)
+    """
+    return column.rpartition("_")[2] in _SHARES or column.startswith("recall_at_")
+
+
 def _comparison(report: FitReport, columns: Sequence[str]) -> str | None:
     """One sentence: the first row beside the full width."""
     wide, first = _row(report, "full width"), report.measures[0]
@@ -222,8 +237,10 @@ def _comparison(report: FitReport, columns: Sequence[str]) -> str | None:
         ours, theirs = to_plain(first.get(column)), to_plain(wide.get(column))
         if ours is None or theirs is None:
             continue
-        gap = round(float(ours), 3) - round(float(theirs), 3)
-        how = f"{abs(gap):.3f} {'more' if gap > 0 else 'less'}" if abs(gap) > 5e-4 else "the same"
+        counts = isinstance(ours, int) and isinstance(theirs, int)
+        gap = ours - theirs if counts else round(float(ours), 3) - round(float(theirs), 3)
+        size = f"{abs(gap):,}" if counts else f"{abs(gap):.3f}"
+        how = f"{size} {'more' if gap > 0 else 'less'}" if abs(gap) > 5e-4 else "the same"
         parts.append(f"{column_label(column)} is {number(ours)} ({how})")
     if not parts:
         return None

@@ -29,7 +29,10 @@ _LABELS = {
     "mse": "MSE",
     "mae": "MAE",
     "r2": "R²",
+    "knn": "kNN",
 }
+# Those that read better as a whole than word by word.
+_WHOLE = {"loss": "held-out loss", "bytes_per_million": "bytes a million rows"}
 
 
 def column_label(column: str) -> str:
@@ -39,7 +42,14 @@ def column_label(column: str) -> str:
     --------
     >>> column_label("auc"), column_label("micro_f1")
     ('AUC', 'micro F1')
+    >>> column_label("recall_at_10"), column_label("knn_accuracy")
+    ('recall@10', 'kNN accuracy')
     """
+    if column in _WHOLE:
+        return _WHOLE[column]
+    measure, at, rank = column.partition("_at_")
+    if at and rank.isdecimal():
+        return f"{column_label(measure)}@{rank}"
     return " ".join(_LABELS.get(part, part) for part in column.split("_"))
 
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from damrep.masking.plain import to_plain
 from damrep.masking.validation import InputError
 
-__all__ = ["atomic_folder", "is_damrep_folder", "load_folder", "save_folder"]
+__all__ = ["atomic_folder", "is_damrep_folder", "load_folder", "save_folder", "saved_kind"]
 
 FORMAT = "damrep"
 FORMAT_VERSION = 1
@@ -181,6 +181,28 @@ def save_folder(
         for name, content in extra_files.items():
             data = content.encode("utf-8") if isinstance(content, str) else content
             (folder / name).write_bytes(data)
+
+
+def saved_kind(path: str | os.PathLike[str]) -> str:
+    """What `save_folder` was told that it saves, without loading the rest.
+
+    Raises
+    ------
+    InputError
+        If the folder is missing, foreign, of a newer format, or its config is damaged.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> out = Path(tempfile.mkdtemp()) / "model"
+    >>> save_folder(out, "Example", {}, {})
+    >>> saved_kind(out)
+    'Example'
+    """
+    folder = Path(path).expanduser()
+    if not folder.is_dir():
+        raise InputError(f"no model folder at {path}")
+    return str(_read_config(folder, path).get("kind"))
 
 
 def load_folder(

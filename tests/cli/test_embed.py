@@ -71,3 +71,13 @@ def test_new_nodes(run: Run, fitted: Fitted, tmp_path: Path) -> None:
     result = run("embed", fitted[0], "new.csv", "--features", "features.csv", "--out", "z.csv")
     assert result.exit_code == 0, result.stderr
     assert pd.read_csv(tmp_path / "z.csv")["node"].tolist() == ["x", "y", "z"]
+
+
+@pytest.mark.parametrize("option", [["--id", "a"], ["--columns", "a,b"], ["--vectors"]])
+def test_what_is_for_tables_is_refused(
+    option: list[str], run: Run, words: list[object], tmp_path: Path
+) -> None:
+    result = run(*words, *option, "--out", "z.parquet")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"{option[0]} is not for this kind of model" in result.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -214,6 +214,25 @@ def test_another_kind_of_item(z: np.ndarray) -> None:
     assert "the users spread the most" in text
 
 
+def test_a_table_has_rows_and_columns_and_its_measures_their_names(z: np.ndarray) -> None:
+    rows = [
+        {"name": "learned", "dims": 3, "loss": 0.02, "knn_accuracy": 0.9, "recall_at_10": 0.6,
+         "bytes_per_million": 12_000_000},
+        {"name": "full width", "dims": 16, "loss": 0.0, "knn_accuracy": 0.95, "recall_at_10": 1.0,
+         "bytes_per_million": 64_000_000},
+    ]  # fmt: skip
+    details = {"data": {"name": "vectors", "rows": 30, "columns": 16}}
+    html = render_page(report(measures=rows, details=details), z, item="row")
+    text = Page(html).text
+    assert "30 rows, 16 columns" in text and "node" not in text
+    assert "dims held-out loss kNN accuracy recall@10 bytes a million rows" in text
+    assert "recall@10 is 0.600 (0.400 less)" in text
+    assert "bytes a million rows is 12,000,000 (52,000,000 less)" in text
+    # Tiles: what is better the higher; the loss has one of its own.
+    assert "0.900 kNN accuracy 0.950 at full width 0.600 recall@10" in text
+    assert html.count('class="bar"') == 4
+
+
 @pytest.mark.parametrize(
     ("z", "options", "said"),
     [

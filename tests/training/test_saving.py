@@ -8,7 +8,13 @@ import pytest
 import torch
 
 from damrep.masking.validation import InputError
-from damrep.training.saving import atomic_folder, is_damrep_folder, load_folder, save_folder
+from damrep.training.saving import (
+    atomic_folder,
+    is_damrep_folder,
+    load_folder,
+    save_folder,
+    saved_kind,
+)
 
 
 def save(path: Path, value: float = 1.0) -> None:
@@ -183,3 +189,15 @@ def test_extra_files_stay_inside(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match="plain, free file name"):
         save_folder(tmp_path / "m", "X", {}, {}, {name: "x"})
     assert os.listdir(tmp_path) == []
+
+
+def test_what_kind_of_model_a_folder_holds(tmp_path: Path) -> None:
+    save_folder(tmp_path / "model", "Example", {}, {})
+    assert saved_kind(tmp_path / "model") == "Example"
+    (tmp_path / "model" / "weights.safetensors").unlink()
+    assert saved_kind(tmp_path / "model") == "Example", "only the config is looked at"
+    with pytest.raises(InputError, match="no model folder"):
+        saved_kind(tmp_path / "gone")
+    (tmp_path / "model" / "config.json").write_text("{")
+    with pytest.raises(InputError, match="damaged"):
+        saved_kind(tmp_path / "model")

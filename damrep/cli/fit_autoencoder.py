@@ -1,0 +1,230 @@
+"""`damrep fit-autoencoder`: from a table to fewer columns and the evidence for how many."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from damrep.cli.inputs import read_table_source
+from damrep.cli.options import (
+    STRATEGIES,
+    Invocation,
+    Widths,
+    check_width,
+    learning_options,
+    run_options,
+)
+from damrep.cli.outputs import (
+    EMBEDDINGS,
+    MODEL,
+    PAGE,
+    REPORT,
+    check_folder,
+    is_output_folder,
+    write_embeddings,
+)
+from damrep.cli.running import limited_threads, say, verbosity
+from damrep.cli.sources import TableSource, column_options, take_table_source
+
+if TYPE_CHECKING:
+    import numpy as np
+    from sklearn.pipeline import Pipeline
+
+    from damrep.autoencoder.estimator import DAMAutoencoder
+    from damrep.autoencoder.tables import Table
+
+__all__ = ["EVALUATIONS", "METRICS", "STRATEGIES", "fit_autoencoder_command"]
+
+# Written out, so that --help need not import what knows them; a test holds them against it.
+METRICS = ("euclidean", "cosine")
+EVALUATIONS = ("auto", "none")
+PRICE = 0.001
+
+_ROW_NOTES = {
+    "learned": "these dimensions",
+    "pca": "principal components, as many",
+    "full width": "the table itself",
+    "random projection": "random directions, as many",
+    "first columns": "the table cut off after as many",
+}
+
+
+class Hidden(Widths):
+    """Widths of layers, or one of the words auto and linear."""
+
+    name = "hidden"
+    wanted = "auto, linear, or widths such as 128,64"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read the word or the numbers."""
+        if value in ("auto", "linear"):
+            return "auto" if value == "auto" else ()
+        # Nothing is no way to say "linear".
+        return super().convert(value or "''", param, ctx) if value != () else value
+
+
+@click.command("fit-autoencoder", short_help="Learn how few dimensions hold a table.")
+@click.argument("table", type=click.Path(path_type=Path))
+@column_options
+@click.option(
+    "--labels",
+    "label_column",
+    metavar="COLUMN",
+    help="Classes of the rows, to evaluate with; nothing is learned from them.",
+)
+@learning_options(price=PRICE, max_dims=None, epochs=None)
+@click.option(
+    "--hidden",
+    type=Hidden(),
+    default="auto",
+    show_default=True,
+    metavar="auto|linear|N[,N...]",
+    help="Layers of the encoder; the decoder's are the same. auto: with or without, as it pays.",
+)
+@click.option(
+    "--metric",
+    type=click.Choice(METRICS),
+    default="euclidean",
+    show_default=True,
+    help="cosine: only the direction of a row counts, as for the vectors of a language model.",
+)
+@click.option(
+    "--standardize", is_flag=True, help="Bring each column to unit variance first (in memory)."
+)
+@click.option(
+    "--evaluate",
+    type=click.Choice(EVALUATIONS),
+    default="auto",
+    show_default=True,
+    help="auto: fit once more without some rows, and measure on these.",
+)
+@click.option(
+    "--vectors",
+    is_flag=True,
+    help="Write one column of vectors, for a vector database, in place of one a dimension.",
+)
+@run_options("table")
+@click.pass_context
+def fit_autoencoder_command(context: click.Context, /, **options: Any) -> None:
+    """Reduce a table to as many dimensions as earn their price.
+
+    TABLE is a .csv or .tsv (perhaps .gz), a .parquet with columns of numbers or one column of
+    vectors, an .npy, or an .npz with one array or one scipy matrix.
+
+    Written to the output folder, all or nothing: embeddings.parquet (id, then one column a
+    dimension, most important first), report.html, report.json, model/.
+    """
+    source = take_table_source(options)
+    level = verbosity(options["verbose"], options["quiet"])
+    check_width(context, options)
+    out: Path = options["out"] or Path(f"damrep-{source.name}")
+    check_folder(out)
+    with limited_threads(options["threads"]):
+        _fit_and_write(source, options, out, level, context.obj)
+
+
+def _fit_and_write(
+    source: TableSource, options: dict[str, Any], out: Path, level: int, call: Invocation | None
+) -> None:
+    from damrep.autoencoder.comparison import evaluate_autoencoder
+    from damrep.autoencoder.estimator import DAMAutoencoder
+    from damrep.autoencoder.standardizing import range_note, standardize
+    from damrep.reporting.provenance import provenance
+    from damrep.reporting.summary import summary_text
+    from damrep.training.saving import atomic_folder
+
+    say(level, f"reading {source.table}")
+    table = read_table_source(source)
+    values, scaler = table.values, None
+    _check_size(source, options, values)
+    notes = list(table.notes)
+    if options["standardize"]:
+        scaler, values = standardize(values)
+    elif (note := range_note(values, table.columns)) is not None:
+        notes.append(f"{note}; --standardize lets each count the same")
+    model = DAMAutoencoder(
+        price=options["price"],
+        n_components=options["dims"],
+        max_components=options["max_dims"],
+        hidden=options["hidden"],
+        strategy=options["strategy"],
+        metric=options["metric"],
+        max_epochs=options["epochs"],
+        device=options["device"],
+        random_state=options["seed"],
+        verbose=level,
+    )
+    rows, columns = values.shape
+    say(level, f"fitting {rows:,} rows of {columns:,} columns")
+    model.fit(values)
+    if options["evaluate"] != "none":
+        say(level, "evaluating")
+        evaluate_autoencoder(model, values, table.labels, seed=options["seed"])
+    report = model.report_
+    report.warnings[:0] = notes
+    report.details["data"] = {
+        "name": table.name,
+        **report.details.get("data", {}),
+        "classes": None if table.label_names is None else len(table.label_names),
+        "standardized": options["standardize"],
+        "id_column": table.id_column,
+        # What `damrep embed` looks for in another file.
+        "column_names": None if table.columns is None else list(table.columns),
+    }
+    report.details["provenance"] = provenance(None if call is None else call.command)
+    say(level, f"writing {out}")
+    embedding = model.transform(values)
+    with atomic_folder(out, is_output_folder) as folder:
+        _write(folder, model, scaler, table, embedding, options["vectors"])
+    if level:
+        click.echo(summary_text(report, str(out)))
+
+
+def _check_size(source: TableSource, options: dict[str, Any], values: Any) -> None:
+    from damrep.masking.validation import InputError
+
+    rows, columns = values.shape
+    if rows < 2:
+        raise InputError(f"{source.table}: expected at least 2 rows to learn from, got {rows}")
+    if options["dims"] is not None and options["dims"] > columns:
+        raise InputError(
+            f"--dims must be between 1 and {columns}, the columns of {source.table}, got "
+            f"{options['dims']}"
+        )
+
+
+def _write(
+    folder: Path,
+    model: DAMAutoencoder,
+    scaler: Any,
+    table: Table,
+    embedding: np.ndarray,
+    vectors: bool,
+) -> None:
+    from sklearn.pipeline import Pipeline
+
+    from damrep.autoencoder.standardizing import save_standardized
+    from damrep.reporting.page import render_page
+
+    write_embeddings(
+        folder / EMBEDDINGS, table.row_ids, embedding, id_name="id", vectors=vectors
+    )  # fmt: skip
+    if scaler is None:
+        model.save(folder / MODEL)
+    else:
+        whole: Pipeline = Pipeline([("standardize", scaler), ("reduce", model)])
+        save_standardized(folder / MODEL, whole)
+    page = render_page(
+        model.report_,
+        embedding,
+        table.labels,
+        table.label_names,
+        table.row_ids,
+        item="row",
+        row_notes=_ROW_NOTES,
+    )
+    (folder / PAGE).write_text(page, encoding="utf-8", errors="replace")
+    # Last: it is what makes the folder one of ours.
+    model.report_.save(folder / REPORT)

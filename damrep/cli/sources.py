@@ -1,0 +1,178 @@
+"""What a command reads: a graph or a table, and the options that say how."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+__all__ = [
+    "GraphSource",
+    "TableSource",
+    "column_options",
+    "graph_options",
+    "take_source",
+    "take_table_source",
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class GraphSource:
+    """Where a graph is read from.
+
+    Attributes
+    ----------
+    graph : str
+        A file, or the name of a data set.
+    features, labels : Path, or None
+        Files that come before what the graph brings.
+    use_features : bool
+        False: the structure alone.
+    directed : bool, or None
+        None: as the file says, edge lists undirected.
+    source, target, weight : str, or None
+        Columns of an edge list.
+    data_root : Path, or None
+        Where data sets are looked for.
+    """
+
+    graph: str
+    features: Path | None = None
+    labels: Path | None = None
+    use_features: bool = True
+    directed: bool | None = None
+    source: str | None = None
+    target: str | None = None
+    weight: str | None = None
+    data_root: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """What the graph is called: the file's name without its endings."""
+        return Path(self.graph).name.split(".")[0] or "graph"
+
+
+@dataclasses.dataclass(frozen=True)
+class TableSource:
+    """Where a table is read from.
+
+    Attributes
+    ----------
+    table : Path
+    id_column, label_column : str, or None
+        Columns that name the rows and their classes.
+    columns : tuple of str, or None
+        The columns of numbers.
+    """
+
+    table: Path
+    id_column: str | None = None
+    label_column: str | None = None
+    columns: tuple[str, ...] | None = None
+
+    @property
+    def name(self) -> str:
+        """What the table is called: the file's name without its endings."""
+        return self.table.name.split(".")[0] or "table"
+
+
+class ColumnNames(click.ParamType):  # type: ignore[type-arg]  # generic only since click 8.3
+    """Names of columns, with commas between them."""
+
+    name = "names"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """Read the names, which may be quoted where they hold a comma."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            names = next(csv.reader([value], skipinitialspace=True), [])
+        except csv.Error:
+            names = []
+        if not all(names) or not names:
+            self.fail(f"must be names of columns such as a,b,c, got {value}", param, ctx)
+        return tuple(names)
+
+
+_FILE = click.Path(path_type=Path)
+_GRAPH_OPTIONS = (
+    click.option("--features", type=_FILE, metavar="FILE", help="Node features."),
+    click.option(
+        "--no-features",
+        "use_features",
+        flag_value=False,
+        default=True,
+        help="Use the structure only.",
+    ),
+    click.option(
+        "--directed/--undirected",
+        default=None,
+        help="Edges as arcs, or every arc as an edge.  [default: an edge list is undirected]",
+    ),
+    click.option("--source", metavar="COLUMN", help="Column an edge starts from."),
+    click.option("--target", metavar="COLUMN", help="Column it ends at."),
+    click.option("--weight", metavar="COLUMN", help="Column of its weight."),
+    click.option(
+        "--data-root",
+        type=_FILE,
+        metavar="DIR",
+        help="Folder of the named data sets.  [default: DAMREP_DATA]",
+    ),
+)
+
+
+_COLUMN_OPTIONS = (
+    click.option(
+        "--id",
+        "id_column",
+        metavar="COLUMN",
+        help="Names of the rows.  [default: a frame's index, or a first column called id]",
+    ),
+    click.option(
+        "--columns",
+        type=ColumnNames(),
+        metavar="A,B,...",
+        help="Columns of numbers, or the one of vectors.  [default: all others]",
+    ),
+)
+
+
+def graph_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say how its argument GRAPH is read."""
+    for option in reversed(_GRAPH_OPTIONS):
+        command = option(command)
+    return command
+
+
+def column_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say how a table is read."""
+    for option in reversed(_COLUMN_OPTIONS):
+        command = option(command)
+    return command
+
+
+def take_source(options: dict[str, Any]) -> GraphSource:
+    """Take what belongs to the graph out of a command's options.
+
+    Raises
+    ------
+    click.UsageError
+        If --features and --no-features are both given.
+    """
+    names = [field.name for field in dataclasses.fields(GraphSource)]
+    source = GraphSource(**{name: options.pop(name) for name in names if name in options})
+    if source.features is not None and not source.use_features:
+        raise click.UsageError("give --features or --no-features, not both")
+    return source
+
+
+def take_table_source(options: dict[str, Any]) -> TableSource:
+    """Take what belongs to the table out of a command's options."""
+    names = [field.name for field in dataclasses.fields(TableSource)]
+    return TableSource(**{name: options.pop(name) for name in names if name in options})

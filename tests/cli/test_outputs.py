@@ -1,0 +1,91 @@
+"""What the commands write can be read by others, and is known again for ours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from damrep.cli.outputs import check_file, write_embeddings
+from damrep.masking.validation import InputError
+
+Z = np.random.default_rng(0).normal(size=(20, 3))
+IDS = np.array([f"r{i}" for i in range(20)], dtype=object)
+
+
+@pytest.fixture
+def vectors(tmp_path: Path) -> Path:
+    write_embeddings(tmp_path / "v.parquet", IDS, Z, id_name="id", vectors=True)
+    return tmp_path / "v.parquet"
+
+
+def test_one_column_of_vectors_as_arrow_has_them(vectors: Path) -> None:
+    table = pq.read_table(vectors)
+    assert table.schema.names == ["id", "embedding"]
+    assert table.schema.field("embedding").type == pa.list_(pa.float32(), 3)
+    assert table["id"].to_pylist() == IDS.tolist()
+    # As faiss and hnswlib take them, without a copy.
+    flat = table["embedding"].combine_chunks().flatten().to_numpy(zero_copy_only=True)
+    np.testing.assert_array_equal(flat.reshape(20, -1), Z.astype(np.float32))
+
+
+def test_pandas_reads_a_vector_a_row(vectors: Path) -> None:
+    frame = pd.read_parquet(vectors).set_index("id")
+    np.testing.assert_array_equal(frame.loc["r7", "embedding"], Z[7].astype(np.float32))
+
+
+def test_duckdb_searches_them(vectors: Path) -> None:
+    duckdb = pytest.importorskip("duckdb", reason="the test extra is not installed")
+    with duckdb.connect() as connection:
+        found = connection.execute(
+            f"""
+            WITH rows AS (SELECT id, embedding::FLOAT[3] AS e FROM '{vectors}')
+            SELECT b.id FROM rows a, rows b WHERE a.id = 'r7' AND b.id <> 'r7'
+            ORDER BY array_cosine_similarity(a.e, b.e) DESC LIMIT 5
+            """
+        ).fetchall()
+    unit = Z / np.linalg.norm(Z, axis=1, keepdims=True)
+    order = np.argsort(-(unit @ unit[7]), kind="stable")
+    assert [name for (name,) in found] == IDS[order[order != 7][:5]].tolist()
+
+
+def test_faiss_takes_them(vectors: Path) -> None:
+    faiss = pytest.importorskip("faiss", reason="not part of the test extra")
+    rows = pq.read_table(vectors)["embedding"].combine_chunks().flatten().to_numpy()
+    rows = rows.reshape(20, -1).copy()
+    faiss.normalize_L2(rows)
+    index = faiss.IndexFlatIP(rows.shape[1])
+    index.add(rows)
+    scores, found = index.search(rows, 2)
+    assert found[:, 0].tolist() == list(range(20))
+    np.testing.assert_allclose(scores[:, 0], 1, atol=1e-5)
+
+
+def test_rows_without_names_are_counted(tmp_path: Path) -> None:
+    write_embeddings(tmp_path / "z.parquet", None, Z, id_name="id")
+    assert pd.read_parquet(tmp_path / "z.parquet")["id"].tolist() == list(range(20))
+
+
+@pytest.mark.parametrize("id_name", ["node", "id"])
+@pytest.mark.parametrize("ending", ["parquet", "csv", "npy"])
+@pytest.mark.parametrize("vectors", [False, True])
+def test_ours_may_be_replaced(id_name: str, ending: str, vectors: bool, tmp_path: Path) -> None:
+    path = tmp_path / f"z.{ending}"
+    write_embeddings(path, IDS, Z, id_name=id_name, vectors=vectors)
+    check_file(path, [])
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    "columns", [{"id": [1], "price": [2.0]}, {"key": [1], "dim_0": [2.0]}, {"id": [1]}]
+)
+def test_another_table_may_not(columns: dict[str, list[float]], tmp_path: Path) -> None:
+    pd.DataFrame(columns).to_parquet(tmp_path / "z.parquet")
+    pd.DataFrame(columns).to_csv(tmp_path / "z.csv", index=False)
+    for name in ("z.parquet", "z.csv"):
+        with pytest.raises(InputError, match="holds no embedding"):
+            check_file(tmp_path / name, [])
