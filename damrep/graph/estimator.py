@@ -63,7 +63,7 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
     mask_hidden : bool
         Put a mask on each hidden layer too, learned by gradient under the same price, and cut it.
     spectral_weight : float or "auto"
-        Scale of the spectral coordinates; 0 leaves them out, "auto": 1.5 unless edges ask for another.
+        Scale of the spectral coordinates; 0 leaves them out, "auto" is 1.5 or what edges ask for.
     spectral_steps, smoothing : int
         Propagation steps averaged over for the spectral coordinates, and taken behind the encoder.
     rotate : bool
