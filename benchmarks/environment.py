@@ -29,6 +29,7 @@ _PACKAGES = (
     "torch-pruning",
     "pycleora",
     "pecanpy",
+    "scikit-dimension",
     "gensim",
     "numba",
 )

@@ -11,13 +11,12 @@ import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from damrep.autoencoder.fitting import Fitted, fit_autoencoder, split_rows
+from damrep.autoencoder.fitting import fit_autoencoder, split_rows, width_notes
 from damrep.autoencoder.nested import prefix_losses
 from damrep.autoencoder.network import AutoencoderNetwork
 from damrep.autoencoder.rows import Rows, block_rows, measure_columns
 from damrep.autoencoder.settings import AutoencoderSettings
 from damrep.autoencoder.storage import load_model, save_model
-from damrep.masking.dam import DAM
 from damrep.masking.report import FitReport
 from damrep.masking.validation import InputError
 from damrep.training import resolve_seed
@@ -52,15 +51,17 @@ class DAMAutoencoder(TransformerMixin, BaseEstimator):
         "search": the curve of held-out loss against width, and its best point. "gradient": the
         paper's single stage, the mask's offset learned by gradient under the price.
     metric : {"euclidean", "cosine"}
-        What is to be kept: the values, by squared error, or the cosine similarities between rows,
-        for a table of embeddings that are to be searched by them.
+        What is to be kept: the values, by squared error; or who is nearest to whom by cosine, for
+        a table of embeddings that are to be searched by it. The latter is a linear map without an
+        offset, and its loss is not of variance but of neighbours (`fit_cosine_map`).
     max_components : int or None
         Dimensions to start from; None for 512 or as many as the table has.
     batch_size : int
         Rows a training step.
     max_epochs : int or None
         Passes over the rows that a fit at one width takes; a search takes up to 1.5 times as many.
-        None for as many as make 3,000 steps, but 10 at least and 1,000 at most.
+        None for as many as make 3,000 steps, but 10 at least and 1,000 at most. For the cosine map
+        one is 25 steps of its own, and None 300 of them.
     lr : float
         Learning rate (Adam) at its height; it rises for some steps and falls along a cosine.
     validation_fraction : float
@@ -172,11 +173,16 @@ class DAMAutoencoder(TransformerMixin, BaseEstimator):
         count, columns = X.shape
         fit, held = split_rows(count, settings.held_out(count), seed)
         mean, scale = measure_columns(X, fit)
+        if settings.metric == "cosine":  # angles are about zero, and have no unit
+            mean, scale = np.zeros(columns), 1.0
         rows = Rows(X, mean, scale, _working_dtype(X.dtype), fit)
         held_out = Rows(X, mean, scale, rows.dtype, held)
         fitted = fit_autoencoder(settings, rows, held_out, seed)
-        prefixes = prefix_losses(fitted.network, held_out, range(1, fitted.width + 1))
-        self._adopt(fitted.network, mean, scale, np.array(fitted.curve), prefixes)
+        left = prefix_losses(fitted.network, held_out, range(1, fitted.width + 1))
+        # A code that makes it worse explains nothing; the next one has to make up for it first.
+        ratio = -np.diff(np.minimum.accumulate([1.0, *left]))
+        curves = (np.array(fitted.curve), np.array(fitted.prefixes or left), ratio)
+        self._adopt(fitted.network, mean, scale, *curves)
         self.report_ = FitReport(
             type(self).__name__,
             initial_dims=fitted.initial,
@@ -185,14 +191,14 @@ class DAMAutoencoder(TransformerMixin, BaseEstimator):
             strategy="budget" if settings.n_components is not None else settings.strategy,
             objective="reconstruction" if settings.metric == "euclidean" else "cosine",
             curve=[[int(m), float(loss)] for m, loss in fitted.curve],
-            gate=_gate(fitted),
+            gate=fitted.gates(),
             history=fitted.history,
             loss=fitted.loss,
             reference_loss=scale**2,
             seconds=time.perf_counter() - wall,
             cpu_seconds=time.process_time() - cpu,
             seed=seed,
-            warnings=_notes(settings, fitted, count, columns),
+            warnings=width_notes(settings, fitted, count, columns),
             details={
                 "data": {"rows": count, "columns": columns, "held out": settings.held_out(count)},
                 **fitted.details,
@@ -206,16 +212,15 @@ class DAMAutoencoder(TransformerMixin, BaseEstimator):
         mean: np.ndarray,
         scale: float,
         curve: np.ndarray,
-        prefixes: list[float],
+        prefixes: np.ndarray,
+        ratio: np.ndarray,
     ) -> None:
         self._network = network.eval()
         self.mean_, self.scale_ = mean, scale
         self.n_components_ = network.width
         self.components_curve_ = curve
-        self.prefix_curve_ = np.array([[m, x] for m, x in enumerate(prefixes, start=1)])
-        # A code that makes it worse explains nothing; the next one has to make up for it first.
-        best = np.minimum.accumulate([1.0, *prefixes])
-        self.explained_variance_ratio_ = -np.diff(best)
+        self.prefix_curve_ = np.stack([np.arange(1.0, len(prefixes) + 1), prefixes], axis=1)
+        self.explained_variance_ratio_ = ratio
 
     def transform(self, X: Any) -> np.ndarray:
         """Reduce rows to the learned dimensions.
@@ -322,6 +327,7 @@ class DAMAutoencoder(TransformerMixin, BaseEstimator):
                 "feature_names": None if names is None else [str(name) for name in names],
                 "curve": self.components_curve_.tolist(),
                 "prefixes": self.prefix_curve_[:, 1].tolist(),
+                "variance": self.explained_variance_ratio_.tolist(),
                 "report": self.report_.to_dict(),
             },
         )
@@ -340,11 +346,11 @@ class DAMAutoencoder(TransformerMixin, BaseEstimator):
             report = FitReport.from_dict(meta["report"])
             known = cls().get_params()
             model = cls(**{k: v for k, v in meta["params"].items() if k in known})
-            curve, prefixes = np.array(meta["curve"], dtype=float), list(meta["prefixes"])
+            curves = [np.array(meta[k], dtype=float) for k in ("curve", "prefixes", "variance")]
             names = meta["feature_names"]
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path}: the model is damaged ({error})") from None
-        model._adopt(network, mean, scale, curve, prefixes)
+        model._adopt(network, mean, scale, *curves)
         model.n_features_in_ = network.columns
         if names is not None:
             model.feature_names_in_ = np.array(names, dtype=object)
@@ -370,29 +376,3 @@ def _working_dtype(dtype: Any) -> torch.dtype:
 
 def _output_dtype(dtype: Any) -> Any:
     return np.float32 if _working_dtype(dtype) == torch.float32 else np.float64
-
-
-def _gate(fitted: Fitted) -> list[float]:
-    """The mask as it was trained, or at the width found, strongest unit first."""
-    if fitted.gate and sum(gate > 0 for gate in fitted.gate) == fitted.width:
-        return fitted.gate
-    mask = DAM(fitted.initial)
-    mask.set_width(fitted.width)
-    return mask.gate().detach().flip(0).tolist()
-
-
-def _notes(settings: AutoencoderSettings, fitted: Fitted, rows: int, columns: int) -> list[str]:
-    notes = []
-    asked = settings.n_components
-    if asked is not None and fitted.width < asked:
-        notes.append(f"the table has only {fitted.width} dimensions, {asked} were asked for")
-    if not settings.held_out(rows):
-        notes.append(
-            f"{rows} rows are too few to hold some out: losses are those of the fitted rows"
-        )
-    saturated = asked is None and fitted.width == fitted.initial == settings.max_components
-    if saturated and settings.price > 0 and fitted.initial < min(rows, columns):
-        notes.append(
-            f"all {fitted.initial} dimensions earn their price: max_components may be too small"
-        )
-    return notes

@@ -10,16 +10,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from damrep.autoencoder.cosine import STEPS_AN_EPOCH, fit_cosine_map
 from damrep.autoencoder.gradient import train_by_gradient
 from damrep.autoencoder.linear import principal_axes, projection_losses
 from damrep.autoencoder.nested import fit_at_width, search_nested
 from damrep.autoencoder.network import AutoencoderNetwork
 from damrep.autoencoder.rows import Rows
 from damrep.autoencoder.settings import AutoencoderSettings
+from damrep.masking.dam import DAM
 from damrep.masking.search import exact_width
 from damrep.training import local_seed
 
-__all__ = ["Fitted", "fit_autoencoder", "split_rows"]
+__all__ = ["Fitted", "fit_autoencoder", "split_rows", "width_notes"]
 
 
 @dataclass
@@ -42,6 +44,8 @@ class Fitted:
         More for the report.
     gate
         Values of all initial units, strongest first; empty where no gate was trained.
+    prefixes
+        Held-out loss of the first 1, 2, ... codes, where it is another than that of reconstruction.
     """
 
     network: AutoencoderNetwork
@@ -51,11 +55,21 @@ class Fitted:
     history: dict[str, list[Any]] = field(default_factory=dict)
     details: dict[str, Any] = field(default_factory=dict)
     gate: list[float] = field(default_factory=list)
+    prefixes: list[float] | None = None
 
     @property
     def width(self) -> int:
         """Learned dimensions."""
         return self.network.width
+
+    def gates(self) -> list[float]:
+        """The mask as it was trained, or at the width found, strongest unit first."""
+        if sum(gate > 0 for gate in self.gate) == self.width:
+            return self.gate
+        mask = DAM(self.initial)
+        mask.set_width(self.width)
+        values: list[float] = mask.gate().detach().flip(0).tolist()
+        return values
 
 
 def split_rows(count: int, held: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -91,6 +105,8 @@ def fit_autoencoder(settings: AutoencoderSettings, rows: Rows, held_out: Rows, s
         If the training loss becomes NaN or infinite.
     """
     initial = settings.widest(len(rows), rows.columns)
+    if settings.metric == "cosine":
+        return _by_cosine(settings, rows, held_out, initial, seed)
     axes = principal_axes(rows, initial, seed)
     losses = projection_losses(held_out, axes)
     if settings.strategy == "gradient" and settings.n_components is None:
@@ -102,6 +118,8 @@ def fit_autoencoder(settings: AutoencoderSettings, rows: Rows, held_out: Rows, s
     if settings.hidden == "auto":
         cheaper = _cost(settings, network) < _cost(settings, linear)
         chosen = network if cheaper else linear
+        # They were taken, whichever is kept.
+        chosen.details["steps"] = network.details["steps"]
         chosen.details["candidates"] = {
             name: {"dimensions": one.width, "loss": one.loss}
             for name, one in (("linear", linear), ("network", network))
@@ -127,11 +145,15 @@ def _linear(
     return Fitted(
         network.to(rows.dtype),
         initial,
-        # Beyond the last direction in which anything varies there is nothing more to take away.
-        [[m, losses[min(m, len(losses)) - 1]] for m in range(1, initial + 1)],
+        _padded(losses, initial),
         losses[width - 1],
         details={"hidden_widths": [], "steps": 0},
     )
+
+
+def _padded(losses: list[float], width: int) -> list[list[float]]:
+    """A curve up to a width; past the last direction that varies nothing more is taken away."""
+    return [[m, losses[min(m, len(losses)) - 1]] for m in range(1, width + 1)]
 
 
 def _start(
@@ -168,7 +190,9 @@ def _network(
         # A network needs hardly more codes than PCA does.
         width = min(initial, math.ceil(1.25 * linear_width) + 4)
         network = _start(settings, rows.columns, axes, width, seed)
-        found = search_nested(network, rows, held_out, settings.batch_size, settings.price, options)
+        found = search_nested(
+            network, rows, held_out, settings.batch_size, settings.price, linear_width, options
+        )
     return Fitted(
         found.network.to(stored),
         width,
@@ -223,6 +247,65 @@ def _by_gradient(
     )
 
 
+def _by_cosine(
+    settings: AutoencoderSettings, rows: Rows, held_out: Rows, initial: int, seed: int
+) -> Fitted:
+    budget = settings.n_components
+    found = fit_cosine_map(
+        rows,
+        initial if budget is None else min(budget, initial),
+        held_out,
+        price=settings.price if budget is None else None,
+        seed=seed,
+        **({} if settings.max_epochs is None else {"steps": STEPS_AN_EPOCH * settings.max_epochs}),
+        device=settings.device,
+        verbose=settings.verbose,
+    )
+    weight = found.weight.to(rows.dtype)
+    with local_seed(0):
+        network = AutoencoderNetwork(rows.columns, (), len(weight)).to(rows.dtype)
+    network.start_linear(weight)
+    return Fitted(
+        network,
+        initial if budget is None else len(weight),
+        _padded(found.curve, initial if budget is None else len(weight)),
+        found.losses[-1],
+        found.history,
+        {"hidden_widths": []},
+        prefixes=found.losses,
+    )
+
+
 def _training_dtype(settings: AutoencoderSettings) -> torch.dtype:
     """Weights are trained in single precision, unless they are asked for in double."""
     return torch.float64 if settings.precision == "64-true" else torch.float32
+
+
+def width_notes(
+    settings: AutoencoderSettings, fitted: Fitted, rows: int, columns: int
+) -> list[str]:
+    """What a reader of the learned width should know.
+
+    Parameters
+    ----------
+    settings
+        That were asked for.
+    fitted
+        What came of it.
+    rows, columns
+        Of the table.
+    """
+    notes = []
+    asked = settings.n_components
+    if asked is not None and fitted.width < asked:
+        notes.append(f"the table has only {fitted.width} dimensions, {asked} were asked for")
+    if not settings.held_out(rows):
+        notes.append(
+            f"{rows} rows are too few to hold some out: losses are those of the fitted rows"
+        )
+    saturated = asked is None and fitted.width == fitted.initial == settings.max_components
+    if saturated and settings.price > 0 and fitted.initial < min(rows, columns):
+        notes.append(
+            f"all {fitted.initial} dimensions earn their price: max_components may be too small"
+        )
+    return notes

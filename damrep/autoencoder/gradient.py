@@ -13,8 +13,8 @@ price means the same at any scale of the data and any width. Four things are not
   that hold nothing. A unit behind a nearly closed gate also learns slowly, so those left open are
   trained for a while without gates and price before they are judged, and cut.
 
-`paper_lambda` switches all four off and trains on the loss in its own units: the original, scale
-dependence included.
+`paper_lambda` trains on the loss in its own units and with none of this: the original, scale
+dependence included. Only units that carry nothing are cut there, too.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ _WAY = 6.0  # from where beta starts to where the last unit closes
 _FASTEST = 0.03  # but no faster than this a step
 _WIDE_OPEN = 50.0  # a beta at which every gate is 1
 _COLD = 0.1  # share of the epochs before beta moves
+_NOTHING = 1e-4  # of what all units carry: units below it are empty, whatever their price
 _TRIAL = 0.15  # share of the epochs for the open units without gates, before they are judged
 _FINISH = 0.15  # share of the epochs for the network that is left
 
@@ -120,6 +121,7 @@ def train_by_gradient(
     paper_lambda
         The paper's weight on beta instead, beside the loss in its own units; trained with
         `PAPER_OPTIONS`, as long as `options` says, and with nothing added to the paper's method.
+        Units that are open and carry nothing are not counted.
     reference_loss
         Mean variance of a column of the data in its own units: what a loss of 1 stands for. Only
         `paper_lambda` looks at it.
@@ -166,7 +168,9 @@ def train_by_gradient(
         history = train(task, replace(options, **PAPER_OPTIONS), strategy).to_dict()
         history["loss"] = [loss / scale for loss in history["loss"]]
         trial = task.sample if held_out is None else held_out
-        gate, width = _gates(gated), gated.mask.n_active
+        gate = _gates(gated)
+        shares = gated.align(task.sample, torch_generator(seed))
+        width = max(1, int((shares > _NOTHING * shares.sum()).sum()))
         curve = _curve(gated, trial, [width])
         small = gated.to_network(width)
         steps = len(history["epoch"]) * num_batches

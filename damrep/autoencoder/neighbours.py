@@ -22,7 +22,7 @@ METHODS = (LEARNED, "pca", "random projection", "first columns")
 FULL = "full width"
 
 _QUERIES, _DATABASE = 256, 8192  # rows in a block: 8 MiB of similarities
-_ROWS_OF_TEN = 10
+_GATHERED = 32  # queries whose neighbours are read in one go
 # Similarities this close are the same one, computed in another order.
 _TIE = 1e-6
 _DIMS = (8, 16, 32, 64, 128, 256, 512)
@@ -171,8 +171,8 @@ def _share(
         raise InputError("queries: there are none")
     rows = nearest(reduced_queries, reduced, k, own)[0]
     hits = 0
-    for start in range(0, count, _ROWS_OF_TEN):
-        part = slice(start, start + _ROWS_OF_TEN)
+    for start in range(0, count, _GATHERED):
+        part = slice(start, start + _GATHERED)
         # Sorted and each once: a memory-mapped table is read much faster so.
         wanted, place = np.unique(rows[part], return_inverse=True)
         similarity = _unit(queries[part]) @ _unit(database[wanted]).T

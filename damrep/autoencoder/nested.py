@@ -2,16 +2,14 @@
 
 Every batch is reconstructed from the first m codes alone, with m drawn anew (nested dropout:
 Rippel, Gelbart and Adams 2014). Codes come out in order, and the held-out loss at every width is
-known from a single network. How many earn their price is then decided among widths that have all
-had the same training, in three stages:
+known from a single network. The width is looked for in two ways, for a network that may use more
+codes settles in solutions that need them, and comes to the narrow ones only if it is held to few:
 
-1. m from all widths: where the bargain lies, roughly, and mostly too wide, for narrow networks
-   take longer to get good;
-2. from there two ways. Near: m within a few of that width. Far: m from half of it up. A network
-   that may use more codes settles in solutions that need them, and comes to the narrow ones only
-   if it is held to few; where there is none, the far way has cost it some of its loss. Each is
-   trained a little at the width it found;
-3. the cheaper of the two, at its width. The codes stay in order, any first few of them usable.
+1. near: from PCA, where the network begins, m from two thirds of PCA's own width up to it;
+2. far: m from all widths, then from half of the width that finds upwards;
+3. each is trained a little at the width it found, which tells what it is worth there, and how much
+   of what a code seemed to take away on the range was want of training;
+4. the cheaper of the two is trained on. Its codes stay in order, any first few of them usable.
 """
 
 from __future__ import annotations
@@ -34,9 +32,9 @@ from damrep.training import TrainingOptions, numpy_generator, train
 __all__ = ["NestedFit", "PrefixTask", "fit_at_width", "prefix_losses", "search_nested"]
 
 # Shares of the epochs a fit at one width would take.
-_ALL, _RANGE, _ONE, _LAST = 0.35, 0.2, 0.2, 0.35
+_NEAR, _ALL, _FAR, _ONE, _LAST = 0.35, 0.25, 0.2, 0.2, 0.3
 _LOOKS = 40  # at the held-out loss in the last stage
-_ABOVE = 2  # widths beyond the one found that stay in the range
+_ABOVE = 2  # widths beyond the one expected that belong to the range
 
 Draw = Callable[[np.random.Generator], int]
 
@@ -164,6 +162,7 @@ def search_nested(
     held_out: Rows,
     batch_size: int,
     price: float,
+    linear_width: int,
     options: TrainingOptions,
 ) -> NestedFit:
     """Train a network, and find how many of its codes earn their price.
@@ -180,28 +179,29 @@ def search_nested(
         Rows a step.
     price
         Share of the loss a code must earn.
+    linear_width
+        Codes that earn it in a linear autoencoder.
     options
         `max_epochs` is what a fit at one width would take.
     """
     n, epochs = network.width, options.max_epochs
     run = _Run(rows, held_out, batch_size, options)
+    # Near: how far below the width of PCA a network can go that goes on from there.
+    low, high = max(1, 2 * linear_width // 3), min(n, linear_width + _ABOVE)
+    branches = [run.branch(network, low, high, price, _share(_NEAR, epochs))]
+    # Far: whether as much can be said in far fewer codes.
     losses = run.range(network, 1, n, _share(_ALL, epochs))
     curve = dict(enumerate(losses, start=1))
     rough = exact_width(losses, price)
-
-    # Near: what is rough is moved by a few. Far: whether as much can be said in far fewer.
-    low, high = max(1, rough - max(3, rough // 8)), min(n, rough + _ABOVE)
-    branches = [
-        run.branch(network, at, high, price, _share(_RANGE, epochs))
-        for at in (low, max(1, rough // 2))
-    ]
+    low, high = max(1, rough // 2), min(n, rough + _ABOVE)
+    branches.append(run.branch(network, low, high, price, _share(_FAR, epochs)))
     if branches[0].width == branches[1].width:
         branches = [min(branches, key=lambda branch: branch.losses[branch.width])]
     for branch in branches:
-        run.settle(branch, _share(_ONE, epochs))
-    best = min(branches, key=lambda branch: (branch.loss + price * branch.width, branch.width))
+        run.settle(branch, price, _share(_ONE, epochs))
+    best = min(branches, key=lambda branch: branch.losses[branch.width] + price * branch.width)
     curve.update(best.losses)
-    network = best.network
+    network = best.network.cut(best.width)
     loss = run.last_stage(network, _share(_LAST, epochs))
     # A wider network can do at least what a narrower one does.
     pairs = [[m, min(list(curve.values())[:m])] for m in curve]
@@ -235,7 +235,6 @@ class _Branch:
     network: AutoencoderNetwork
     losses: dict[int, float]
     width: int
-    loss: float = math.inf
 
 
 class _Run:
@@ -290,10 +289,18 @@ class _Run:
         width = low + exact_width(losses, price) - 1
         return _Branch(copied, dict(enumerate(losses, start=low)), width)
 
-    def settle(self, branch: _Branch, epochs: int) -> None:
-        """Train a branch at its width alone: what it is worth there, ranges aside."""
+    def settle(self, branch: _Branch, price: float, epochs: int) -> None:
+        """Train a branch at its width alone: what it is worth there, ranges aside.
+
+        What is left over falls by some share, and what a width takes away is taken to fall with it:
+        trained on a range, a network seems to need more codes than it does.
+        """
+        low = min(branch.losses)
         branch.network = branch.network.cut(branch.width)
-        branch.loss = self.last_stage(branch.network, epochs)
+        loss = self.last_stage(branch.network, epochs)
+        share = min(1.0, loss / max(branch.losses[branch.width], 1e-12))
+        branch.losses = {m: share * left for m, left in branch.losses.items()}
+        branch.width = low + exact_width(list(branch.losses.values()), price) - 1
 
     def last_stage(self, network: AutoencoderNetwork, epochs: int) -> float:
         """Train at the width there is, keep the best weights; the held-out loss."""

@@ -83,7 +83,9 @@ class AutoencoderNetwork(nn.Module):
     @property
     def hidden(self) -> list[int]:
         """Widths of the encoder's hidden layers."""
-        return [layer.out_features for layer in self.encoder[:-1] if isinstance(layer, nn.Linear)]
+        return [
+            layer.out_features for layer in list(self.encoder)[:-1] if isinstance(layer, nn.Linear)
+        ]
 
     @property
     def width(self) -> int:

@@ -22,7 +22,8 @@ __all__ = ["METRICS", "STRATEGIES", "AutoencoderSettings"]
 STRATEGIES = ("search", "gradient")
 METRICS = ("euclidean", "cosine")
 
-_WIDEST = 512
+# The rotation of a cosine map costs the cube of its width a step.
+_WIDEST = {"euclidean": 512, "cosine": 128}
 # Without max_epochs: as many as make this many steps, within limits.
 _STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 3000, 10, 1000
 _MOST_HELD_OUT = 5000
@@ -90,8 +91,15 @@ class AutoencoderSettings:
                 raise InputError(
                     'paper_lambda is for strategy="gradient", where it stands for price'
                 )
-        if self.metric == "cosine" and self.strategy == "gradient":
-            raise InputError('metric="cosine" has strategy="search" only')
+        if self.metric == "cosine" and (self.strategy == "gradient" or self.hidden_widths(8)):
+            # A map without layers, so that queries are brought into it by one product.
+            if self.strategy == "gradient":
+                raise InputError('strategy="gradient" is not for metric="cosine"')
+            if self.hidden != "auto":
+                raise InputError(
+                    f'hidden must be () or "auto" with metric="cosine", which is linear, got '
+                    f"{self.hidden!r}"
+                )
         self.training_options(rows=1, seed=0)
 
     @property
@@ -107,7 +115,7 @@ class AutoencoderSettings:
     def widest(self, rows: int, columns: int) -> int:
         """Dimensions to start from, for so many rows to fit and columns."""
         most = max(1, min(rows - 1, columns))
-        return min(self.max_components or _WIDEST, most)
+        return min(self.max_components or _WIDEST[self.metric], most)
 
     def hidden_widths(self, columns: int) -> tuple[int, ...]:
         """Widths of hidden layers; "auto" is two of four times the columns, 32 to 256."""

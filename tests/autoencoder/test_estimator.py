@@ -95,6 +95,17 @@ class TestGradientContract(TestLinearContract):
         assert learned == sorted(learned, reverse=True) and learned[0] > learned[-1] >= 1
 
 
+class TestCosineContract(TestLinearContract):
+    """For neighbours."""
+
+    quick = {"metric": "cosine", "max_components": 8, "max_epochs": 1, "device": "cpu"}
+    wrong = (({"hidden": (8,)}, InputError), ({"strategy": "gradient"}, InputError))
+
+    def test_the_loss_is_that_of_the_curve(self, model: Any) -> None:
+        """A map of the width found is trained anew."""
+        assert model.report_.loss == pytest.approx(model.prefix_curve_[-1, 1])
+
+
 def fit(table: Any, **changes: Any) -> DAMAutoencoder:
     return DAMAutoencoder(**{"random_state": 0, "device": "cpu", **changes}).fit(table)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from damrep import DAMAutoencoder
@@ -15,10 +16,19 @@ QUICK = {"max_epochs": 1, "random_state": 0}
     [
         DAMAutoencoder(hidden=(), **QUICK),
         DAMAutoencoder(hidden=(4,), **QUICK),
-        DAMAutoencoder(hidden="auto", **QUICK),
-        DAMAutoencoder(hidden=(), metric="cosine", **QUICK),
-        DAMAutoencoder(hidden=(), strategy="gradient", **QUICK),
     ]
 )
 def test_scikit_learn(estimator: Any, check: Any) -> None:
+    check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks(
+    [
+        DAMAutoencoder(hidden="auto", **QUICK),
+        DAMAutoencoder(metric="cosine", **QUICK),
+        DAMAutoencoder(hidden=(), strategy="gradient", **QUICK),
+    ]
+)
+def test_scikit_learn_on_the_other_ways(estimator: Any, check: Any) -> None:
     check(estimator)
