@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -33,6 +34,15 @@ def test_the_graph_example_runs(
     np.testing.assert_allclose(names["again"], names["z"], atol=1e-5)
 
 
+def test_the_table_example_runs(readme: str, capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, Any] = {}
+    exec(_python(readme)[1], names)
+    dims, score = capsys.readouterr().out.split()
+    assert names["z"].shape == (1797, int(dims)) and 10 < int(dims) < 40
+    assert names["again"].shape == (1797, 64) and 0.8 < float(score) < 1
+    assert len(names["reducer"].prefix_curve_) == int(dims)
+
+
 def test_the_layer_example_finds_the_rank_it_says(
     readme: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -42,7 +52,7 @@ def test_the_layer_example_finds_the_rank_it_says(
 
     names: dict[str, object] = {}
     with local_seed(0):
-        exec(_python(readme)[1], names)
+        exec(_python(readme)[2], names)
     assert capsys.readouterr().out == "5\n"
     small, model, x = (names[key] for key in ("small", "model", "x"))
     assert callable(small) and callable(model)

@@ -63,9 +63,9 @@ def evaluate_autoencoder(
         and "knn_accuracy" (a row held out is given the class of most of its 5 nearest neighbours);
         None where not measured.
 
-        For ``metric="cosine"`` rows are first brought to unit length, and "recall_at_10" and
-        "bytes_per_million" of `damrep.autoencoder.neighbours.neighbour_table` stand beside these,
-        also of fewer dimensions, of a random projection and of the first columns.
+        For ``metric="cosine"`` rows are first brought to unit length, and instead of the loss there
+        are "recall_at_10" and "bytes_per_million" of `damrep.autoencoder.neighbours`, also of
+        fewer dimensions, of a random projection and of the first columns.
 
     Raises
     ------
@@ -138,16 +138,15 @@ def _measure(
     rows = []
     for name, (width, encode, decode) in candidates.items():
         code = encode(test)
-        # Of a row that is only a direction, only the direction can be given back.
-        back = normalize(decode(code)) if cosine else decode(code)
-        left = float(np.square(test - back, dtype=np.float64).sum())
+        # A map that keeps neighbours is not for giving back values, and drops what all rows share.
+        left = None if cosine else float(np.square(test - decode(code), dtype=np.float64).sum())
         accuracy = None
         if labels is not None:
             accuracy = _knn(
                 encode(train[voters]), labels[known[voters]],
                 code[voted], labels[asked[voted]], model.metric,
             )  # fmt: skip
-        loss = left / reference if reference > 0 else None
+        loss = None if left is None or reference <= 0 else left / reference
         rows.append({"name": name, "dims": width, "loss": loss, "knn_accuracy": accuracy})
     about: dict[str, Any] = {"rows": len(order), "held_out": cut, "seed": seed}
     if cosine and len(voters) >= FEWEST_ROWS:

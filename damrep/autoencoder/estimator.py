@@ -85,8 +85,9 @@ class DAMAutoencoder(TransformerMixin, BaseEstimator):
     n_components_ : int
         Learned dimensions.
     components_curve_ : ndarray, shape (k, 2)
-        Dimensions against held-out normalised loss, the share of the variance left over, of
-        networks at the same stage of training: what one dimension more or less would be worth.
+        Dimensions against held-out normalised loss, the share of the variance left over: what one
+        dimension more or less would be worth. For a network, of a single one, cut to a range of
+        widths about the one found, where it had the same training; an estimate below the range.
     prefix_curve_ : ndarray, shape (n_components_, 2)
         The same for the fitted model cut to its first 1, 2, ... dimensions.
     explained_variance_ratio_ : ndarray, shape (n_components_,)

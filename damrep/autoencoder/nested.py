@@ -48,7 +48,8 @@ class NestedFit:
     network
         Cut to the width found.
     curve
-        Pairs [dims, held-out loss], all widths at the same stage of training.
+        Pairs [dims, held-out loss]: as measured about the width found, below that an estimate of
+        what as much training there would come to.
     loss
         Held-out loss of `network`.
     history
@@ -200,7 +201,7 @@ def search_nested(
     for branch in branches:
         run.settle(branch, price, _share(_ONE, epochs))
     best = min(branches, key=lambda branch: branch.losses[branch.width] + price * branch.width)
-    curve.update(best.losses)
+    curve = _as_far_trained(curve, best.losses)
     network = best.network.cut(best.width)
     loss = run.last_stage(network, _share(_LAST, epochs))
     # A wider network can do at least what a narrower one does.
@@ -222,6 +223,19 @@ def fit_at_width(
     widths = range(1, network.width + 1)
     curve = [[m, x] for m, x in zip(widths, prefix_losses(network, held_out, widths), strict=True)]
     return NestedFit(network, curve, loss, run.history, run.steps)
+
+
+def _as_far_trained(early: dict[int, float], late: dict[int, float]) -> dict[int, float]:
+    """The late losses, and the early ones of narrower widths brought down towards them.
+
+    What training on took away at the edge of the range it is taken to take away below it too, the
+    less so the nearer to one code, where there is hardly anything but PCA to be found. Otherwise
+    the first code of the range would seem to earn what the training did.
+    """
+    low = min(late)
+    ratio = min(1.0, late[low] / max(early[low], 1e-12))
+    below = {m: early[m] * ratio ** ((m - 1) / max(1, low - 1)) for m in range(1, low)}
+    return {**early, **below, **late}
 
 
 def _share(share: float, epochs: int) -> int:

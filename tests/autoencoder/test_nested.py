@@ -7,7 +7,13 @@ import pytest
 import torch
 
 from damrep.autoencoder.linear import principal_axes, projection_losses
-from damrep.autoencoder.nested import PrefixTask, fit_at_width, prefix_losses, search_nested
+from damrep.autoencoder.nested import (
+    PrefixTask,
+    _as_far_trained,
+    fit_at_width,
+    prefix_losses,
+    search_nested,
+)
 from damrep.autoencoder.network import AutoencoderNetwork
 from damrep.autoencoder.rows import Rows, measure_columns
 from damrep.training import TrainingOptions, local_seed
@@ -90,3 +96,15 @@ def test_the_best_look_is_put_back() -> None:
     assert row["held_out_loss"] > prefix_losses(network(3), held_out, [3])[0]
     task.restore()
     assert all(torch.equal(value, best[name]) for name, value in made.state_dict().items())
+
+
+def test_the_curve_has_no_step_where_the_range_begins() -> None:
+    early = {m: 0.8 ** (m - 1) for m in range(1, 9)}
+    late = {m: early[m] / 4 for m in (5, 6, 7)}
+    curve = _as_far_trained(early, late)
+    assert [curve[m] for m in (5, 6, 7)] == [late[m] for m in (5, 6, 7)]
+    assert curve[1] == 1.0 and curve[8] == early[8]
+    # A quarter at width 5, so a factor of the fourth root of a quarter for each code up to there.
+    assert curve[3] == pytest.approx(early[3] / 2)
+    steps = -np.diff([curve[m] for m in range(1, 8)])
+    assert (steps > 0).all() and (np.diff(steps) < 0).all()
