@@ -60,7 +60,7 @@ class DAMAutoencoder(TransformerMixin, BaseEstimator):
         Rows a training step.
     max_epochs : int or None
         Passes over the rows that a fit at one width takes; a search takes up to 1.5 times as many.
-        None for as many as make 3,000 steps, but 10 at least and 1,000 at most. For the cosine map
+        None for as many as make 3,000 steps, but 10 at least and 150 at most. For the cosine map
         one is 25 steps of its own, and None 300 of them.
     lr : float
         Learning rate (Adam) at its height; it rises for some steps and falls along a cosine.

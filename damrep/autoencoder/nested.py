@@ -7,8 +7,7 @@ codes settles in solutions that need them, and comes to the narrow ones only if 
 
 1. near: from PCA, where the network begins, m from two thirds of PCA's own width up to it;
 2. far: m from all widths, then from half of the width that finds upwards;
-3. each is trained a little at the width it found, which tells what it is worth there, and how much
-   of what a code seemed to take away on the range was want of training;
+3. each is trained a little at the width it found, which tells what it is worth there;
 4. the cheaper of the two is trained on. Its codes stay in order, any first few of them usable.
 """
 
@@ -114,13 +113,17 @@ class PrefixTask:
         return (self.module(x, width) - x).square().mean()
 
     def after_epoch(self, row: dict[str, Any]) -> None:
-        """Look at the held-out loss, and remember the weights if they are the best so far."""
-        if self._held_out is None or (row["epoch"] + 1) % self._every:
-            return
+        """Look at the held-out loss now and then."""
+        if self._held_out is not None and (row["epoch"] + 1) % self._every == 0:
+            row["held_out_loss"] = self.look()
+
+    def look(self) -> float:
+        """The held-out loss; the weights are remembered if they are the best so far."""
+        assert self._held_out is not None
         loss = prefix_losses(self.module, self._held_out, [self.module.width])[0]
-        row["held_out_loss"] = loss
         if self._best is None or loss < self._best[0]:
             self._best = loss, copy.deepcopy(self.module.state_dict())
+        return loss
 
     def restore(self) -> None:
         """Put back the weights of the best look."""
@@ -199,10 +202,10 @@ def search_nested(
     if branches[0].width == branches[1].width:
         branches = [min(branches, key=lambda branch: branch.losses[branch.width])]
     for branch in branches:
-        run.settle(branch, price, _share(_ONE, epochs))
-    best = min(branches, key=lambda branch: branch.losses[branch.width] + price * branch.width)
+        run.settle(branch, _share(_ONE, epochs))
+    best = min(branches, key=lambda branch: branch.loss + price * branch.width)
     curve = _as_far_trained(curve, best.losses)
-    network = best.network.cut(best.width)
+    network = best.network
     loss = run.last_stage(network, _share(_LAST, epochs))
     # A wider network can do at least what a narrower one does.
     pairs = [[m, min(list(curve.values())[:m])] for m in curve]
@@ -249,6 +252,7 @@ class _Branch:
     network: AutoencoderNetwork
     losses: dict[int, float]
     width: int
+    loss: float = math.inf
 
 
 class _Run:
@@ -273,6 +277,8 @@ class _Run:
         options = replace(self._options, max_epochs=epochs, schedule="cosine", description=name)
         every = max(1, epochs // _LOOKS)
         task = PrefixTask(network, self._rows, self._size, draw, held_out, every)
+        if held_out is not None:
+            task.look()  # training on may also make it worse
         rows = train(task, options).to_dict()
         before = len(self.history.get("epoch", []))
         count = len(rows["epoch"])
@@ -297,24 +303,21 @@ class _Run:
     def branch(
         self, network: AutoencoderNetwork, low: int, high: int, price: float, epochs: int
     ) -> _Branch:
-        """The same on a copy, and the width with the best bargain in it."""
+        """The same on a copy, and the narrowest width that is within half a price of the best.
+
+        Trained on a range, a network gets a little from a code that it does not need when it is
+        trained at one width.
+        """
         copied = network.cut(high)
         losses = self.range(copied, low, high, epochs)
-        width = low + exact_width(losses, price) - 1
+        costs = [loss + price * m for m, loss in enumerate(losses, start=low)]
+        width = low + next(i for i, cost in enumerate(costs) if cost <= min(costs) + price / 2)
         return _Branch(copied, dict(enumerate(losses, start=low)), width)
 
-    def settle(self, branch: _Branch, price: float, epochs: int) -> None:
-        """Train a branch at its width alone: what it is worth there, ranges aside.
-
-        What is left over falls by some share, and what a width takes away is taken to fall with it:
-        trained on a range, a network seems to need more codes than it does.
-        """
-        low = min(branch.losses)
+    def settle(self, branch: _Branch, epochs: int) -> None:
+        """Train a branch at its width alone: what it is worth there, ranges aside."""
         branch.network = branch.network.cut(branch.width)
-        loss = self.last_stage(branch.network, epochs)
-        share = min(1.0, loss / max(branch.losses[branch.width], 1e-12))
-        branch.losses = {m: share * left for m, left in branch.losses.items()}
-        branch.width = low + exact_width(list(branch.losses.values()), price) - 1
+        branch.loss = self.last_stage(branch.network, epochs)
 
     def last_stage(self, network: AutoencoderNetwork, epochs: int) -> float:
         """Train at the width there is, keep the best weights; the held-out loss."""

@@ -25,7 +25,7 @@ METRICS = ("euclidean", "cosine")
 # The rotation of a cosine map costs the cube of its width a step.
 _WIDEST = {"euclidean": 512, "cosine": 128}
 # Without max_epochs: as many as make this many steps, within limits.
-_STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 3000, 10, 1000
+_STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 3000, 10, 150
 _MOST_HELD_OUT = 5000
 
 
