@@ -54,9 +54,10 @@ class DAM(nn.Module):
     InputError
         If an argument is out of range.
 
-    Notes ----- In half precision beta itself is rounded: with bfloat16 weights, `set_width` is
-    exact up to about a hundred units only. Under autocast, where parameters stay float32, it is
-    exact.
+    Notes
+    -----
+    In half precision beta itself is rounded: with bfloat16 weights, `set_width` is exact up to
+    about a hundred units only. Under autocast, where parameters stay float32, it is exact.
 
     Shapes: input of any layout with size n along `dim`, any floating dtype; output the same.
 
