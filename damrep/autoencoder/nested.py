@@ -32,6 +32,7 @@ __all__ = ["NestedFit", "PrefixTask", "fit_at_width", "prefix_losses", "search_n
 
 # Shares of the epochs a fit at one width would take.
 _NEAR, _ALL, _FAR, _ONE, _LAST = 0.35, 0.25, 0.2, 0.2, 0.3
+_MOST = 1.5
 _LOOKS = 40  # at the held-out loss in the last stage
 _ABOVE = 2  # widths beyond the one expected that belong to the range
 
@@ -206,7 +207,8 @@ def search_nested(
     best = min(branches, key=lambda branch: branch.loss + price * branch.width)
     curve = _as_far_trained(curve, best.losses)
     network = best.network
-    loss = run.last_stage(network, _share(_LAST, epochs))
+    left = math.floor(_MOST * epochs) - len(run.history["epoch"])
+    loss = run.last_stage(network, max(1, min(_share(_LAST, epochs), left)))
     # A wider network can do at least what a narrower one does.
     pairs = [[m, min(list(curve.values())[:m])] for m in curve]
     return NestedFit(network.cpu(), pairs, loss, run.history, run.steps)
