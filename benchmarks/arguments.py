@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from benchmarks.environment import set_threads
@@ -76,6 +76,22 @@ def names_list(text: str) -> list[str]:
     ['cora', 'citeseer']
     """
     return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def refuse_unknown(
+    parser: argparse.ArgumentParser, what: str, given: Iterable[str], known: Collection[str]
+) -> None:
+    """End with one line and exit code 2 if a name is none of those there are.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+    what : str
+        What the names are of, in the plural.
+    given, known : collection of str
+    """
+    if unknown := [name for name in given if name not in known]:
+        parser.error(f"unknown {what} {', '.join(unknown)}; known are {', '.join(known)}")
 
 
 def _folder(text: str) -> Path:

@@ -12,7 +12,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from benchmarks.arguments import names_list, number_of
+from benchmarks.arguments import names_list, number_of, refuse_unknown
 from benchmarks.autoencoder_cost import cost_part, memory_part
 from benchmarks.autoencoder_neighbours import neighbours_part
 from benchmarks.autoencoder_tables import DATASETS, METHODS, curve_part, tables_part
@@ -76,8 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
         ("datasets", options.datasets or [], DATASETS),
         ("methods", options.methods, METHODS),
     ):
-        if unknown := [name for name in given if name not in known]:
-            parser.error(f"unknown {what} {', '.join(unknown)}; known are {', '.join(known)}")
+        refuse_unknown(parser, what, given, known)
     if options.quick:
         options.rounds = 1
     try:

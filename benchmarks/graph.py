@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.arguments import names_list
+from benchmarks.arguments import names_list, refuse_unknown
 from benchmarks.graph_rows import COLUMNS, GROUPS, dataset_results, summary_rows
 from benchmarks.harness import (
     Column,
@@ -79,9 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--again", action="store_true", help="measure finished ones once more")
     options = parse(parser, arguments)
-    unknown = [group for group in options.methods if group not in GROUPS]
-    if unknown:
-        parser.error(f"unknown methods {', '.join(unknown)}; known are {', '.join(GROUPS)}")
+    refuse_unknown(parser, "methods", options.methods, GROUPS)
     if options.datasets is None:
         options.datasets = ["karate", "cora"] if options.quick else list(DATASETS)
     options.methods = [group for group in GROUPS if group in options.methods]

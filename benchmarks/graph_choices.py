@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.arguments import names_list, number_of
+from benchmarks.arguments import names_list, number_of, refuse_unknown
 from benchmarks.graph_methods import QUICK, Fits
 from benchmarks.graph_rows import DAMREP, over_runs
 from benchmarks.graph_run import load_graph, say, warm_up
@@ -332,8 +332,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         "--links", action="store_true", help="the AUC on validation edges too: twice the work"
     )
     options = parse(parser, arguments)
-    if unknown := [name for name in options.variants if name not in VARIANTS]:
-        parser.error(f"unknown variants {', '.join(unknown)}; known are {', '.join(VARIANTS)}")
+    refuse_unknown(parser, "variants", options.variants, VARIANTS)
     options.variants = [name for name in VARIANTS if name in (*options.variants, SVD)]
     if options.datasets is None:
         options.datasets = ["cora"] if options.quick else list(DATASETS)

@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from benchmarks.arguments import names_list
+from benchmarks.arguments import names_list, refuse_unknown
 from benchmarks.checkpoint import Checkpoint
 from benchmarks.harness import Column, ResultError, benchmark_parser, parse, write_result
 from benchmarks.rank_cases import PARTS, STEPS, Case, cases, counts, measure_case
@@ -179,8 +179,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--again", action="store_true", help="measure finished rows once more")
     options = parse(parser, arguments)
-    if unknown := [part for part in options.parts if part not in PARTS]:
-        parser.error(f"unknown parts {', '.join(unknown)}; known are {', '.join(PARTS)}")
+    refuse_unknown(parser, "parts", options.parts, PARTS)
     try:
         for part in [part for part in PARTS if part in options.parts]:
             measured_part(part, options)

@@ -107,10 +107,10 @@ def fit_autoencoder(settings: AutoencoderSettings, rows: Rows, held_out: Rows, s
     initial = settings.widest(len(rows), rows.columns)
     if settings.metric == "cosine":
         return _by_cosine(settings, rows, held_out, initial, seed)
+    if settings.strategy == "gradient" and settings.n_components is None:
+        return _by_gradient(settings, rows, held_out, initial, seed)
     axes = principal_axes(rows, initial, seed)
     losses = projection_losses(held_out, axes)
-    if settings.strategy == "gradient" and settings.n_components is None:
-        return _by_gradient(settings, rows, held_out, axes, initial, seed)
     linear = _linear(settings, rows, axes, losses, initial)
     if settings.linear:
         return linear
@@ -139,11 +139,8 @@ def _linear(
         width = exact_width(losses, settings.price)
     else:
         width = min(settings.n_components, len(losses))
-    with local_seed(0):
-        network = AutoencoderNetwork(rows.columns, (), width).to(axes.dtype)
-    network.start_linear(axes[:width])
     return Fitted(
-        network.to(rows.dtype),
+        _projection(axes[:width], rows.dtype),
         initial,
         _padded(losses, initial),
         losses[width - 1],
@@ -156,16 +153,29 @@ def _padded(losses: list[float], width: int) -> list[list[float]]:
     return [[m, losses[min(m, len(losses)) - 1]] for m in range(1, width + 1)]
 
 
+def _projection(axes: Tensor, dtype: torch.dtype) -> AutoencoderNetwork:
+    """The linear network that keeps what lies along some axes."""
+    with local_seed(0):
+        network = AutoencoderNetwork(axes.shape[1], (), len(axes)).to(dtype)
+    network.start_linear(axes)
+    return network
+
+
+def _fresh(
+    settings: AutoencoderSettings, columns: int, width: int, seed: int, linear_path: bool
+) -> AutoencoderNetwork:
+    with local_seed(seed):
+        return AutoencoderNetwork(
+            columns, settings.hidden_widths(columns), width, settings.activation, linear_path
+        )
+
+
 def _start(
     settings: AutoencoderSettings, columns: int, axes: Tensor, width: int, seed: int
 ) -> AutoencoderNetwork:
     """A fresh network; with a linear path, one that begins as PCA."""
-    hidden = settings.hidden_widths(columns)
-    with local_seed(seed):
-        network = AutoencoderNetwork(
-            columns, hidden, width, settings.activation, settings.linear_path
-        )
-    if settings.linear_path or not hidden:
+    network = _fresh(settings, columns, width, seed, settings.linear_path)
+    if settings.linear_path:
         network.start_linear(axes[:width])
     return network
 
@@ -211,19 +221,16 @@ def _by_gradient(
     settings: AutoencoderSettings,
     rows: Rows,
     held_out: Rows,
-    axes: Tensor,
     initial: int,
     seed: int,
 ) -> Fitted:
     options = settings.training_options(len(rows), seed)
-    hidden = settings.hidden_widths(rows.columns)
     literal = settings.paper_lambda is not None
-    with local_seed(seed):
-        network = AutoencoderNetwork(
-            rows.columns, hidden, initial, settings.activation, settings.linear_path and not literal
-        )
+    network = _fresh(
+        settings, rows.columns, initial, seed, linear_path=settings.linear_path and not literal
+    )
     if network.linear_encoder is not None:
-        network.start_linear(axes[:initial])
+        network.start_linear(principal_axes(rows, initial, seed))
     dtype = _training_dtype(settings)
     single, size = rows.cast(dtype), settings.batch_size
     found = train_by_gradient(
@@ -242,7 +249,7 @@ def _by_gradient(
         found.curve,
         found.loss,
         found.history,
-        {"hidden_widths": list(hidden), "steps": found.steps},
+        {"hidden_widths": network.hidden, "steps": found.steps},
         found.gate,
     )
 
@@ -261,14 +268,11 @@ def _by_cosine(
         device=settings.device,
         verbose=settings.verbose,
     )
-    weight = found.weight.to(rows.dtype)
-    with local_seed(0):
-        network = AutoencoderNetwork(rows.columns, (), len(weight)).to(rows.dtype)
-    network.start_linear(weight)
+    widest = initial if budget is None else len(found.weight)
     return Fitted(
-        network,
-        initial if budget is None else len(weight),
-        _padded(found.curve, initial if budget is None else len(weight)),
+        _projection(found.weight, rows.dtype),
+        widest,
+        _padded(found.curve, widest),
         found.losses[-1],
         found.history,
         {"hidden_widths": []},

@@ -17,6 +17,7 @@ import copy
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -210,7 +211,7 @@ def search_nested(
     left = math.floor(_MOST * epochs) - len(run.history["epoch"])
     loss = run.last_stage(network, max(1, min(_share(_LAST, epochs), left)))
     # A wider network can do at least what a narrower one does.
-    pairs = [[m, min(list(curve.values())[:m])] for m in curve]
+    pairs = [[m, least] for m, least in zip(curve, accumulate(curve.values(), min), strict=True)]
     return NestedFit(network.cpu(), pairs, loss, run.history, run.steps)
 
 
