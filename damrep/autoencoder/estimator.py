@@ -19,12 +19,12 @@ from damrep.autoencoder.settings import AutoencoderSettings
 from damrep.autoencoder.storage import load_model, save_model
 from damrep.masking.report import FitReport
 from damrep.masking.validation import InputError
-from damrep.training import resolve_seed
+from damrep.training import LearnedDimensions, damage_told, resolve_seed
 
 __all__ = ["DAMAutoencoder"]
 
 
-class DAMAutoencoder(TransformerMixin, BaseEstimator):
+class DAMAutoencoder(LearnedDimensions, TransformerMixin, BaseEstimator):
     """Reduce a table to as many dimensions as earn their price.
 
     An autoencoder whose codes come in order is trained at all widths at once, and cut to the width
@@ -303,11 +303,6 @@ class DAMAutoencoder(TransformerMixin, BaseEstimator):
         rows = Rows(X, self.mean_, self.scale_, self._dtype)
         return 1.0 - prefix_losses(self._network, rows, [self.n_components_])[0]
 
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Names of the dimensions: "dim_0", "dim_1", ..., most important first."""
-        check_is_fitted(self, "n_components_")
-        return np.array([f"dim_{i}" for i in range(self.n_components_)], dtype=object)
-
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted model to a folder: config.json, weights.safetensors.
 
@@ -324,12 +319,11 @@ class DAMAutoencoder(TransformerMixin, BaseEstimator):
             self.mean_,
             self.scale_,
             {
-                "params": {**self.get_params(deep=False), "random_state": self.report_.seed},
+                **self._saved(),
                 "feature_names": None if names is None else [str(name) for name in names],
                 "curve": self.components_curve_.tolist(),
                 "prefixes": self.prefix_curve_[:, 1].tolist(),
                 "variance": self.explained_variance_ratio_.tolist(),
-                "report": self.report_.to_dict(),
             },
         )
 
@@ -343,19 +337,14 @@ class DAMAutoencoder(TransformerMixin, BaseEstimator):
             If the folder is not such a model, or damaged.
         """
         network, mean, scale, meta = load_model(path)
-        try:
-            report = FitReport.from_dict(meta["report"])
-            known = cls().get_params()
-            model = cls(**{k: v for k, v in meta["params"].items() if k in known})
+        model = cls._restored(meta, path)
+        with damage_told(path):
             curves = [np.array(meta[k], dtype=float) for k in ("curve", "prefixes", "variance")]
             names = meta["feature_names"]
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{path}: the model is damaged ({error})") from None
         model._adopt(network, mean, scale, *curves)
         model.n_features_in_ = network.columns
         if names is not None:
             model.feature_names_in_ = np.array(names, dtype=object)
-        model.report_ = report
         return model
 
     @property

@@ -19,7 +19,7 @@ from damrep.autoencoder.rows import Rows
 from damrep.autoencoder.settings import AutoencoderSettings
 from damrep.masking.dam import DAM
 from damrep.masking.search import exact_width
-from damrep.training import local_seed
+from damrep.training import local_seed, saturation_notes
 
 __all__ = ["Fitted", "fit_autoencoder", "split_rows", "width_notes"]
 
@@ -307,9 +307,8 @@ def width_notes(
         notes.append(
             f"{rows} rows are too few to hold some out: losses are those of the fitted rows"
         )
-    saturated = asked is None and fitted.width == fitted.initial == settings.max_components
-    if saturated and settings.price > 0 and fitted.initial < min(rows, columns):
-        notes.append(
-            f"all {fitted.initial} dimensions earn their price: max_components may be too small"
+    if asked is None and fitted.initial < min(rows, columns):
+        notes += saturation_notes(
+            fitted.width, fitted.initial, settings.max_components, settings.price
         )
     return notes

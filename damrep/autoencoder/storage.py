@@ -9,8 +9,7 @@ import numpy as np
 import torch
 
 from damrep.autoencoder.network import AutoencoderNetwork
-from damrep.masking.validation import InputError
-from damrep.training import load_folder, local_seed, save_folder
+from damrep.training import damage_told, load_folder, local_seed, save_folder
 
 __all__ = ["KIND", "load_model", "save_model"]
 
@@ -65,7 +64,7 @@ def load_model(
         If the folder is not an autoencoder, or damaged.
     """
     config, tensors = load_folder(path, KIND)
-    try:
+    with damage_told(path):
         weights = {
             k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")
         }
@@ -83,6 +82,3 @@ def load_model(
         if mean.shape != (network.columns,):
             raise ValueError(f"{len(mean)} means for {network.columns} columns")
         return network.eval(), mean, float(config["scale"]), config
-    except (KeyError, RuntimeError, StopIteration, TypeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path}: the model is damaged ({reason})") from None

@@ -22,7 +22,7 @@ from damrep.graph.storage import load_model, save_model
 from damrep.graph.supervised import fit_supervised
 from damrep.masking.report import FitReport
 from damrep.masking.validation import InputError
-from damrep.training import resolve_seed
+from damrep.training import LearnedDimensions, damage_told, resolve_seed, saturation_notes
 
 __all__ = ["DAMGraphEmbedding"]
 
@@ -30,7 +30,7 @@ __all__ = ["DAMGraphEmbedding"]
 # No automatic output containers: what comes out has a row for each node, which is not what a frame
 # of edges has, so its index would not fit.
 class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class is untyped
-    TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
+    LearnedDimensions, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
 ):
     """Learn node embeddings of a graph, and how many dimensions they need.
 
@@ -306,11 +306,6 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
             scores = self._classifier(torch.from_numpy(self.transform(graph)))
         return np.asarray(self.classes_[scores.argmax(dim=1).numpy()])
 
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Names of the dimensions: "dim_0", "dim_1", ..., most important first."""
-        check_is_fitted(self, "n_components_")
-        return np.array([f"dim_{i}" for i in range(self.n_components_)], dtype=object)
-
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted model to a folder: config.json, weights.safetensors.
 
@@ -326,9 +321,8 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
             self._compact,
             self._classifier,
             {
-                "params": {**self.get_params(deep=False), "random_state": self.report_.seed},
+                **self._saved(),
                 "classes": self.classes_.tolist() if hasattr(self, "classes_") else None,
-                "report": self.report_.to_dict(),
             },
         )
 
@@ -342,18 +336,14 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
             If the folder is not such a model, or damaged.
         """
         preparation, compact, classifier, meta = load_model(path)
-        try:
-            report = FitReport.from_dict(meta["report"])
-            known = cls().get_params()
-            model = cls(**{k: v for k, v in meta["params"].items() if k in known})
+        model = cls._restored(meta, path)
+        report = model.report_
+        with damage_told(path):
             classes = None if meta["classes"] is None else tuple(meta["classes"])
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{path}: the model is damaged ({error})") from None
         fitted = Fitted(
             compact, None, report.initial_dims, report.curve, report.gate, {}, 0.0, classifier
         )
         model._adopt(preparation, fitted, classes)
-        model.report_ = report
         return model
 
     def __sklearn_tags__(self) -> Any:
@@ -393,7 +383,6 @@ def _width_notes(settings: EmbeddingSettings, learned: int, initial: int) -> lis
     asked = settings.n_components
     if asked is not None and learned < asked:
         return [f"the graph has only {learned} dimensions without training, {asked} were asked for"]
-    saturated = asked is None and learned == initial == settings.max_components
-    if saturated and settings.price > 0 and settings.resolved_objective != "supervised":
-        return [f"all {initial} dimensions earn their price: max_components may be too small"]
-    return []
+    if asked is not None or settings.resolved_objective == "supervised":
+        return []
+    return saturation_notes(learned, initial, settings.max_components, settings.price)

@@ -14,8 +14,7 @@ from damrep.graph.encoders import ENCODERS, make_encoder
 from damrep.graph.inputs import FeaturePreparation
 from damrep.graph.representation import CompactEmbedding
 from damrep.graph.structure import StructureBasis
-from damrep.masking.validation import InputError
-from damrep.training import load_folder, local_seed, save_folder
+from damrep.training import damage_told, load_folder, local_seed, save_folder
 
 __all__ = ["KIND", "load_model", "save_model"]
 
@@ -88,13 +87,9 @@ def load_model(
         If the folder is not a graph model, or damaged.
     """
     config, tensors = load_folder(path, KIND)
-    try:
-        # Layers draw weights when they are made; that must not advance the global generator.
-        with local_seed(0):
-            return _rebuild(config, tensors)
-    except (KeyError, RuntimeError, TypeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path}: the model is damaged ({reason})") from None
+    # Layers draw weights when they are made; that must not advance the global generator.
+    with damage_told(path), local_seed(0):
+        return _rebuild(config, tensors)
 
 
 def _rebuild(

@@ -1,7 +1,8 @@
-"""One training loop for every model, its options and history, seeds, and saving."""
+"""One training loop for every model: options, history, seeds, saving, what estimators share."""
 
 from __future__ import annotations
 
+from damrep.training.fitted import LearnedDimensions, damage_told, saturation_notes
 from damrep.training.history import History
 from damrep.training.loop import DivergedError, Strategy, Task, resolve_device, train
 from damrep.training.options import TrainingOptions
@@ -11,15 +12,18 @@ from damrep.training.seeding import local_seed, numpy_generator, resolve_seed, t
 __all__ = [
     "DivergedError",
     "History",
+    "LearnedDimensions",
     "Strategy",
     "Task",
     "TrainingOptions",
     "atomic_folder",
+    "damage_told",
     "load_folder",
     "local_seed",
     "numpy_generator",
     "resolve_device",
     "resolve_seed",
+    "saturation_notes",
     "save_folder",
     "torch_generator",
     "train",

@@ -1,0 +1,116 @@
+"""What the fitted estimators share: names of the learned dimensions, and what is saved of them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from damrep.masking.report import FitReport
+from damrep.masking.validation import InputError
+
+__all__ = ["LearnedDimensions", "damage_told", "saturation_notes"]
+
+
+class LearnedDimensions:
+    """To inherit beside scikit-learn's ``BaseEstimator``; `fit` leaves `n_components_`, `report_`.
+
+    Attributes
+    ----------
+    n_components_ : int
+        Learned dimensions.
+    report_ : FitReport
+        The evidence.
+    """
+
+    n_components_: int
+    report_: FitReport
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Names of the dimensions: "dim_0", "dim_1", ..., most important first."""
+        check_is_fitted(self, "n_components_")
+        return np.array([f"dim_{i}" for i in range(self.n_components_)], dtype=object)
+
+    def _saved(self) -> dict[str, Any]:
+        """Arguments, the seed that was used among them, and report, as plain data."""
+        params = self.get_params(deep=False)  # type: ignore[attr-defined]
+        return {
+            "params": {**params, "random_state": self.report_.seed},
+            "report": self.report_.to_dict(),
+        }
+
+    @classmethod
+    def _restored(cls, meta: Mapping[str, Any], path: str | os.PathLike[str]) -> Self:
+        """An estimator with the arguments and the report that `_saved` gave.
+
+        Raises
+        ------
+        InputError
+            If they are not there.
+        """
+        with damage_told(path):
+            report = FitReport.from_dict(meta["report"])
+            known = cls().get_params()  # type: ignore[attr-defined]
+            model = cls(**{k: v for k, v in meta["params"].items() if k in known})
+            model.report_ = report
+        return model
+
+
+@contextlib.contextmanager
+def damage_told(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Say in one line that a saved model is damaged, where rebuilding it fails.
+
+    Parameters
+    ----------
+    path
+        Of the model's folder, as the user gave it.
+
+    Raises
+    ------
+    InputError
+        In place of what is raised by parts that are missing or do not fit each other.
+
+    Examples
+    --------
+    >>> with damage_told("model"):
+    ...     {}["width"]
+    Traceback (most recent call last):
+    damrep.masking.validation.InputError: model: the model is damaged ('width')
+    """
+    try:
+        yield
+    except (
+        AttributeError, IndexError, KeyError, RuntimeError, StopIteration, TypeError, ValueError
+    ) as error:  # fmt: skip
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: the model is damaged ({reason})") from None
+
+
+def saturation_notes(
+    learned: int, initial: int, max_components: int | None, price: float
+) -> list[str]:
+    """A note where so many dimensions were kept as there were, and more could have been asked for.
+
+    Parameters
+    ----------
+    learned, initial
+        Dimensions kept, and there before anything was cut.
+    max_components
+        The limit that was asked for.
+    price
+        With 0 every dimension is kept, and there is nothing to say.
+
+    Examples
+    --------
+    >>> saturation_notes(8, 8, 8, price=0.001)
+    ['all 8 dimensions earn their price: max_components may be too small']
+    >>> saturation_notes(7, 8, 8, price=0.001)
+    []
+    """
+    if learned == initial == max_components and price > 0:
+        return [f"all {initial} dimensions earn their price: max_components may be too small"]
+    return []
