@@ -7,33 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from damrep.cli.fitting import Outcome, fit_into_folder
 from damrep.cli.inputs import read_table_source
-from damrep.cli.options import (
-    STRATEGIES,
-    Invocation,
-    Widths,
-    check_width,
-    learning_options,
-    run_options,
-)
-from damrep.cli.outputs import (
-    EMBEDDINGS,
-    MODEL,
-    PAGE,
-    REPORT,
-    check_folder,
-    is_output_folder,
-    write_embeddings,
-)
-from damrep.cli.running import limited_threads, say, verbosity
+from damrep.cli.options import STRATEGIES, Widths, learning_options, run_options
+from damrep.cli.outputs import EMBEDDINGS, MODEL, write_embeddings
+from damrep.cli.running import say
 from damrep.cli.sources import TableSource, column_options, take_table_source
 
 if TYPE_CHECKING:
-    import numpy as np
-    from sklearn.pipeline import Pipeline
-
     from damrep.autoencoder.estimator import DAMAutoencoder
-    from damrep.autoencoder.tables import Table
 
 __all__ = ["EVALUATIONS", "METRICS", "STRATEGIES", "fit_autoencoder_command"]
 
@@ -117,23 +99,14 @@ def fit_autoencoder_command(context: click.Context, /, **options: Any) -> None:
     dimension, most important first), report.html, report.json, model/.
     """
     source = take_table_source(options)
-    level = verbosity(options["verbose"], options["quiet"])
-    check_width(context, options)
-    out: Path = options["out"] or Path(f"damrep-{source.name}")
-    check_folder(out)
-    with limited_threads(options["threads"]):
-        _fit_and_write(source, options, out, level, context.obj)
+    fit_into_folder(context, source.name, options, lambda level: _fit(source, options, level))
 
 
-def _fit_and_write(
-    source: TableSource, options: dict[str, Any], out: Path, level: int, call: Invocation | None
-) -> None:
+def _fit(source: TableSource, options: dict[str, Any], level: int) -> Outcome:
     from damrep.autoencoder.comparison import evaluate_autoencoder
     from damrep.autoencoder.estimator import DAMAutoencoder
     from damrep.autoencoder.standardizing import range_note, standardize
-    from damrep.reporting.provenance import provenance
-    from damrep.reporting.summary import summary_text
-    from damrep.training.saving import atomic_folder
+    from damrep.reporting.page import render_page
 
     say(level, f"reading {source.table}")
     table = read_table_source(source)
@@ -173,13 +146,30 @@ def _fit_and_write(
         # What `damrep embed` looks for in another file.
         "column_names": None if table.columns is None else list(table.columns),
     }
-    report.details["provenance"] = provenance(None if call is None else call.command)
-    say(level, f"writing {out}")
     embedding = model.transform(values)
-    with atomic_folder(out, is_output_folder) as folder:
-        _write(folder, model, scaler, table, embedding, options["vectors"])
-    if level:
-        click.echo(summary_text(report, str(out)))
+
+    def page() -> str:
+        return render_page(
+            report,
+            embedding,
+            table.labels,
+            table.label_names,
+            table.row_ids,
+            item="row",
+            row_notes=_ROW_NOTES,
+        )
+
+    def write(folder: Path) -> None:
+        write_embeddings(
+            folder / EMBEDDINGS,
+            table.row_ids,
+            embedding,
+            id_name="id",
+            vectors=options["vectors"],
+        )
+        _save_model(folder / MODEL, model, scaler)
+
+    return Outcome(report, page, write)
 
 
 def _check_size(source: TableSource, options: dict[str, Any], values: Any) -> None:
@@ -195,36 +185,12 @@ def _check_size(source: TableSource, options: dict[str, Any], values: Any) -> No
         )
 
 
-def _write(
-    folder: Path,
-    model: DAMAutoencoder,
-    scaler: Any,
-    table: Table,
-    embedding: np.ndarray,
-    vectors: bool,
-) -> None:
+def _save_model(path: Path, model: DAMAutoencoder, scaler: Any) -> None:
     from sklearn.pipeline import Pipeline
 
     from damrep.autoencoder.standardizing import save_standardized
-    from damrep.reporting.page import render_page
 
-    write_embeddings(
-        folder / EMBEDDINGS, table.row_ids, embedding, id_name="id", vectors=vectors
-    )  # fmt: skip
     if scaler is None:
-        model.save(folder / MODEL)
+        model.save(path)
     else:
-        whole: Pipeline = Pipeline([("standardize", scaler), ("reduce", model)])
-        save_standardized(folder / MODEL, whole)
-    page = render_page(
-        model.report_,
-        embedding,
-        table.labels,
-        table.label_names,
-        table.row_ids,
-        item="row",
-        row_notes=_ROW_NOTES,
-    )
-    (folder / PAGE).write_text(page, encoding="utf-8", errors="replace")
-    # Last: it is what makes the folder one of ours.
-    model.report_.save(folder / REPORT)
+        save_standardized(path, Pipeline([("standardize", scaler), ("reduce", model)]))

@@ -3,34 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from damrep.cli.fitting import Outcome, fit_into_folder
 from damrep.cli.inputs import read_source
-from damrep.cli.options import (
-    STRATEGIES,
-    Invocation,
-    Widths,
-    check_width,
-    learning_options,
-    run_options,
-)
-from damrep.cli.outputs import (
-    EMBEDDINGS,
-    MODEL,
-    PAGE,
-    REPORT,
-    check_folder,
-    is_output_folder,
-    write_embeddings,
-)
-from damrep.cli.running import limited_threads, say, verbosity
+from damrep.cli.options import STRATEGIES, Widths, learning_options, run_options
+from damrep.cli.outputs import EMBEDDINGS, MODEL, write_embeddings
+from damrep.cli.running import say
 from damrep.cli.sources import GraphSource, graph_options, take_source
-
-if TYPE_CHECKING:
-    from damrep.graph.data import Graph
-    from damrep.graph.estimator import DAMGraphEmbedding
 
 __all__ = ["ENCODERS", "EVALUATIONS", "OBJECTIVES", "STRATEGIES", "fit_embedding_command"]
 
@@ -93,23 +75,14 @@ def fit_embedding_command(context: click.Context, /, **options: Any) -> None:
     dimension, most important first), report.html, report.json, model/.
     """
     source = take_source(options)
-    level = verbosity(options["verbose"], options["quiet"])
-    check_width(context, options)
-    out: Path = options["out"] or Path(f"damrep-{source.name}")
-    check_folder(out)
-    with limited_threads(options["threads"]):
-        _fit_and_write(source, options, out, level, context.obj)
+    fit_into_folder(context, source.name, options, lambda level: _fit(source, options, level))
 
 
-def _fit_and_write(
-    source: GraphSource, options: dict[str, Any], out: Path, level: int, call: Invocation | None
-) -> None:
+def _fit(source: GraphSource, options: dict[str, Any], level: int) -> Outcome:
     from damrep.graph.comparison import evaluate_embedding
     from damrep.graph.estimator import DAMGraphEmbedding
     from damrep.masking.validation import InputError
-    from damrep.reporting.provenance import provenance
-    from damrep.reporting.summary import summary_text
-    from damrep.training.saving import atomic_folder
+    from damrep.reporting.page import render_page
 
     say(level, f"reading {source.graph}")
     graph, notes = read_source(source)
@@ -137,29 +110,21 @@ def _fit_and_write(
         evaluate_embedding(model, graph, evaluation=options["evaluate"], seed=options["seed"])
     report = model.report_
     report.warnings[:0] = notes
-    report.details["provenance"] = provenance(None if call is None else call.command)
     if graph.label_names is not None:
         report.details["data"]["classes"] = len(graph.label_names)
-    say(level, f"writing {out}")
-    with atomic_folder(out, is_output_folder) as folder:
-        _write(folder, model, graph)
-    if level:
-        click.echo(summary_text(report, str(out)))
 
+    def page() -> str:
+        return render_page(
+            report,
+            model.embedding_,
+            graph.labels,
+            graph.label_names,
+            graph.node_ids,
+            row_notes=_ROW_NOTES,
+        )
 
-def _write(folder: Path, model: DAMGraphEmbedding, graph: Graph) -> None:
-    from damrep.reporting.page import render_page
+    def write(folder: Path) -> None:
+        write_embeddings(folder / EMBEDDINGS, graph.node_ids, model.embedding_)
+        model.save(folder / MODEL)
 
-    write_embeddings(folder / EMBEDDINGS, graph.node_ids, model.embedding_)
-    model.save(folder / MODEL)
-    page = render_page(
-        model.report_,
-        model.embedding_,
-        graph.labels,
-        graph.label_names,
-        graph.node_ids,
-        row_notes=_ROW_NOTES,
-    )
-    (folder / PAGE).write_text(page, encoding="utf-8", errors="replace")
-    # Last: it is what makes the folder one of ours.
-    model.report_.save(folder / REPORT)
+    return Outcome(report, page, write)

@@ -1,0 +1,89 @@
+"""What the `fit-*` commands do alike: look at the place, fit, write everything or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from damrep.cli.options import Invocation, check_width
+from damrep.cli.outputs import PAGE, REPORT, check_folder, is_output_folder
+from damrep.cli.running import limited_threads, say, verbosity
+
+if TYPE_CHECKING:
+    from damrep.masking.report import FitReport
+
+__all__ = ["Outcome", "fit_into_folder"]
+
+
+@dataclass
+class Outcome:
+    """What a fit leaves to be written.
+
+    Parameters
+    ----------
+    report
+        Of the fit.
+    page
+        Makes report.html.
+    write
+        Writes the model and what it says of the data into a folder.
+    """
+
+    report: FitReport
+    page: Callable[[], str]
+    write: Callable[[Path], None]
+
+
+def fit_into_folder(
+    context: click.Context, name: str, options: dict[str, Any], fit: Callable[[int], Outcome]
+) -> None:
+    """Fit, and leave a folder and a summary.
+
+    Parameters
+    ----------
+    context
+        Of the command.
+    name
+        Of the data; the folder's own unless --out is given.
+    options
+        The command's, `learning_options` and `run_options` among them.
+    fit
+        Given the verbosity.
+
+    Raises
+    ------
+    InputError
+        If two options do not go together, or the folder cannot be written; before anything is
+        computed.
+    """
+    level = verbosity(options["verbose"], options["quiet"])
+    check_width(context, options)
+    out: Path = options["out"] or Path(f"damrep-{name}")
+    check_folder(out)
+    with limited_threads(options["threads"]):
+        _fit_and_write(fit, out, level, context.obj)
+
+
+def _fit_and_write(
+    fit: Callable[[int], Outcome], out: Path, level: int, call: Invocation | None
+) -> None:
+    outcome = fit(level)
+
+    from damrep.reporting.provenance import provenance
+    from damrep.reporting.summary import summary_text
+    from damrep.training.saving import atomic_folder
+
+    report = outcome.report
+    report.details["provenance"] = provenance(None if call is None else call.command)
+    say(level, f"writing {out}")
+    with atomic_folder(out, is_output_folder) as folder:
+        outcome.write(folder)
+        (folder / PAGE).write_text(outcome.page(), encoding="utf-8", errors="replace")
+        # Last: it is what makes the folder one of ours.
+        report.save(folder / REPORT)
+    if level:
+        click.echo(summary_text(report, str(out)))
