@@ -7,8 +7,9 @@ codes settles in solutions that need them, and comes to the narrow ones only if 
 
 1. near: from PCA, where the network begins, m from two thirds of PCA's own width up to it;
 2. far: m from all widths, then from half of the width that finds upwards;
-3. each is trained a little at the width it found, which tells what it is worth there;
-4. the cheaper of the two is trained on. Its codes stay in order, any first few of them usable.
+3. where they find clearly two, each is trained a little at its own, which tells what it is worth;
+4. the cheaper of the two is trained on for all that is left of 1.5 times the epochs of one fit. Its
+   codes stay in order, any first few of them usable.
 """
 
 from __future__ import annotations
@@ -32,9 +33,10 @@ from damrep.training import TrainingOptions, numpy_generator, train
 __all__ = ["NestedFit", "PrefixTask", "fit_at_width", "prefix_losses", "search_nested"]
 
 # Shares of the epochs a fit at one width would take.
-_NEAR, _ALL, _FAR, _ONE, _LAST = 0.35, 0.25, 0.2, 0.2, 0.3
+_NEAR, _ALL, _FAR, _ONE = 0.35, 0.25, 0.2, 0.2
 _MOST = 1.5
 _LOOKS = 40  # at the held-out loss in the last stage
+_ALIKE = 0.1  # share of a width by which two finds may differ and still be one
 _ABOVE = 2  # widths beyond the one expected that belong to the range
 
 Draw = Callable[[np.random.Generator], int]
@@ -201,15 +203,15 @@ def search_nested(
     rough = exact_width(losses, price)
     low, high = max(1, rough // 2), min(n, rough + _ABOVE)
     branches.append(run.branch(network, low, high, price, _share(_FAR, epochs)))
-    if branches[0].width == branches[1].width:
-        branches = [min(branches, key=lambda branch: branch.losses[branch.width])]
-    for branch in branches:
-        run.settle(branch, _share(_ONE, epochs))
+    narrow, wide = sorted(branch.width for branch in branches)
+    if wide - narrow > _ALIKE * wide:
+        for branch in branches:
+            run.settle(branch, _share(_ONE, epochs))
     best = min(branches, key=lambda branch: branch.loss + price * branch.width)
     curve = _as_far_trained(curve, best.losses)
-    network = best.network
+    network = best.network.cut(best.width)
     left = math.floor(_MOST * epochs) - len(run.history["epoch"])
-    loss = run.last_stage(network, max(1, min(_share(_LAST, epochs), left)))
+    loss = run.last_stage(network, max(1, left))
     # A wider network can do at least what a narrower one does.
     pairs = [[m, least] for m, least in zip(curve, accumulate(curve.values(), min), strict=True)]
     return NestedFit(network.cpu(), pairs, loss, run.history, run.steps)
@@ -255,7 +257,7 @@ class _Branch:
     network: AutoencoderNetwork
     losses: dict[int, float]
     width: int
-    loss: float = math.inf
+    loss: float
 
 
 class _Run:
@@ -315,7 +317,7 @@ class _Run:
         losses = self.range(copied, low, high, epochs)
         costs = [loss + price * m for m, loss in enumerate(losses, start=low)]
         width = low + next(i for i, cost in enumerate(costs) if cost <= min(costs) + price / 2)
-        return _Branch(copied, dict(enumerate(losses, start=low)), width)
+        return _Branch(copied, dict(enumerate(losses, start=low)), width, losses[width - low])
 
     def settle(self, branch: _Branch, epochs: int) -> None:
         """Train a branch at its width alone: what it is worth there, ranges aside."""

@@ -9,6 +9,7 @@ Graph('karate': 34 nodes, 78 edges, no features, 2 classes)
 
 from __future__ import annotations
 
-from damrep.datasets.registry import Dataset, describe, load, names
+from damrep.datasets.ratings import Ratings
+from damrep.datasets.registry import Dataset, describe, load, load_ratings, names
 
-__all__ = ["Dataset", "describe", "load", "names"]
+__all__ = ["Dataset", "Ratings", "describe", "load", "load_ratings", "names"]

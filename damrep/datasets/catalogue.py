@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from damrep.datasets import embedded, readers
 from damrep.datasets.download import Recipe
@@ -24,23 +25,25 @@ class Dataset:
     summary, source, licence : str
         What it is, where it is from, and on what terms.
     read : callable
-        Makes the graph out of the folder of its files.
+        Makes the graph, or the ratings, out of the folder of its files.
     folder : str, or None
         Where its files lie under a data root; None if it needs none.
     files : mapping
         File names and their sha256, None where it is not known.
     recipe : Recipe, or None
         How torch-geometric downloads it; None if it cannot.
+    kind : {"graph", "ratings"}
     """
 
     name: str
     summary: str
     source: str
     licence: str
-    read: Callable[[Path], Graph]
+    read: Callable[[Path], Any]
     folder: str | None = None
     files: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
     recipe: Recipe | None = None
+    kind: str = "graph"
 
 
 def _planetoid(title: str, summary: str, digests: Mapping[str, str]) -> Dataset:

@@ -7,26 +7,38 @@ import hashlib
 import os
 import warnings
 from pathlib import Path
+from typing import Any
 
 from damrep.datasets.catalogue import ENTRIES, Dataset
 from damrep.datasets.download import cache_root, fetch
+from damrep.datasets.rating_catalogue import RATING_ENTRIES
+from damrep.datasets.ratings import Ratings
 from damrep.graph.data import Graph
-from damrep.masking.validation import InputError
+from damrep.masking.validation import InputError, check_choice
 
-__all__ = ["Dataset", "describe", "load", "names"]
+__all__ = ["Dataset", "describe", "load", "load_ratings", "names"]
 
-_BY_NAME = {entry.name: entry for entry in ENTRIES}
+_BY_NAME = {entry.name: entry for entry in (*ENTRIES, *RATING_ENTRIES)}
 
 
-def names() -> tuple[str, ...]:
-    """The names `load` knows, those without files of their own first.
+def names(kind: str | None = None) -> tuple[str, ...]:
+    """The names that are known: graphs, those without files of their own first, then ratings.
+
+    Parameters
+    ----------
+    kind : {"graph", "ratings"}, optional
+        Those that `load` reads, or those that `load_ratings` does; both if not given.
 
     Examples
     --------
     >>> names()[:3]
     ('karate', 'digits', 'cora')
+    >>> names("ratings")[:2]
+    ('ml-100k', 'ml-latest-small')
     """
-    return tuple(_BY_NAME)
+    if kind is not None:
+        check_choice("kind", kind, ("graph", "ratings"))
+    return tuple(name for name, entry in _BY_NAME.items() if kind in (None, entry.kind))
 
 
 def describe(name: str) -> Dataset:
@@ -56,7 +68,7 @@ def describe(name: str) -> Dataset:
 
 
 def load(name: str, data_root: str | os.PathLike[str] | None = None) -> Graph:
-    """Load a data set by name.
+    """Load a graph by name.
 
     Its files are read in place and nothing is written beside them. They are looked for under
     `data_root`, or else the environment variable DAMREP_DATA, then in the cache
@@ -65,7 +77,7 @@ def load(name: str, data_root: str | os.PathLike[str] | None = None) -> Graph:
     Parameters
     ----------
     name : str
-        One of `names()`.
+        One of `names("graph")`.
     data_root : path, optional
         A folder with, for example, planetoid/Cora/raw in it.
 
@@ -76,8 +88,8 @@ def load(name: str, data_root: str | os.PathLike[str] | None = None) -> Graph:
     Raises
     ------
     InputError
-        If the name is unknown, the data root is no folder, a file is damaged, or the files are
-        neither here nor to be had.
+        If the name is unknown or that of ratings, the data root is no folder, a file is damaged,
+        or the files are neither here nor to be had.
 
     Warns
     -----
@@ -89,7 +101,46 @@ def load(name: str, data_root: str | os.PathLike[str] | None = None) -> Graph:
     >>> load("digits")
     Graph('digits': 1797 nodes, 12339 edges, 64 features, 10 classes)
     """
+    graph: Graph = _load(name, data_root, "graph")
+    return graph
+
+
+def load_ratings(name: str, data_root: str | os.PathLike[str] | None = None) -> Ratings:
+    """Load a table of ratings, or of implicit feedback, by name; files are found as by `load`.
+
+    Parameters
+    ----------
+    name : str
+        One of `names("ratings")`.
+    data_root : path, optional
+        A folder with, for example, ml-100k in it.
+
+    Returns
+    -------
+    Ratings
+        With the splits it was published with.
+
+    Raises
+    ------
+    InputError
+        If the name is unknown or that of a graph, the data root is no folder, a file is damaged,
+        or the files are not here.
+
+    Warns
+    -----
+    UserWarning
+        If a file is not the one whose digest the registry knows.
+    """
+    ratings: Ratings = _load(name, data_root, "ratings")
+    return ratings
+
+
+def _load(name: str, data_root: str | os.PathLike[str] | None, kind: str) -> Any:
     entry = describe(name)
+    if entry.kind != kind:
+        what, other = ("a graph", "load") if entry.kind == "graph" else ("ratings", "load_ratings")
+        wanted = "a graph" if kind == "graph" else "ratings"
+        raise InputError(f"{entry.name} is {what}, expected {wanted} (damrep.datasets.{other})")
     if entry.folder is None:
         return entry.read(Path())
     folder = _find(entry, _root(data_root))
@@ -97,7 +148,7 @@ def load(name: str, data_root: str | os.PathLike[str] | None = None) -> Graph:
         if digest is not None and _digest(folder / file) != digest:
             warnings.warn(
                 f"{folder / file} is not the file damrep's numbers for {entry.name} were made with",
-                stacklevel=2,
+                stacklevel=3,
             )
     return entry.read(folder)
 
