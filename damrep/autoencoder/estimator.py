@@ -11,7 +11,7 @@ import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from damrep.autoencoder.fitting import fit_autoencoder, split_rows, width_notes
+from damrep.autoencoder.fitting import fit_autoencoder, refit_linear, split_rows, width_notes
 from damrep.autoencoder.nested import prefix_losses
 from damrep.autoencoder.network import AutoencoderNetwork
 from damrep.autoencoder.rows import Rows, block_rows, measure_columns
@@ -65,8 +65,9 @@ class DAMAutoencoder(LearnedDimensions, TransformerMixin, BaseEstimator):
     lr : float
         Learning rate (Adam) at its height; it rises for some steps and falls along a cosine.
     validation_fraction : float
-        Share of the rows, 5,000 at most, that losses are measured on and nothing is fitted to. With
-        fewer than two such rows, losses are those of the rows fitted.
+        Share of the rows, 5,000 at most, that losses are measured on and nothing is fitted to; once
+        the width is known, a linear model without training is fitted to them too. With fewer than
+        two such rows, losses are those of the rows fitted.
     linear_path : bool
         False for a plain multilayer network, without the linear path beside it.
     paper_lambda : float or None
@@ -179,10 +180,12 @@ class DAMAutoencoder(LearnedDimensions, TransformerMixin, BaseEstimator):
         rows = Rows(X, mean, scale, _working_dtype(X.dtype), fit)
         held_out = Rows(X, mean, scale, rows.dtype, held)
         fitted = fit_autoencoder(settings, rows, held_out, seed)
-        left = prefix_losses(fitted.network, held_out, range(1, fitted.width + 1))
+        left = fitted.left or prefix_losses(fitted.network, held_out, range(1, fitted.width + 1))
         # A code that makes it worse explains nothing; the next one has to make up for it first.
         ratio = -np.diff(np.minimum.accumulate([1.0, *left]))
         curves = (np.array(fitted.curve), np.array(fitted.prefixes or left), ratio)
+        if fitted.closed_form:
+            fitted.network, mean, scale = refit_linear(fitted.width, X, rows.dtype, seed)
         self._adopt(fitted.network, mean, scale, *curves)
         self.report_ = FitReport(
             type(self).__name__,

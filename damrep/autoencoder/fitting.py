@@ -15,13 +15,13 @@ from damrep.autoencoder.gradient import train_by_gradient
 from damrep.autoencoder.linear import principal_axes, projection_losses
 from damrep.autoencoder.nested import fit_at_width, search_nested
 from damrep.autoencoder.network import AutoencoderNetwork
-from damrep.autoencoder.rows import Rows
+from damrep.autoencoder.rows import Rows, measure_columns
 from damrep.autoencoder.settings import AutoencoderSettings
 from damrep.masking.dam import DAM
 from damrep.masking.search import exact_width
 from damrep.training import local_seed, saturation_notes
 
-__all__ = ["Fitted", "fit_autoencoder", "split_rows", "width_notes"]
+__all__ = ["Fitted", "fit_autoencoder", "refit_linear", "split_rows", "width_notes"]
 
 
 @dataclass
@@ -46,6 +46,10 @@ class Fitted:
         Values of all initial units, strongest first; empty where no gate was trained.
     prefixes
         Held-out loss of the first 1, 2, ... codes, where it is another than that of reconstruction.
+    left
+        Held-out share of the variance that the first 1, 2, ... codes leave over, where it is known.
+    closed_form
+        Whether `network` is PCA, which can be fitted to all rows once its width is known.
     """
 
     network: AutoencoderNetwork
@@ -56,6 +60,8 @@ class Fitted:
     details: dict[str, Any] = field(default_factory=dict)
     gate: list[float] = field(default_factory=list)
     prefixes: list[float] | None = None
+    left: list[float] | None = None
+    closed_form: bool = False
 
     @property
     def width(self) -> int:
@@ -145,7 +151,35 @@ def _linear(
         _padded(losses, initial),
         losses[width - 1],
         details={"hidden_widths": [], "steps": 0},
+        left=losses[:width],
+        closed_form=True,
     )
+
+
+def refit_linear(
+    width: int, values: Any, dtype: torch.dtype, seed: int
+) -> tuple[AutoencoderNetwork, np.ndarray, float]:
+    """PCA on all rows, those that were held out to find its width included.
+
+    Parameters
+    ----------
+    width
+        Dimensions.
+    values
+        Table (N, d).
+    dtype
+        To compute in.
+    seed
+        Of everything random.
+
+    Returns
+    -------
+    network, mean, scale
+    """
+    everything = np.arange(values.shape[0])
+    mean, scale = measure_columns(values, everything)
+    rows = Rows(values, mean, scale, dtype, everything)
+    return _projection(principal_axes(rows, width, seed), dtype), mean, scale
 
 
 def _padded(losses: list[float], width: int) -> list[list[float]]:

@@ -133,9 +133,10 @@ def test_a_shift_of_the_columns_changes_nothing() -> None:
     )
 
 
-def test_the_linear_one_is_pca_of_the_rows_not_held_out() -> None:
+@pytest.mark.parametrize("validation_fraction", [0.0, 0.3])
+def test_the_linear_one_is_pca_of_all_rows(validation_fraction: float) -> None:
     table = low_rank(noise=0.2).astype(np.float64)
-    model = fit(table, hidden=(), n_components=3, validation_fraction=0.0)
+    model = fit(table, hidden=(), n_components=3, validation_fraction=validation_fraction)
     pca = PCA(3).fit(table)
     ours, theirs = (
         model.inverse_transform(model.transform(table)),
@@ -143,7 +144,22 @@ def test_the_linear_one_is_pca_of_the_rows_not_held_out() -> None:
     )
     np.testing.assert_allclose(ours, theirs, atol=1e-10)
     assert model.score(table) == pytest.approx(pca.explained_variance_ratio_.sum())
-    np.testing.assert_allclose(model.explained_variance_ratio_, pca.explained_variance_ratio_)
+
+
+def test_shares_of_the_variance_are_those_of_pca_where_nothing_is_held_out() -> None:
+    table = low_rank(noise=0.2).astype(np.float64)
+    model = fit(table, hidden=(), n_components=3, validation_fraction=0.0)
+    np.testing.assert_allclose(
+        model.explained_variance_ratio_, PCA(3).fit(table).explained_variance_ratio_
+    )
+
+
+def test_what_a_linear_width_loses_is_told_by_rows_it_was_not_fitted_to() -> None:
+    """The axes are fitted to all rows in the end; the losses are those from before."""
+    table = low_rank(noise=0.5)[:60]
+    model = fit(table, hidden=(), n_components=3, validation_fraction=0.3)
+    assert model.report_.loss == model.prefix_curve_[-1, 1] == model.components_curve_[2, 1]
+    assert model.report_.loss > 1.02 * (1 - model.score(table))
 
 
 def test_a_bent_surface_takes_fewer_dimensions_than_pca() -> None:
