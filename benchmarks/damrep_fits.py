@@ -11,7 +11,7 @@ from benchmarks.timing import measure
 from damrep.autoencoder.estimator import DAMAutoencoder
 from damrep.autoencoder.settings import AutoencoderSettings
 
-__all__ = ["Fitted", "fit_damrep", "shape_of"]
+__all__ = ["Fitted", "epochs_of", "fit_damrep", "shape_of"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,26 @@ def fit_damrep(x: Array, seed: int, **parameters: Any) -> Fitted:
     model = DAMAutoencoder(device="cpu", random_state=seed, **parameters)
     done = measure(model.fit, x)
     return Fitted(model, int(model.report_.details.get("steps", 0)), done.cpu_s)
+
+
+def epochs_of(steps: int, rows: int, parameters: Mapping[str, Any]) -> int:
+    """Epochs in which a ``DAMAutoencoder`` at one width takes so many steps, one at least.
+
+    Parameters
+    ----------
+    steps, rows : int
+        Of the optimiser, and of the table.
+    parameters : mapping
+        Of the estimator; its defaults for the rest.
+
+    Examples
+    --------
+    >>> epochs_of(1125, 1437, {})
+    225
+    """
+    settings = AutoencoderSettings(**{**DAMAutoencoder().get_params(), **parameters})
+    fitted = rows - settings.held_out(rows)
+    return max(1, round(steps / max(1, fitted // settings.batch_size)))
 
 
 def shape_of(parameters: Mapping[str, Any], columns: int) -> Shape:

@@ -1,7 +1,12 @@
-"""Write one little graph in every format damrep reads: python data/make_samples.py [FOLDER].
+"""Write one little graph and one little table of ratings in every format damrep reads.
 
-60 nodes in three groups, weighted edges, six features, the group as label; the last node has no
-edge. Node ids are 0 .. 59 so that formats without ids name the same nodes.
+python data/make_samples.py [FOLDER]
+
+The graph: 60 nodes in three groups, weighted edges, six features, the group as label; the last
+node has no edge. Node ids are 0 .. 59 so that formats without ids name the same nodes.
+
+The ratings: 60 readers of 30 books, 1 to 5. Every reader is for one of two camps of books and
+against the other, so that one factor tells nearly all.
 """
 
 from __future__ import annotations
@@ -19,6 +24,7 @@ import torch
 from torch_geometric.data import Data
 
 NODES, GROUPS, SEED = 60, 3, 0
+READERS, BOOKS = 60, 30
 
 
 def make() -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
@@ -35,8 +41,37 @@ def make() -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
     return edges, features, group
 
 
+def make_ratings() -> pd.DataFrame:
+    """The table user, item, rating."""
+    rng = np.random.default_rng(SEED)
+    taste = np.where(np.arange(READERS)[:, None] % 2 == np.arange(BOOKS) % 2, 1.2, -1.2)
+    liking = 3 + taste + 0.4 * rng.normal(size=taste.shape)
+    reader, book = np.nonzero(rng.random(taste.shape) < 0.5)
+    return pd.DataFrame(
+        {
+            "user": [f"reader_{i:02d}" for i in reader],
+            "item": [f"{'crime' if i % 2 else 'poems'}_{i:02d}" for i in book],
+            "rating": np.clip(liking[reader, book].round(), 1, 5).astype(int),
+        }
+    )
+
+
+def write_ratings(folder: Path) -> None:
+    """Write the ratings into a folder."""
+    ratings = make_ratings()
+    ratings.to_csv(folder / "ratings.csv", index=False, lineterminator="\n")
+    ratings.to_csv(folder / "ratings.tsv", index=False, sep="\t", lineterminator="\n")
+    ratings.to_parquet(folder / "ratings.parquet", index=False)
+
+
 def write(folder: Path) -> None:
     """Write every file of the sample into a folder."""
+    write_graph(folder)
+    write_ratings(folder)
+
+
+def write_graph(folder: Path) -> None:
+    """Write the graph into a folder."""
     edges, features, labels = make()
     folder.mkdir(parents=True, exist_ok=True)
     ends = edges[["source", "target"]].to_numpy()

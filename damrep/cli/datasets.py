@@ -1,4 +1,4 @@
-"""`damrep datasets`: the names that can stand for a graph."""
+"""`damrep datasets`: the names that can stand for a graph or for ratings."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ __all__ = ["datasets_command"]
 def datasets_command() -> None:
     """List the data sets that can be named instead of a file.
 
-    The first two come with damrep's own dependencies. The others are read from --data-root or
-    DAMREP_DATA, or downloaded where they can be.
+    Graphs first: two that come with damrep's own dependencies, others that are read from
+    --data-root or DAMREP_DATA, or downloaded where they can be. Then ratings, which are read.
     """
     from damrep import datasets
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,21 +15,29 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EMBEDDINGS",
+    "ITEMS",
     "MODEL",
     "PAGE",
     "REPORT",
+    "USERS",
     "VECTORS",
     "check_file",
     "check_folder",
+    "check_recommendations",
     "is_output_folder",
     "write_embeddings",
+    "write_factors",
+    "write_recommendations",
 ]
 
 EMBEDDINGS, REPORT, PAGE, MODEL = "embeddings.parquet", "report.json", "report.html", "model"
+USERS, ITEMS = "users.parquet", "items.parquet"
+_OURS = {EMBEDDINGS, USERS, ITEMS, REPORT, PAGE, MODEL}
 FILE_ENDINGS = (".parquet", ".csv", ".npy")
 # What names the rows of an embedding, and the column of vectors where there is only one.
 ID_NAMES = ("node", "id")
 VECTORS = "embedding"
+RECOMMENDED = ("user", "rank", "item", "score")
 
 
 def is_output_folder(folder: Path) -> bool:
@@ -45,7 +53,7 @@ def _why_not_ours(folder: Path) -> str | None:
     if not isinstance(report, dict) or not {"estimator", "learned_dims"} <= set(report):
         return "was not written by damrep"
     # Somebody's own file beside ours would go with the folder.
-    strange = sorted({entry.name for entry in folder.iterdir()} - {EMBEDDINGS, REPORT, PAGE, MODEL})
+    strange = sorted({entry.name for entry in folder.iterdir()} - _OURS)
     return f"also holds {strange[0]}, which damrep did not write" if strange else None
 
 
@@ -90,11 +98,8 @@ def check_file(path: Path, inputs: list[Path]) -> None:
     """
     from damrep.masking.validation import InputError
 
-    if path.suffix.lower() not in FILE_ENDINGS:
-        raise InputError(f"{path}: unknown ending; known are {', '.join(FILE_ENDINGS)}")
+    _check_place(path, FILE_ENDINGS)
     if path.exists():
-        if path.is_dir():
-            raise InputError(f"{path} is a folder; give a file as --out")
         if any(other.exists() and path.samefile(other) for other in inputs):
             raise InputError(f"{path} is read by this command; give another file as --out")
         if not _is_embedding_file(path):
@@ -102,6 +107,51 @@ def check_file(path: Path, inputs: list[Path]) -> None:
                 f"{path} exists and holds no embedding; it is left alone, give another --out"
             )
     _check_parent(path)
+
+
+def check_recommendations(path: Path) -> None:
+    """Refuse a file of recommendations that cannot be written, before anything is computed.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    InputError
+        If the ending is neither .parquet nor .csv, the place cannot be written to, or what stands
+        there is something else.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from damrep.masking.validation import InputError
+
+    _check_place(path, FILE_ENDINGS[:2])
+    if path.exists() and path.stat().st_size > 0:
+        header = ",".join(f'"{name}"' for name in RECOMMENDED).encode()
+        try:
+            if path.suffix.lower() == ".parquet":
+                ours = tuple(pq.read_schema(path).names) == RECOMMENDED
+            else:
+                with path.open("rb") as stream:
+                    ours = stream.readline().rstrip() == header
+        except (pa.ArrowException, OSError):
+            ours = False
+        if not ours:
+            raise InputError(
+                f"{path} exists and holds no recommendations; it is left alone, give another --out"
+            )
+    _check_parent(path)
+
+
+def _check_place(path: Path, endings: Sequence[str]) -> None:
+    from damrep.masking.validation import InputError
+
+    if path.suffix.lower() not in endings:
+        raise InputError(f"{path}: unknown ending; known are {', '.join(endings)}")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; give a file as --out")
 
 
 def _check_parent(path: Path) -> None:
@@ -181,6 +231,66 @@ def write_embeddings(
             pq.write_table(_table(ids, embedding, id_name, vectors), temporary)
 
     _replace(path, write)
+
+
+def write_factors(
+    path: Path,
+    id_name: str,
+    ids: np.ndarray,
+    bias: np.ndarray,
+    factors: np.ndarray,
+    *,
+    vectors: bool = False,
+) -> None:
+    """Write the factors of users or items as parquet, all of them or nothing.
+
+    Parameters
+    ----------
+    path : Path
+    id_name : str
+        Name of the first column; "bias" is the second.
+    ids, bias : ndarray, shape (n,)
+    factors : ndarray, shape (n, d)
+        As `write_embeddings` takes them.
+    vectors : bool
+        One column of lists in place of one a dimension.
+    """
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    # Lists of no length are no vectors to anyone.
+    table = _table(ids, np.asarray(factors, np.float32), id_name, vectors and factors.shape[1] > 0)
+    table = table.add_column(1, "bias", pa.array(np.asarray(bias, dtype=np.float32)))
+    _replace(path, lambda temporary: pq.write_table(table, temporary))
+
+
+def write_recommendations(
+    path: Path, users: np.ndarray, items: np.ndarray, scores: np.ndarray, there: np.ndarray
+) -> None:
+    """Write a row for each recommended item, all of them or nothing.
+
+    Parameters
+    ----------
+    path : Path
+        Ending in .parquet or .csv.
+    users : ndarray, shape (k,)
+    items, scores : ndarray, shape (k, n)
+        The best first.
+    there : ndarray of bool, shape (k, n)
+        What of them is written.
+    """
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.csv as pa_csv
+    import pyarrow.parquet as pq
+
+    row, place = np.nonzero(there)
+    columns = (users[row], (place + 1).astype(np.int32), items[there], scores[there])
+    arrays = [pa.array(c.tolist() if c.dtype == object else c) for c in columns]
+    table = pa.Table.from_arrays(arrays, names=list(RECOMMENDED))
+    write = pa_csv.write_csv if path.suffix.lower() == ".csv" else pq.write_table
+    _replace(path, lambda temporary: write(table, temporary))
 
 
 def _table(ids: np.ndarray, embedding: np.ndarray, id_name: str, vectors: bool) -> pa.Table:

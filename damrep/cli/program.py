@@ -17,7 +17,9 @@ from damrep.cli.embed import embed_command
 from damrep.cli.ending import guarded
 from damrep.cli.fit_autoencoder import fit_autoencoder_command
 from damrep.cli.fit_embedding import fit_embedding_command
+from damrep.cli.fit_recommender import fit_recommender_command
 from damrep.cli.options import Invocation
+from damrep.cli.recommend import recommend_command
 from damrep.cli.report import report_command
 
 __all__ = ["Program", "main"]
@@ -68,7 +70,7 @@ def main(context: click.Context) -> None:
     """Learn how many dimensions an embedding needs, and make it.
 
     Start with `damrep fit-embedding karate`, or with an edge list of your own; with
-    `damrep fit-autoencoder` for a table.
+    `damrep fit-autoencoder` for a table; with `damrep fit-recommender` for ratings.
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
@@ -77,7 +79,9 @@ def main(context: click.Context) -> None:
 for _command in (
     fit_embedding_command,
     fit_autoencoder_command,
+    fit_recommender_command,
     embed_command,
+    recommend_command,
     report_command,
     datasets_command,
 ):

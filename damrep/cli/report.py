@@ -14,7 +14,7 @@ __all__ = ["report_command"]
 @click.command("report", short_help="Print the table of an earlier fit again.")
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
 def report_command(folder: Path) -> None:
-    """Print what `damrep fit-embedding` or `damrep fit-autoencoder` printed when it wrote DIR."""
+    """Print what `damrep fit-embedding` or another fit printed when it wrote DIR."""
     from damrep.masking.report import FitReport
     from damrep.masking.validation import InputError
     from damrep.reporting.summary import summary_text

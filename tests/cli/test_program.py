@@ -15,7 +15,10 @@ from damrep.cli import main
 from damrep.masking.validation import InputError
 from damrep.training.loop import DivergedError
 
-COMMANDS = ["datasets", "embed", "fit-autoencoder", "fit-embedding", "report"]
+COMMANDS = [
+    "datasets", "embed", "fit-autoencoder", "fit-embedding", "fit-recommender", "recommend",
+    "report",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("words", [["--help"], *([name, "--help"] for name in COMMANDS)])
