@@ -41,7 +41,7 @@ FIRST = "damrep, first codes of one fit"
 PLAIN, ORDINARY = "plain autoencoder, damrep's network", "plain autoencoder"
 HARD, IRMAE, NESTED, COLUMNS_ALL = "hard concrete", "IRMAE", "nested dropout", "all columns"
 GIVEN = "damrep, n_components given"
-METHODS = (DAMREP, GIVEN, PCA, PLAIN, ORDINARY, L1, HARD, IRMAE, NESTED, COLUMNS_ALL)
+METHODS = (DAMREP, PCA, GIVEN, PLAIN, ORDINARY, L1, HARD, IRMAE, NESTED, COLUMNS_ALL)
 
 # The paper's network for MNIST; elsewhere damrep's defaults.
 SETTINGS: dict[str, dict[str, Any]] = {"mnist": {"hidden": (128, 64), "max_components": 32}}
