@@ -11,13 +11,14 @@ INSTALL = PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
 	$(PIP) install --quiet -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format clean
+.PHONY: help demo test lint format bench clean
 
 help:
 	@echo "make demo   install, then learn a compact embedding of scikit-learn's digits in $(DEMO_OUT)/"
 	@echo "make test   install with the test tools, then run the tests that are not slow"
 	@echo "make lint   ruff and mypy, as in the CI"
 	@echo "make format let ruff rewrite the code"
+	@echo "make bench  install what the benchmarks compare with"
 	@echo "make clean  remove $(VENV), $(DEMO_OUT) and the caches"
 
 demo: $(VENV)/.installed
@@ -35,6 +36,11 @@ lint: $(VENV)/.installed-test
 format: $(VENV)/.installed-test
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
+
+# lenskit asks for pandas 2 and works with pandas 3; what else it needs is in the extra.
+bench: $(VENV)/.installed
+	$(INSTALL) -e '.[bench]'
+	$(INSTALL) --no-deps lenskit
 
 clean:
 	rm -rf $(VENV) $(DEMO_OUT) .pytest_cache .hypothesis .mypy_cache .ruff_cache

@@ -27,7 +27,19 @@ class PeerMissingError(ImportError):
     """A peer library is not installed; the message says how to get it."""
 
 
-def _require(module: str, package: str) -> ModuleType:
+def require(module: str, package: str) -> ModuleType:
+    """Import a peer library.
+
+    Parameters
+    ----------
+    module, package : str
+        Names to import and to install it by.
+
+    Raises
+    ------
+    PeerMissingError
+        If it is not there.
+    """
     try:
         return importlib.import_module(module)
     except ImportError as error:
@@ -109,7 +121,7 @@ def pycleora_embedding(adjacency: Any, dims: int, seed: int) -> Embedding:
     """
     _check_request(dims, seed)
     matrix = undirected(adjacency)
-    pycleora = _require("pycleora", "pycleora")
+    pycleora = require("pycleora", "pycleora")
     embedding = np.zeros((matrix.shape[0], dims), dtype=np.float32)
     upper = sp.triu(matrix, k=1, format="coo")
     if upper.nnz == 0:
@@ -158,7 +170,7 @@ def _numpy_1_names() -> Iterator[None]:
 
 @contextmanager
 def _one_numba_thread() -> Iterator[None]:
-    numba = _require("numba", "numba")
+    numba = require("numba", "numba")
     before = numba.get_num_threads()
     numba.set_num_threads(1)
     try:
@@ -208,7 +220,7 @@ def node2vec_embedding(adjacency: Any, dims: int, seed: int) -> Embedding:
     _check_request(dims, seed)
     matrix = undirected(adjacency)
     with _numpy_1_names():
-        pecanpy = _require("pecanpy.pecanpy", "pecanpy")
+        pecanpy = require("pecanpy.pecanpy", "pecanpy")
     if matrix.shape[0] == 0:
         return np.zeros((0, dims), dtype=np.float32)
     unweighted = matrix.nnz == 0 or bool((matrix.data == matrix.data[0]).all())

@@ -1,8 +1,8 @@
 """Learn how many dimensions an embedding needs.
 
 `DAM` is a layer that learns its own width; `DAMGraphEmbedding` and `DAMAutoencoder` are estimators
-that embed the nodes of a graph and reduce a table. They are imported on first use, so that
-`import damrep` alone loads no torch.
+that embed the nodes of a graph and reduce a table, `DAMExplicitMF`, `DAMImplicitMF` and `IGMC`
+recommenders. They are imported on first use, so that `import damrep` alone loads no torch.
 
 Examples
 --------
@@ -22,14 +22,20 @@ if TYPE_CHECKING:
     from damrep.masking.dam import DAM
     from damrep.masking.report import FitReport, learned_dimensions
     from damrep.masking.validation import InputError
+    from damrep.recommend.explicit import DAMExplicitMF
+    from damrep.recommend.igmc.estimator import IGMC
+    from damrep.recommend.implicit import DAMImplicitMF
 
 __version__ = "0.1.0"
 
 __all__ = [
     "DAM",
     "DAMAutoencoder",
+    "DAMExplicitMF",
     "DAMGraphEmbedding",
+    "DAMImplicitMF",
     "FitReport",
+    "IGMC",
     "InputError",
     "__version__",
     "learned_dimensions",
@@ -38,8 +44,11 @@ __all__ = [
 _HOMES = {
     "DAM": "damrep.masking.dam",
     "DAMAutoencoder": "damrep.autoencoder.estimator",
+    "DAMExplicitMF": "damrep.recommend.explicit",
     "DAMGraphEmbedding": "damrep.graph.estimator",
+    "DAMImplicitMF": "damrep.recommend.implicit",
     "FitReport": "damrep.masking.report",
+    "IGMC": "damrep.recommend.igmc.estimator",
     "InputError": "damrep.masking.validation",
     "learned_dimensions": "damrep.masking.report",
 }

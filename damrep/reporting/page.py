@@ -136,6 +136,10 @@ def _subtitle(report: FitReport, data: Mapping[str, Any]) -> str:
             ("rows", "row"),
             ("columns", "column"),
             ("classes", "class"),
+            ("users", "user"),
+            ("items", "item"),
+            ("ratings", "rating"),
+            ("interactions", "interaction"),
         )
         if isinstance(data.get(key), int) and data[key] > 0
     ]

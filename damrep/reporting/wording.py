@@ -30,6 +30,8 @@ _LABELS = {
     "mae": "MAE",
     "r2": "R²",
     "knn": "kNN",
+    "rmse": "RMSE",
+    "ndcg": "NDCG",
 }
 # Those that read better as a whole than word by word.
 _WHOLE = {"loss": "held-out loss", "bytes_per_million": "bytes a million rows"}

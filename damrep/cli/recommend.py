@@ -1,0 +1,116 @@
+"""`damrep recommend`: what a saved recommender would show to whom."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from damrep.cli.options import threads_option
+from damrep.cli.outputs import MODEL, check_recommendations, write_recommendations
+from damrep.cli.running import limited_threads
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from damrep.recommend.explicit import DAMExplicitMF
+    from damrep.recommend.implicit import DAMImplicitMF
+
+__all__ = ["recommend_command"]
+
+
+@click.command("recommend", short_help="The best items for users of a saved recommender.")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option(
+    "--user",
+    "users",
+    multiple=True,
+    metavar="ID",
+    help="Whom for; may be given more than once.  [default with --out: all]",
+)
+@click.option(
+    "--n", type=click.IntRange(min=1), default=10, show_default=True, help="Items a user."
+)
+@click.option("--with-seen", is_flag=True, help="Also what the user has rated.")
+@threads_option
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write them to a .parquet or .csv (user, rank, item, score) instead of the terminal.",
+)
+def recommend_command(
+    model: Path,
+    users: tuple[str, ...],
+    n: int,
+    with_seen: bool,
+    threads: int | None,
+    out: Path | None,
+) -> None:
+    """Recommend items to users of a model that was fitted before.
+
+    MODEL is the output folder of `damrep fit-recommender`, or the folder model in it.
+    """
+    if not users and out is None:
+        raise click.UsageError("give --user, or --out for all users")
+    if out is not None:
+        check_recommendations(out)
+    folder = model / MODEL if (model / MODEL).is_dir() else model
+    with limited_threads(threads):
+        fitted = _load(folder)
+        asked = _ids(fitted.user_ids_, users, folder) if users else fitted.user_ids_
+        found, scores = fitted.recommend(asked, n, filter_seen=not with_seen)
+    there = scores > float("-inf")
+    if out is not None:
+        write_recommendations(out, asked, found, scores, there)
+        click.echo(f"{int(there.sum()):,} items for {len(asked):,} users, in {out}")
+        return
+    click.echo(_table(asked, found, scores, there))
+
+
+def _load(folder: Path) -> DAMExplicitMF | DAMImplicitMF:
+    from damrep.masking.validation import InputError
+    from damrep.recommend.explicit import DAMExplicitMF
+    from damrep.recommend.implicit import DAMImplicitMF
+    from damrep.training.saving import saved_kind
+
+    kind = saved_kind(folder)
+    for estimator in (DAMExplicitMF, DAMImplicitMF):
+        if estimator.kind == kind:
+            return estimator.load(folder)
+    raise InputError(f"{folder} holds a {kind!r}, expected a recommender (damrep fit-recommender)")
+
+
+def _ids(known: np.ndarray, words: tuple[str, ...], folder: Path) -> np.ndarray:
+    """What was typed, as the ids of the model are."""
+    import numpy as np
+
+    from damrep.masking.validation import InputError
+
+    if known.dtype == object:
+        return np.array(words, dtype=object)
+    for word in words:
+        if not word.strip().removeprefix("-").isdecimal():
+            raise InputError(f"--user: ids of users in {folder} are integers, got {word!r}")
+    try:
+        return np.array([int(word) for word in words], dtype=np.int64)
+    except OverflowError:
+        longest = max(words, key=len)
+        raise InputError(
+            f"--user: ids of users in {folder} are integers that fit 64 bits, got {longest}"
+        ) from None
+
+
+def _table(users: Any, found: np.ndarray, scores: np.ndarray, there: np.ndarray) -> str:
+    """A line an item; the user stands in front of the first."""
+    rows = [("user", "item", "score")]
+    for user, ids, values, kept in zip(users, found, scores, there, strict=True):
+        lines = [(str(i), f"{s:.3f}") for i, s in zip(ids[kept], values[kept], strict=True)]
+        lines = lines or [("(none left)", "")]
+        rows += [(str(user) if k == 0 else "", *line) for k, line in enumerate(lines)]
+    widths = [max(len(row[k]) for row in rows) for k in range(3)]
+    return "\n".join(
+        f"{a.ljust(widths[0])}  {b.ljust(widths[1])}  {c.rjust(widths[2])}".rstrip()
+        for a, b, c in rows
+    )

@@ -1,0 +1,277 @@
+"""Fitting a factor model to ratings: how wide is chosen on a part of them, then all are fitted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from damrep.masking.validation import InputError
+from damrep.recommend.entries import Entries, both_ways
+from damrep.recommend.factors import FactorFit
+from damrep.recommend.gate_solve import Contributions
+from damrep.recommend.gradient_fit import fit_by_gradient
+from damrep.recommend.held_out import hold_out
+from damrep.recommend.rating_model import RatingModel, Side
+from damrep.recommend.rating_pattern import PatternFeatures, pattern_features
+from damrep.recommend.settings import FactorSettings
+from damrep.recommend.width_path import WidthPath
+from damrep.training.history import History
+from damrep.training.seeding import torch_generator
+
+__all__ = ["fit_explicit", "fold_in_explicit"]
+
+Floats = NDArray[np.float32]
+
+_BIAS_SWEEPS, _SWEEPS, _REFINING = 8, 20, 4
+# Sweeps before the priors are learned, and before empty columns are looked for.
+_FIRST = 4
+_PATTERN_WIDTH = 64
+_EXACT_STEPS = 20
+
+
+def fit_explicit(ratings: sp.csr_matrix, settings: FactorSettings, seed: int) -> FactorFit:
+    """Fit biases and factors to ratings, as many columns as the price lets stay.
+
+    Parameters
+    ----------
+    ratings
+        Users by items; every stored entry is a rating, an explicit 0 too. No duplicates.
+    settings
+        Checked arguments; `unobserved_weight` and `lr` are not for this.
+    seed
+        Seed of everything random.
+
+    Returns
+    -------
+    FactorFit
+
+    Raises
+    ------
+    InputError
+        If there is no rating.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> dense = 3 + rng.normal(size=(60, 2)) @ rng.normal(size=(2, 40))
+    >>> fit = fit_explicit(sp.csr_matrix(dense), FactorSettings(price=1e-3), seed=0)
+    >>> fit.n_components
+    2
+    """
+    if not ratings.nnz:
+        raise InputError("there is no rating to fit: the matrix has no stored entry")
+    if settings.strategy == "adam":
+        return fit_by_gradient(ratings, settings, seed)
+    history, notes = History(), list[str]()
+    initial = max(1, min(settings.max_components, min(ratings.shape) - 1))
+    wanted = settings.n_components
+    fitted, held = hold_out(ratings, settings.validation_fraction, seed)
+    part = _Part(fitted, settings, seed, history)
+    scores = _Scores(part, held)
+    path = WidthPath(settings.price, scores.reference, initial)
+    for start in path.starts(None if wanted is None else min(wanted, initial)):
+        model = part.train(start)
+        path.add(start, scores.contributions(model))
+    choice = path.choose(wanted)
+    notes += path.warnings(settings.max_components, wanted)
+    whole = _Part(ratings, settings, seed, history)
+    model = whole.train(choice.start, cut=choice.columns, exactly=wanted is not None)
+    fit = whole.finish(model)
+    fit.initial, fit.curve, fit.loss = initial, path.curve, choice.loss
+    fit.reference_loss = scores.reference * part.scale**2
+    fit.gates, fit.open_gates = choice.gates, choice.open_gates
+    fit.candidates, fit.warnings, fit.history = path.candidates(choice), notes, history.to_dict()
+    fit.details.update(started_from=choice.start, beta=choice.beta, held_out=held.nnz)
+    return fit
+
+
+class _Part:
+    """Ratings to fit, standardised, with what their pattern says."""
+
+    def __init__(
+        self, ratings: sp.csr_matrix, settings: FactorSettings, seed: int, history: History
+    ) -> None:
+        values = ratings.data.astype(np.float64)
+        self.mean = float(values.mean())
+        # Ratings that are all the same leave a scale of nothing.
+        self.scale = float(values.std()) or 1.0
+        standard = ((values - self.mean) / self.scale).astype(np.float32)
+        matrix = sp.csr_matrix((standard, ratings.indices, ratings.indptr), ratings.shape)
+        self.settings, self.seed, self.history = settings, seed, history
+        self.by_user, self.by_item, self.order = both_ways(matrix)
+        self.patterns = pattern_features(
+            self.by_user, self.by_item, min(_PATTERN_WIDTH, min(ratings.shape) // 8), seed
+        )
+        self.features = (self.patterns[0].of(self.by_user), self.patterns[1].of(self.by_item))
+        self._biases: RatingModel | None = None
+
+    def biases(self) -> RatingModel:
+        """The model without factors."""
+        if self._biases is None:
+            self._biases = self._blank()
+            for _ in range(_BIAS_SWEEPS):
+                self._biases.sweep()
+        return self._biases
+
+    def _blank(self) -> RatingModel:
+        return RatingModel(self.by_user, self.by_item, self.order, self.features, self.settings.reg)
+
+    def train(self, start: int, cut: int | None = None, exactly: bool = False) -> RatingModel:
+        """Grow `start` columns on the biases, train them, keep the first `cut` and go on a little.
+
+        Columns that carry nothing are cut on the way, except when `exactly` so many are wanted.
+        """
+        model = self._blank()
+        model.take_biases(self.biases())
+        if not start or cut == 0:
+            return model
+        model.grow(start, torch_generator(self.seed))
+        sweeps = self.settings.max_sweeps or _SWEEPS
+        for number in range(sweeps):
+            error = model.sweep(learn_prior=number >= _FIRST - 1)
+            self.history.append(
+                {"start": start, "width": model.width, "loss": error, "noise": model.noise}
+            )
+            if number >= _FIRST and not exactly:
+                model.drop_empty()
+        if cut is not None:
+            if cut < model.width:
+                model.keep(cut)
+                for _ in range(_REFINING):
+                    error = model.sweep()
+                    self.history.append(
+                        {"start": start, "width": cut, "loss": error, "noise": model.noise}
+                    )
+            model.settle(_EXACT_STEPS)
+        return model
+
+    def finish(self, model: RatingModel) -> FactorFit:
+        """The model as arrays in the unit of the ratings, with what folding in needs."""
+        users, items, root = model.users, model.items, self.scale**0.5
+        pattern = self.patterns[0]
+        penalty = {
+            "item_variances": items.variances,
+            "prior": users.prior,
+            "weights": users.weights,
+            "directions": pattern.directions,
+            "log_count": pattern.log_count,
+            "centre": pattern.centre,
+            "spread": pattern.scale,
+            "noise": torch.tensor([model.noise]),
+            "scale": torch.tensor([self.scale]),
+            "reg": torch.tensor([-1.0 if users.reg is None else users.reg]),
+        }
+        return FactorFit(
+            user_factors=_array(users.factors * root),
+            item_factors=_array(items.factors * root),
+            user_bias=_array(users.bias[:, 0] * self.scale),
+            item_bias=_array(items.bias[:, 0] * self.scale),
+            mean=self.mean,
+            initial=0,
+            open_gates=0,
+            gates=[],
+            curve=[],
+            loss=1.0,
+            reference_loss=1.0,
+            details={"noise": model.noise * self.scale**2},
+            penalty={name: _array(value) for name, value in penalty.items()},
+        )
+
+
+class _Scores:
+    """Held-out ratings, in the standard unit of the fitted part."""
+
+    def __init__(self, part: _Part, held: sp.csr_matrix) -> None:
+        # Without a held-out part, for want of ratings, the fitted ones have to do.
+        if held.nnz:
+            pairs = held.tocoo()
+            self.users, self.items = (
+                torch.from_numpy(index.astype(np.int64)) for index in (pairs.row, pairs.col)
+            )
+            values = (pairs.data.astype(np.float64) - part.mean) / part.scale
+            self.values = torch.from_numpy(values.astype(np.float32))
+        else:
+            entries = part.by_user
+            self.users = torch.repeat_interleave(
+                torch.arange(entries.shape[0]), entries.counts.long()
+            )
+            self.items, self.values = entries.columns.long(), entries.values
+        self.reference = max(self.contributions(part.biases()).square, 1e-12)
+
+    def contributions(self, model: RatingModel) -> Contributions:
+        """What each column adds to the predictions of the held-out ratings."""
+        users, items = model.users, model.items
+        rest = self.values - users.bias[self.users, 0] - items.bias[self.items, 0]
+        return Contributions.of_pairs(users.factors, items.factors, self.users, self.items, rest)
+
+
+def fold_in_explicit(ratings: sp.csr_matrix, fit: FactorFit) -> tuple[Floats, Floats]:
+    """Factors and biases of new users from their ratings, the items' held as they are.
+
+    The same regression that gave the fitted users theirs: the ratings of a fitted user give the
+    factors of that user again.
+
+    Parameters
+    ----------
+    ratings
+        New users by the items of the fit.
+    fit
+        What `fit_explicit` returned, or the same arrays read back.
+
+    Returns
+    -------
+    factors : ndarray of shape (n, m), float32
+    bias : ndarray of shape (n,), float32
+
+    Raises
+    ------
+    InputError
+        If the items are not those of the fit.
+    """
+    count, width = fit.item_factors.shape
+    if ratings.shape[1] != count:
+        raise InputError(
+            f"ratings to fold in must have the {count} items of the fit as columns, got shape "
+            f"{ratings.shape}"
+        )
+    state = {name: torch.from_numpy(np.asarray(value)) for name, value in fit.penalty.items()}
+    scale, noise, reg = (float(state[name]) for name in ("scale", "noise", "reg"))
+    values = ((ratings.data.astype(np.float64) - fit.mean) / scale).astype(np.float32)
+    entries = Entries(sp.csr_matrix((values, ratings.indices, ratings.indptr), ratings.shape))
+    blank = torch.zeros(len(entries.counts), width + 1)
+    if "directions" in state:
+        features = PatternFeatures(
+            state["directions"], state["log_count"], state["centre"], state["spread"]
+        ).of(entries)
+    else:  # trained by gradient: a ridge per rating, drawn to zero
+        features = torch.zeros(len(blank), 1)
+        state |= {
+            "item_variances": torch.zeros(count, width + 1),
+            "prior": torch.ones(width + 1),
+            "weights": torch.zeros(1, width + 1),
+        }
+    known = torch.from_numpy(
+        np.column_stack([fit.item_factors / scale**0.5, fit.item_bias / scale])
+    )
+    items = Side(entries, features, known, state["item_variances"], state["prior"], blank)
+    users = Side(
+        entries,
+        features,
+        blank,
+        torch.zeros_like(blank),
+        state["prior"],
+        state["weights"],
+        None if reg < 0 else reg,
+    )
+    rest = entries.values - known[entries.columns.long(), -1]
+    users.update(items, rest, noise, _EXACT_STEPS)
+    return _array(users.factors * scale**0.5), _array(users.bias[:, 0] * scale)
+
+
+def _array(values: Tensor) -> Any:
+    return np.ascontiguousarray(values.float().numpy())

@@ -1,0 +1,167 @@
+"""What the two factor models share: fitting, asking, saving."""
+
+from __future__ import annotations
+
+import os
+import time
+from abc import abstractmethod
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from damrep.masking.report import FitReport
+from damrep.masking.validation import check_choice
+from damrep.recommend.factors import FactorFit
+from damrep.recommend.interactions import DUPLICATES, Interactions, read_interactions
+from damrep.recommend.new_users import NewUsers
+from damrep.recommend.scoring import FactorScores
+from damrep.recommend.settings import FactorSettings
+from damrep.recommend.storage import load_factors, save_factors
+from damrep.training import LearnedDimensions, damage_told, resolve_seed
+
+__all__ = ["FactorModel"]
+
+Floats = NDArray[np.float32]
+
+_READING = ("duplicates", "user", "item", "rating")
+
+
+class FactorModel(FactorScores, LearnedDimensions, BaseEstimator):
+    """Users and items as vectors whose product is a score; to inherit from."""
+
+    kind: ClassVar[str]
+    losses: ClassVar[tuple[str, ...]]
+    implicit: ClassVar[bool]
+
+    loss: str
+    duplicates: str
+
+    @abstractmethod
+    def _trained(
+        self, ratings: sp.csr_matrix, settings: FactorSettings, seed: int
+    ) -> FactorFit: ...
+
+    @abstractmethod
+    def _folded_in(self, ratings: sp.csr_matrix, fit: FactorFit) -> tuple[Floats, Floats]: ...
+
+    def fit(self, user_items: Any) -> Self:
+        """Learn the factors of users and items.
+
+        Parameters
+        ----------
+        user_items
+            A scipy sparse matrix (users x items), where what is stored is a rating; or a pandas
+            DataFrame with a row a rating, in the columns that `user`, `item` and `rating` name.
+            Ids are integers or strings.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError
+            If it is neither, or an argument is of the wrong type.
+        InputError
+            If an argument is out of range, or the ratings cannot be used: not finite, a pair that
+            comes twice, ids that are missing, nothing in them.
+        """
+        params = self.get_params(deep=False)
+        check_choice("loss", self.loss, self.losses)
+        check_choice("duplicates", self.duplicates, DUPLICATES)
+        settings = FactorSettings(**{k: v for k, v in params.items() if k not in _READING})
+        seed = resolve_seed(settings.random_state)
+        wall, cpu = time.perf_counter(), time.process_time()
+        ratings = self._read(user_items)
+        fit = self._trained(ratings.matrix, settings, seed)
+        self._adopt(fit, ratings)
+        budget = settings.n_components is not None
+        self.report_ = FitReport(
+            type(self).__name__,
+            initial_dims=fit.initial,
+            learned_dims=self.n_components_,
+            price=None if budget else float(settings.price),
+            strategy="budget" if budget else settings.strategy,
+            objective=settings.loss,
+            curve=[[int(m), float(loss)] for m, loss in fit.curve],
+            gate=[float(gate) for gate in fit.gates],
+            history=fit.history,
+            loss=float(fit.loss),
+            reference_loss=float(fit.reference_loss),
+            seconds=time.perf_counter() - wall,
+            cpu_seconds=time.process_time() - cpu,
+            seed=seed,
+            warnings=list(fit.warnings),
+            details={
+                "data": ratings.described(),
+                "dimensions": {"open gates": fit.open_gates, "used": self.n_components_},
+                "candidates": fit.candidates,
+                **fit.details,
+            },
+        )
+        return self
+
+    def _read(self, user_items: Any, item_ids: pd.Index | None = None) -> Interactions:
+        columns = {name: getattr(self, name) for name in _READING}
+        return read_interactions(user_items, **columns, implicit=self.implicit, item_ids=item_ids)
+
+    def fold_in(self, user_items: Any) -> NewUsers:
+        """Express new users in the factors, the items' held fixed; the model stays as it is.
+
+        Parameters
+        ----------
+        user_items
+            A DataFrame as for `fit`, with items the model knows; or a sparse matrix (new users x
+            items) whose columns are in the order of `item_ids_`. One row for one user.
+
+        Returns
+        -------
+        NewUsers
+            For `recommend` and `predict`.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        InputError
+            As for `fit`; if an item is unknown, or the matrix has another number of columns.
+        """
+        check_is_fitted(self, "n_components_")
+        ratings = self._read(user_items, self._ratings.item_ids)
+        factors, bias = self._folded_in(ratings.matrix, self._fit)
+        return NewUsers(ratings.user_ids, factors, bias, ratings.matrix)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted model to a folder: config.json, weights.safetensors.
+
+        What it was fitted to is part of it, so that it need not be given again.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        InputError
+            If something that is not a damrep model stands there.
+        """
+        check_is_fitted(self, "n_components_")
+        save_factors(path, self.kind, self._fit, self._ratings, self._saved())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a model that `save` wrote; nothing in the folder is executed.
+
+        Raises
+        ------
+        InputError
+            If the folder is not such a model, or damaged.
+        """
+        fit, ratings, config = load_factors(path, cls.kind)
+        model = cls._restored(config, path)
+        with damage_told(path):
+            model._adopt(fit, ratings)
+        return model

@@ -1,0 +1,80 @@
+"""What fitting a factor model gives: the factors, the biases, and how the width was chosen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["FactorFit"]
+
+Floats = NDArray[np.float32]
+
+
+@dataclass
+class FactorFit:
+    """A fitted factor model as plain arrays, in the unit of the ratings, gates folded in.
+
+    The score of user u for item i is
+    ``mean + user_bias[u] + item_bias[i] + user_factors[u] @ item_factors[i]``.
+
+    Attributes
+    ----------
+    user_factors : ndarray of shape (users, m), float32
+        Columns strongest first.
+    item_factors : ndarray of shape (items, m), float32
+    user_bias : ndarray of shape (users,), float32
+        Zeros for implicit feedback.
+    item_bias : ndarray of shape (items,), float32
+        Zeros for implicit feedback, except where m = 0: popularity.
+    mean : float
+        Mean rating; 0 for implicit feedback.
+    initial : int
+        Width at the start.
+    open_gates : int
+        Gates above zero where the width was chosen, whether or not their factors carry anything.
+    gates : list of float
+        `initial` gate values, strongest first.
+    curve : list of [int, float]
+        Held-out normalised loss at each width looked at; width 0 is the reference, 1 by
+        definition, `initial` the model without a mask.
+    loss : float
+        Normalised loss (held-out where it was measured) of what was chosen.
+    reference_loss : float
+        Loss of the trivial model, in the unit of the loss.
+    history : dict of list
+        A row a sweep, as columns.
+    candidates : dict of dict
+        "trivial", "unmasked" and "masked": dimensions, and held-out normalised loss.
+    warnings : list of str
+        What the user should know.
+    details : dict
+        Settings that were chosen (reg, unobserved_weight, noise, ...), plain values.
+    penalty : dict of ndarray
+        What `fold_in_explicit` and `fold_in_implicit` need beside the factors; to be saved with
+        the model.
+    """
+
+    user_factors: Floats
+    item_factors: Floats
+    user_bias: Floats
+    item_bias: Floats
+    mean: float
+    initial: int
+    open_gates: int
+    gates: list[float]
+    curve: list[list[float]]
+    loss: float
+    reference_loss: float
+    history: dict[str, list[Any]] = field(default_factory=dict)
+    candidates: dict[str, dict[str, Any]] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    details: dict[str, Any] = field(default_factory=dict)
+    penalty: dict[str, Floats] = field(default_factory=dict)
+
+    @property
+    def n_components(self) -> int:
+        """Number of factor columns, each of which carries something."""
+        return self.user_factors.shape[1]

@@ -1,0 +1,109 @@
+"""What a model of implicit feedback is worth on interactions it was not fitted to."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from damrep.recommend.gate_solve import Contributions
+from damrep.recommend.interaction_model import InteractionModel
+from damrep.recommend.ranking import list_metrics
+from damrep.recommend.recommending import best, hide, row_blocks
+from damrep.training.seeding import numpy_generator
+
+__all__ = ["HeldInteractions"]
+
+_SEEN, _USERS, _CUTOFF = 200_000, 2000, 20
+_LIGHTER = 0.1
+
+
+class HeldInteractions:
+    """Held-out interactions, and pairs without any.
+
+    The loss is that of fitting with the held-out interactions for the fitted ones: their squared
+    distance from 1, and the squares of all pairs that were not fitted, as many times lighter as
+    the held-out ones are fewer, and ten times lighter again: at their full weight the loss stops
+    asking for columns before the ranking does, and what a column of noise costs shows at any
+    weight. Per held-out interaction.
+
+    Parameters
+    ----------
+    fitted, held
+        Weights of interactions, users by items. Where nothing is held out the fitted stand in.
+    seed
+        Seed of the draw of users to rank for and of fitted pairs, where there are many.
+    """
+
+    def __init__(self, fitted: sp.csr_matrix, held: sp.csr_matrix, seed: int) -> None:
+        self._replaced = not held.nnz
+        held = fitted if self._replaced else held
+        rng = numpy_generator(seed)
+        self._held = _pairs(held, None)
+        self._shape, self._popularity = fitted.shape, np.asarray(fitted.sum(0)).ravel()
+        self._share = _LIGHTER * held.nnz / fitted.nnz
+        chosen = rng.choice(fitted.nnz, _SEEN, replace=False) if fitted.nnz > _SEEN else None
+        self._seen = _pairs(fitted, chosen)
+        self._every = fitted.nnz / len(self._seen[0])
+        asked = np.flatnonzero(np.diff(held.indptr))
+        asked = rng.choice(asked, _USERS, replace=False) if len(asked) > _USERS else asked
+        self._asked = np.sort(asked)
+        self._relevant = sp.csr_matrix(held[self._asked])
+        self._fitted = None if self._replaced else sp.csr_matrix(fitted[self._asked])
+
+    def contributions(self, model: InteractionModel) -> Contributions:
+        """Of each column of a model to the loss."""
+        users, items = model.users, model.items
+        held = Contributions.of_pairs(users, items, *self._held, torch.ones(len(self._held[0])))
+        seen = Contributions.of_pairs(users, items, *self._seen, torch.zeros(len(self._seen[0])))
+        everywhere = (users.T @ users).double() * (items.T @ items).double()
+        count = len(self._held[0])
+        if not self._replaced:
+            everywhere = everywhere - seen.quadratic * len(self._seen[0]) * self._every
+        light = model.unobserved * self._share / count
+        return Contributions(held.quadratic + light * everywhere, held.linear, held.square)
+
+    def reference(self, model: InteractionModel, contributions: Contributions) -> float:
+        """Loss of popularity.
+
+        Scaled as it fits the fitted interactions best, or as the model has it in its strongest
+        column, where the penalty shrinks it more than that: a model is not to lose to popularity
+        for being shrunk, which changes no ranking.
+        """
+        popular, count = self._popularity / max(1.0, self._popularity.max()), len(self._held[0])
+        at_held, at_seen = (popular[pairs[1].numpy()] for pairs in (self._held, self._seen))
+        everywhere = self._shape[0] * float(popular @ popular)
+        seen, light = self._every * float(at_seen @ at_seen), model.unobserved
+        scale = self._every * float(at_seen.sum()) / max(seen + light * everywhere, 1e-12)
+        if not self._replaced:
+            everywhere = max(0.0, everywhere - seen)
+        missed = float(np.square(1 - scale * at_held).sum())
+        loss = (missed + light * self._share * scale**2 * everywhere) / count
+        return max(loss, float(contributions.prefixes()[1]), 1e-12)
+
+    def ndcg(self, model: InteractionModel) -> NDArray[np.float64]:
+        """NDCG at 20 of the held-out interactions, of at most 2,000 users, one number a user."""
+        found = []
+        for block in row_blocks(len(self._asked), self._shape[1]):
+            scores = (model.users[self._asked[block]] @ model.items.T).numpy()
+            if self._fitted is not None:
+                hide(scores, sp.csr_matrix(self._fitted[block]), slice(0, len(scores)))
+            ranked, _ = best(scores, min(_CUTOFF, self._shape[1]))
+            relevant = sp.csr_matrix(self._relevant[block])
+            (values,) = (
+                value
+                for name, value in list_metrics(ranked, relevant, (ranked.shape[1],)).items()
+                if name.startswith("ndcg")
+            )
+            found.append(values)
+        return np.concatenate(found)
+
+
+def _pairs(matrix: sp.csr_matrix, chosen: NDArray[np.intp] | None) -> tuple[Tensor, Tensor]:
+    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    columns = matrix.indices
+    if chosen is not None:
+        rows, columns = rows[chosen], columns[chosen]
+    return torch.from_numpy(rows), torch.from_numpy(columns.astype(np.int64))

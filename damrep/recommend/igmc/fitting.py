@@ -1,0 +1,340 @@
+"""Fitting IGMC: train under the mask, judge the columns on held-out ratings, cut, train on all.
+
+The subgraphs tell nothing of who a user is, so the weights fit any rating matrix: what was learned
+on a part of the ratings goes on being trained with all of them in the graph.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from torch import Tensor
+
+from damrep.masking import exact_width, lambda_to_price
+from damrep.recommend.igmc.batches import GraphBatch
+from damrep.recommend.igmc.biases import Biases, fit_biases
+from damrep.recommend.igmc.levels import nearest_level, rating_levels
+from damrep.recommend.igmc.network import IGMCNetwork
+from damrep.recommend.igmc.pairs import Pairs
+from damrep.recommend.igmc.priced import (
+    AdjacentRatings,
+    PaperReadout,
+    PricedReadout,
+    weighed_columns,
+)
+from damrep.recommend.igmc.readout import Elimination
+from damrep.recommend.igmc.settings import IGMCSettings
+from damrep.recommend.igmc.subgraphs import RatingGraph
+from damrep.training import local_seed, numpy_generator, train
+
+__all__ = ["IGMCFit", "fit_igmc"]
+
+_MASKED = 0.5  # share of the epochs under the mask; the others train what is left
+_TRAVEL = 5.0  # how many times beta could cross the whole mask within its steps
+_WAY = 6.0  # from where beta starts to where the last column closes
+_FASTEST = 0.03  # but no faster than this a step
+_WEIGHED = 2_000  # pairs to weigh columns by after an epoch
+_JUDGED = 20_000  # and when their number is settled
+_MOST_HELD_OUT = 10_000
+_LEAST_REFERENCE = 1e-4  # of the variance
+
+
+@dataclass
+class IGMCFit:
+    """What fitting leaves.
+
+    Parameters
+    ----------
+    networks
+        Without masks, `width` columns each; their mean is the prediction. None where biases alone
+        are left.
+    levels, mean, scale
+        Levels of the ratings; a rating is `mean + scale * network`.
+    biases
+        Of all ratings.
+    width, open_gates, gate
+        Columns kept; gates open when they were judged; gate values, most important column first, 0
+        for the ones cut.
+    curve
+        Pairs [columns, held-out normalised loss], of the columns open when they were judged.
+    loss, reference_loss
+        Held-out normalised loss at the width kept, and the mean squared error of biases alone that
+        1 stands for.
+    history, candidates, warnings, details
+        For the report.
+    """
+
+    networks: list[IGMCNetwork]
+    levels: np.ndarray
+    mean: float
+    scale: float
+    biases: Biases
+    width: int
+    open_gates: int
+    gate: list[float]
+    curve: list[list[float]]
+    loss: float
+    reference_loss: float
+    history: dict[str, list[Any]] = field(default_factory=dict)
+    candidates: dict[str, dict[str, float]] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+class _Ratings:
+    """Mean squared error of pairs' standardised ratings."""
+
+    def __init__(
+        self, module: IGMCNetwork, pairs: Pairs, targets: Tensor, settings: IGMCSettings
+    ) -> None:
+        self.module, self._pairs, self._targets = module, pairs, targets
+        self._size, self._dropout = settings.batch_size, settings.edge_dropout
+        self.snapshots: dict[int, dict[str, Tensor]] = {}
+        self.wanted: set[int] = set()
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def num_batches(self) -> int:
+        """Batches of every epoch."""
+        return -(-len(self._pairs) // self._size)
+
+    def batches(self, generator: torch.Generator) -> Iterable[tuple[GraphBatch, Tensor]]:
+        """All pairs in random order."""
+        rng = numpy_generator(int(torch.randint(2**31, (1,), generator=generator)))
+        for which in torch.randperm(len(self._pairs), generator=generator).split(self._size):
+            yield self._pairs.batch(which.numpy(), self._dropout, rng), self._targets[which]
+
+    def loss(self, batch: tuple[GraphBatch, Tensor]) -> Tensor:
+        """Share of the error of biases alone."""
+        graph, targets = batch
+        return (self.module(graph) - targets).square().mean()
+
+    def after_epoch(self, row: dict[str, Any]) -> None:
+        """Keep the weights of the epochs that are wanted for an ensemble."""
+        if row["epoch"] + 1 in self.wanted:
+            state = self.module.state_dict()
+            self.snapshots[row["epoch"]] = {k: v.cpu().clone() for k, v in state.items()}
+
+
+def fit_igmc(ratings: sp.csr_matrix, settings: IGMCSettings, seed: int) -> IGMCFit:
+    """Learn to tell a rating from the ratings around it, and how many columns that takes.
+
+    Parameters
+    ----------
+    ratings
+        (users, items), each pair once; stored entries are the ratings.
+    settings, seed
+        See `IGMCSettings`.
+
+    Returns
+    -------
+    IGMCFit
+    """
+    data = _Data(ratings, settings, seed)
+    order = numpy_generator(seed).permutation(len(data.values))
+    held = min(int(settings.validation_fraction * len(order)), _MOST_HELD_OUT)
+    held = held if held > 1 and settings.paper_lambda is None else 0
+    fitted, trial = np.sort(order[held:]), np.sort(order[:held])
+    reference = data.reference(fitted, trial if held else fitted)
+    biases = fit_biases(ratings)
+    if len(data.levels) == 1:
+        return _biases_alone(biases, data.levels, settings, reference, "all ratings are the same")
+    # Biases may tell additive ratings to the last digit; that is no unit to measure in.
+    reference = max(reference, _LEAST_REFERENCE * float(data.values.var()))
+    mean, scale = float(data.values[fitted].mean()), float(np.sqrt(reference))
+    target = torch.from_numpy(((data.values - mean) / scale).astype(np.float32))
+    # A regularisation published beside the squared error in rating units.
+    smoothness = settings.rating_smoothness / scale**2
+
+    with local_seed(seed):
+        network = IGMCNetwork(
+            len(data.levels), settings.hidden, settings.num_bases, settings.max_components
+        )
+    history, worth = _train_masked(
+        network, data, fitted, trial, target, smoothness, scale, settings, seed
+    )
+    width, notes = _choose(worth, settings)
+    assert network.mask is not None
+    judged: dict[str, Any] = {
+        "open_gates": network.mask.n_active,
+        "curve": [[m, loss] for m, loss in enumerate(worth.losses)],
+        "history": history,
+    }
+    if width == 0:
+        why = "no column of the readout earns its price"
+        alone = _biases_alone(biases, data.levels, settings, reference, why)
+        return replace(alone, **judged)
+    if not len(trial):
+        notes.append("no ratings were held out: losses are those of ratings trained on")
+    elif worth.losses[width] > 1:
+        notes.append(
+            "biases alone predict the held-out ratings better: their loss is 1, that of the "
+            f"network {worth.losses[width]:.3f}"
+        )
+    networks = [_cut(network, worth, width)]
+    if settings.paper_lambda is None:
+        everything = np.arange(len(order))
+        pairs = data.pairs(data.graph(everything), everything)
+        networks, more = _finish(networks[0], pairs, target, smoothness, settings, seed)
+        _append(history, more)
+    gate = torch.zeros(network.width)
+    gate[:width] = network.gates().detach().cpu()[worth.order[:width]].sort(descending=True).values
+    return IGMCFit(
+        [made.cpu().eval() for made in networks],
+        data.levels, mean, scale, biases, width,
+        gate=gate.tolist(), loss=worth.losses[width], reference_loss=reference, warnings=notes,
+        candidates={
+            "biases": {"dimensions": 0, "loss": 1.0},
+            "open columns": {"dimensions": len(worth.order), "loss": worth.losses[-1]},
+            "masked": {"dimensions": width, "loss": worth.losses[width]},
+        },
+        details={"levels": data.levels.tolist()},
+        **judged,
+    )  # fmt: skip
+
+
+class _Data:
+    """Ratings as numbers of users, of items and of levels."""
+
+    def __init__(self, ratings: sp.csr_matrix, settings: IGMCSettings, seed: int) -> None:
+        entries = ratings.tocoo()
+        self._shape, self._settings, self._seed = ratings.shape, settings, seed
+        self._users, self._items = entries.row, entries.col
+        self.values = entries.data.astype(np.float64)
+        self.levels = rating_levels(self.values)
+        self._level = nearest_level(self.values, self.levels)
+
+    def graph(self, part: np.ndarray) -> RatingGraph:
+        """The graph of some ratings."""
+        at = (self._users[part], self._items[part])
+        matrix = sp.csr_matrix((self._level[part], at), shape=self._shape)
+        return RatingGraph.from_levels(matrix, len(self.levels))
+
+    def pairs(self, graph: RatingGraph, part: np.ndarray) -> Pairs:
+        """Some ratings, to be told from a graph."""
+        most, aggregation = self._settings.max_neighbours, self._settings.aggregation
+        return Pairs(graph, self._users[part], self._items[part], most, aggregation, self._seed)
+
+    def reference(self, fitted: np.ndarray, judged: np.ndarray) -> float:
+        """Mean squared error of biases alone."""
+        at = (self._users[fitted], self._items[fitted])
+        biases = fit_biases(sp.csr_matrix((self.values[fitted], at), shape=self._shape))
+        told = biases.predict(self._users[judged], self._items[judged])
+        return float(np.square(self.values[judged] - told).mean())
+
+
+def _train_masked(
+    network: IGMCNetwork,
+    data: _Data,
+    fitted: np.ndarray,
+    trial: np.ndarray,
+    target: Tensor,
+    smoothness: float,
+    scale: float,
+    settings: IGMCSettings,
+    seed: int,
+) -> tuple[dict[str, list[Any]], Elimination]:
+    """The first half of the epochs, under the mask, and what the columns are worth after it."""
+    graph = data.graph(fitted)
+    training = data.pairs(graph, fitted)
+    few = numpy_generator(seed).permutation(len(fitted))[:_JUDGED]  # to weigh the columns by
+    weighed, told = training.some(few), target[fitted[few]]
+    task = _Ratings(network, training, target[fitted], settings)
+    epochs = settings.epochs(len(fitted))
+    if settings.paper_lambda is None:
+        epochs = max(1, round(_MASKED * epochs))
+        steps = epochs * task.num_batches()
+        sample = weighed.some(np.arange(min(len(few), _WEIGHED))), told[:_WEIGHED]
+        price = settings.price if settings.n_components is None else 0.0
+        strategy: PaperReadout = PricedReadout(network, price, smoothness, *sample, steps)
+        fastest = min(_FASTEST, _TRAVEL * _WAY / steps)
+        options = settings.options(epochs, seed, beta_lr=fastest, description="masked")
+    else:
+        # In the paper lambda stands beside the loss in rating units.
+        price = lambda_to_price(settings.paper_lambda / scale**2, network.width)
+        strategy = PaperReadout(network, price, smoothness)
+        options = settings.options(epochs, seed, schedule="constant", description="masked")
+    history = train(task, options, strategy).to_dict()
+    held_out = (data.pairs(graph, trial), target[trial]) if len(trial) else (weighed, told)
+    return history, weighed_columns(network, weighed, told, *held_out)
+
+
+def _finish(
+    network: IGMCNetwork,
+    pairs: Pairs,
+    target: Tensor,
+    smoothness: float,
+    settings: IGMCSettings,
+    seed: int,
+) -> tuple[list[IGMCNetwork], dict[str, list[Any]]]:
+    """The second half, of what is left, on all ratings."""
+    epochs = settings.epochs(len(pairs))
+    epochs -= max(1, round(_MASKED * epochs))
+    task = _Ratings(network, pairs, target, settings)
+    ends = np.linspace(0, epochs, settings.ensemble + 1)[1:]
+    task.wanted = {max(1, round(end)) for end in ends}
+    schedule = "cosine" if settings.ensemble == 1 else "constant"
+    described = f"{network.width} columns"
+    options = settings.options(epochs, seed, schedule=schedule, description=described)
+    history = train(task, options, AdjacentRatings(network, smoothness)).to_dict()
+    return [_restored(network, state) for state in task.snapshots.values()], history
+
+
+def _choose(worth: Elimination, settings: IGMCSettings) -> tuple[int, list[str]]:
+    """Columns to keep, and what is to be said about it."""
+    carrying = len(worth.order)
+    if settings.n_components is not None:
+        asked = settings.n_components
+        told = [f"{asked} columns were asked for, but only {carrying} carry anything"]
+        return min(asked, carrying), told if carrying < asked else []
+    if not carrying:
+        return 0, []
+    if settings.paper_lambda is not None:
+        return carrying, []
+    width = exact_width(worth.losses[1:], settings.price)
+    worthless = worth.losses[0] - worth.losses[width] <= settings.price * width
+    return (0 if worthless else width), []
+
+
+def _cut(network: IGMCNetwork, worth: Elimination, width: int) -> IGMCNetwork:
+    """The network of the columns most worth, with the readout refitted to them."""
+    kept = worth.order[:width].to(network.place.device)
+    with local_seed(0):
+        small = network.compact(kept)
+    with torch.no_grad():
+        small.out.weight.copy_(worth.weights[width] * network.gates()[kept].cpu().sqrt())
+        small.out.bias.fill_(worth.biases[width])
+    return small
+
+
+def _restored(network: IGMCNetwork, state: dict[str, Tensor]) -> IGMCNetwork:
+    made = copy.deepcopy(network).cpu()
+    made.load_state_dict(state)
+    return made
+
+
+def _biases_alone(
+    biases: Biases, levels: np.ndarray, settings: IGMCSettings, reference: float, why: str
+) -> IGMCFit:
+    gate = [0.0] * settings.max_components
+    note = f"{why}: the model is biases of users and items alone"
+    return IGMCFit(
+        [], levels, biases.mean, 1.0, biases, 0, 0, gate, [[0, 1.0]], 1.0, reference,
+        warnings=[note], details={"levels": levels.tolist()},
+    )  # fmt: skip
+
+
+def _append(history: dict[str, list[Any]], rows: dict[str, list[Any]]) -> None:
+    """Put the rows of a second training after those of the first."""
+    before, count = len(history["epoch"]), len(rows["epoch"])
+    rows["epoch"] = [before + epoch for epoch in rows["epoch"]]
+    rows["seconds"] = [history["seconds"][-1] + seconds for seconds in rows["seconds"]]
+    for key in {*rows, *history}:
+        history[key] = history.get(key, [None] * before) + rows.get(key, [None] * count)

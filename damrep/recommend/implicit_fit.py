@@ -1,0 +1,268 @@
+"""Fitting a factor model to implicit feedback: weights and width are chosen on a part of it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from numpy.typing import NDArray
+
+from damrep.masking.validation import InputError
+from damrep.recommend.entries import Entries, both_ways
+from damrep.recommend.factors import FactorFit
+from damrep.recommend.gradient_fit import fit_by_gradient
+from damrep.recommend.held_interactions import HeldInteractions
+from damrep.recommend.held_out import hold_out
+from damrep.recommend.interaction_model import InteractionModel, regress
+from damrep.recommend.settings import FactorSettings
+from damrep.recommend.width_path import Choice, WidthPath
+from damrep.training.history import History
+
+__all__ = ["fit_implicit", "fold_in_implicit"]
+
+Floats = NDArray[np.float32]
+
+_SWEEPS, _REFINING, _TRIAL_SWEEPS = 6, 3, 4
+_EXACT_STEPS = 20
+# Share of the wide model's NDCG that may be lost, and the step in width where more is.
+_RANKS_AS_WELL, _WIDER = 0.01, 1.25
+# Standard errors within which two rankings are as good.
+_CERTAIN = 2.0
+# Trials of weight and penalty are run at this width, from here, by this factor a step.
+_TRIAL_WIDTH, _TRIALS = 64, 9
+_UNOBSERVED, _STRENGTH, _STEP = 0.1, 3e-4, 3.0
+# A trial has to be better by this factor: where all rank alike the penalty is not to run away.
+_BETTER = 1.01
+
+
+def fit_implicit(weights: sp.csr_matrix, settings: FactorSettings, seed: int) -> FactorFit:
+    """Fit factors to interactions, as many columns as the price lets stay.
+
+    Parameters
+    ----------
+    weights
+        Users by items; every stored entry is an interaction and its value what it weighs, > 0.
+    settings
+        Checked arguments.
+    seed
+        Seed of everything random.
+
+    Returns
+    -------
+    FactorFit
+        Biases are 0; where no factor earns its price the items' are their popularity.
+
+    Raises
+    ------
+    InputError
+        If there is no interaction.
+
+    Examples
+    --------
+    >>> among = np.random.default_rng(0).random((90, 60)) < 0.5
+    >>> blocks = np.kron(np.eye(3), np.ones((30, 20))) * among
+    >>> fit = fit_implicit(sp.csr_matrix(blocks), FactorSettings(price=1e-3, loss="ials"), seed=0)
+    >>> fit.n_components
+    3
+    """
+    if not weights.nnz:
+        raise InputError("there is no interaction to fit: the matrix has no stored entry")
+    if settings.loss != "ials" or settings.strategy != "als":
+        return fit_by_gradient(weights, settings, seed)
+    history = History()
+    initial = max(1, min(settings.max_components, min(weights.shape) - 1))
+    wanted = None if settings.n_components is None else min(settings.n_components, initial)
+    fitted, held = hold_out(weights, settings.validation_fraction, seed)
+    part = _Part(fitted, settings, seed, history)
+    scores = HeldInteractions(fitted, held, seed)
+    unobserved, reg, trials = _chosen_weights(part, scores, wanted or initial)
+    model = part.train(wanted or initial, unobserved, reg)
+    contributions = scores.contributions(model)
+    path = WidthPath(settings.price, scores.reference(model, contributions), initial)
+    path.add(model.width, contributions)
+    choice = path.choose(wanted)
+    if wanted is None and 0 < choice.columns < initial:
+        choice = _wide_enough(part, model, scores, path, choice)
+    whole = _Part(weights, settings, seed, history)
+    model = whole.train(choice.columns, unobserved, reg)
+    fit = _finished(whole, model, path, choice, initial)
+    fit.warnings = path.warnings(initial, wanted, choice.columns)
+    fit.details.update(trials=trials, held_out=held.nnz)
+    return fit
+
+
+class _Part:
+    """Interactions to fit, laid out both ways."""
+
+    def __init__(
+        self, weights: sp.csr_matrix, settings: FactorSettings, seed: int, history: History
+    ) -> None:
+        self.by_user, self.by_item, _ = both_ways(weights)
+        self.settings, self.seed, self.history = settings, seed, history
+
+    def train(
+        self, width: int, unobserved: float, reg: float, sweeps: int | None = None
+    ) -> InteractionModel:
+        """A model of one width from the start."""
+        model = InteractionModel(self.by_user, self.by_item, width, unobserved, reg, self.seed)
+        if width:
+            self.sweep(model, sweeps or self.settings.max_sweeps or _SWEEPS)
+        return model
+
+    def sweep(self, model: InteractionModel, sweeps: int) -> None:
+        """Sweep and keep a record."""
+        for _ in range(sweeps):
+            model.sweep()
+            strength = float(model.strengths.sum())
+            self.history.append({"width": model.width, "strength": strength})
+
+
+def _chosen_weights(
+    part: _Part, scores: HeldInteractions, width: int
+) -> tuple[float, float, list[dict[str, float]]]:
+    """Weight of unobserved pairs and penalty: as given, or by NDCG on the held-out part.
+
+    What shrinks the factors is about the product of the two, times the number of columns: so the
+    search goes along the product and along the weight, downhill from a usual place.
+    """
+    settings = part.settings
+    given = settings.unobserved_weight, settings.reg
+    trials: list[dict[str, float]] = []
+    if given[0] is not None and given[1] is not None:
+        return given[0], given[1], trials
+    width = min(width, _TRIAL_WIDTH)
+    seen: dict[tuple[int, int], float] = {}
+
+    def values(place: tuple[int, int]) -> tuple[float, float]:
+        unobserved = _UNOBSERVED * _STEP ** place[0] if given[0] is None else given[0]
+        reg = _STRENGTH * _STEP ** place[1] / max(unobserved, 1e-3)
+        return unobserved, reg if given[1] is None else given[1]
+
+    def tried(place: tuple[int, int]) -> float:
+        if place not in seen:
+            unobserved, reg = values(place)
+            model = part.train(width, unobserved, reg, _TRIAL_SWEEPS)
+            seen[place] = float(scores.ndcg(model).mean())
+            trials.append({"unobserved_weight": unobserved, "reg": reg, "ndcg": seen[place]})
+        return seen[place]
+
+    best = (0, 0)
+    tried(best)
+    axes = [step for step, given_ in (((0, 1), given[1]), ((1, 0), given[0])) if given_ is None]
+    moved = True
+    while moved and len(seen) < _TRIALS:
+        moved = False
+        for axis in axes:
+            for sign in (-1, 1):
+                while len(seen) < _TRIALS:
+                    place = (best[0] + sign * axis[0], best[1] + sign * axis[1])
+                    if tried(place) <= _BETTER * seen[best]:
+                        break
+                    best, moved = place, True
+    return *values(best), trials
+
+
+def _wide_enough(
+    part: _Part,
+    model: InteractionModel,
+    scores: HeldInteractions,
+    path: WidthPath,
+    choice: Choice,
+) -> Choice:
+    """The width chosen by loss, or the next that ranks as well as the model without a mask.
+
+    The squared loss may stop asking for columns before the ranking does: small values that put
+    one item before another earn it little. As well means within 1 %, or within two standard errors
+    of the difference where users are few.
+    """
+    full, columns = model, choice.columns
+    at_full = scores.ndcg(full)
+    while columns < full.width:
+        model = full.cut(columns)
+        part.sweep(model, _REFINING)
+        path.add(columns, scores.contributions(model))
+        lost = at_full - scores.ndcg(model)
+        doubt = _CERTAIN * float(lost.std()) / math.sqrt(len(lost))
+        if lost.mean() <= max(_RANKS_AS_WELL * at_full.mean(), doubt):
+            break
+        columns = min(full.width, math.ceil(columns * _WIDER))
+    return path.choose() if columns == choice.columns else path.choose(columns)
+
+
+def _finished(
+    whole: _Part, model: InteractionModel, path: WidthPath, choice: Choice, initial: int
+) -> FactorFit:
+    popularity = np.zeros(whole.by_user.shape[1], np.float32)
+    if choice.columns:
+        model.update_users(_EXACT_STEPS)
+    else:
+        popularity = (whole.by_item.weight / whole.by_user.shape[0]).numpy()
+    return FactorFit(
+        user_factors=_array(model.users),
+        item_factors=_array(model.items),
+        user_bias=np.zeros(len(model.users), np.float32),
+        item_bias=popularity,
+        mean=0.0,
+        initial=initial,
+        open_gates=choice.open_gates,
+        gates=choice.gates,
+        curve=path.curve,
+        loss=choice.loss,
+        reference_loss=path.reference,
+        history=whole.history.to_dict(),
+        candidates=path.candidates(choice),
+        details={
+            "unobserved_weight": model.unobserved,
+            "reg": model.reg,
+            "beta": choice.beta,
+        },
+        penalty={
+            "unobserved_weight": np.array([model.unobserved], np.float32),
+            "reg": np.array([model.reg], np.float32),
+        },
+    )
+
+
+def fold_in_implicit(weights: sp.csr_matrix, fit: FactorFit) -> tuple[Floats, Floats]:
+    """Factors of new users from their interactions, the items' held as they are.
+
+    The same regression that gave the fitted users theirs.
+
+    Parameters
+    ----------
+    weights
+        New users by the items of the fit.
+    fit
+        What `fit_implicit` returned, or the same arrays read back.
+
+    Returns
+    -------
+    factors : ndarray of shape (n, m), float32
+    bias : ndarray of shape (n,), float32
+        Zeros.
+
+    Raises
+    ------
+    InputError
+        If the items are not those of the fit.
+    """
+    count, width = fit.item_factors.shape
+    if weights.shape[1] != count:
+        raise InputError(
+            f"interactions to fold in must have the {count} items of the fit as columns, got "
+            f"shape {weights.shape}"
+        )
+    unobserved, reg = (float(fit.penalty[name][0]) for name in ("unobserved_weight", "reg"))
+    entries = Entries(weights if weights.has_sorted_indices else weights.sorted_indices())
+    columns = torch.from_numpy(np.ascontiguousarray(fit.item_factors))
+    blank = torch.zeros(weights.shape[0], width)
+    if width:
+        blank = regress(entries, blank, columns, unobserved, reg, _EXACT_STEPS)
+    return _array(blank), np.zeros(weights.shape[0], np.float32)
+
+
+def _array(values: torch.Tensor) -> Any:
+    return np.ascontiguousarray(values.float().numpy())

@@ -1,0 +1,299 @@
+"""The model of ratings: biases and factors with an uncertainty each, fitted side by side.
+
+Mean-field variational Bayes for matrix factorisation (Lim and Teh, KDD Cup 2007; Raiko, Ilin,
+Karhunen, ECML 2007). Each side given the other is a ridge regression, as in alternating least
+squares, with two differences. The ridge of a row is the sum of the variances of what it rated, so
+it grows with the number of ratings (the degree-scaled L2 of other libraries) and with how little
+is known of them. And a row is drawn to where its pattern of ratings lets expect it
+(`rating_pattern`), not to zero. Noise and prior variances follow in closed form; nothing is tuned.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from damrep.recommend.entries import Entries
+from damrep.recommend.realign import realignment
+from damrep.recommend.ridge import conjugate_gradient
+
+__all__ = ["RatingModel", "Side"]
+
+# Variances at the start, as shares of the variance of the ratings: of a bias, of all factors
+# together times ten, and how fast the columns' fall off.
+_BIAS, _FACTORS, _REACH = 0.5, 0.5, 10.0
+# A prior narrower than this share of the widest is not narrowed further: a column once weak would
+# be driven out whether or not it is needed, and what a column is worth is the price's to say.
+_FLOOR = 0.3
+# A column with less than this share of the strongest one's strength carries nothing.
+EMPTY = 1e-3
+# Noise is at least this share of the ratings' variance, so that the systems can be solved in
+# single precision.
+_LEAST_NOISE = 1e-5
+# Precision of the map from pattern to factors, in rows' worth.
+_MAP_PRECISION = 50.0
+
+
+@dataclass
+class Side:
+    """Users or items: the last column is the bias, those before it the factors.
+
+    Attributes
+    ----------
+    entries : Entries
+    features : Tensor of shape (rows, f)
+    means, variances : Tensor of shape (rows, m + 1)
+    prior : Tensor of shape (m + 1,)
+        Prior variance of each column.
+    weights : Tensor of shape (f, m + 1)
+        Map from features to the prior mean.
+    """
+
+    entries: Entries
+    features: Tensor
+    means: Tensor
+    variances: Tensor
+    prior: Tensor
+    weights: Tensor
+    reg: float | None = None
+
+    @property
+    def factors(self) -> Tensor:
+        """Means of the factors, (rows, m)."""
+        return self.means[:, :-1].contiguous()
+
+    @property
+    def bias(self) -> Tensor:
+        """Means of the biases, (rows, 1)."""
+        return self.means[:, -1:]
+
+    def update(self, other: Side, residual: Tensor, noise: float, steps: int) -> Tensor:
+        """Regress every row on the other side; returns the part of the noise that is uncertainty.
+
+        Parameters
+        ----------
+        other
+            The side held fixed.
+        residual
+            Rating minus prediction of each of this side's entries.
+        noise
+            Variance of a rating.
+        steps
+            Conjugate gradient steps from where the rows are.
+        """
+        entries, ones = self.entries, torch.ones(len(other.means), 1)
+        columns = torch.cat([other.factors, ones], 1)
+        pull = noise / self.prior
+        spread = torch.cat([other.variances[:, :-1], torch.zeros_like(ones)], 1)
+        spread = entries.sums(spread)
+        ridge = spread + pull
+        if self.reg is not None:
+            ridge = torch.full_like(spread, self.reg) * entries.counts.clamp_min(1)[:, None]
+        squares = entries.sums(columns.square())
+        expected = self.features @ self.weights
+        right = entries.sums(columns, residual) - ridge * self.means
+        right += (pull if self.reg is None else ridge) * expected
+        diagonal = ridge + squares
+
+        def product(x: Tensor) -> Tensor:
+            return entries.sums(columns, entries.dots(x, columns)) + ridge * x
+
+        self.means = conjugate_gradient(product, right, self.means, diagonal, steps)
+        if self.reg is None:
+            self.variances = noise / diagonal
+        # What other's variances and one's own add to the expected squared error.
+        doubt = (spread * (self.means.square() + self.variances)).sum()
+        return doubt + (squares * self.variances).sum()
+
+    def learn_prior(self) -> None:
+        """Set the map from the pattern and the prior variances to the likeliest there are."""
+        rated = self.entries.rated
+        features = self.features[rated]
+        ridge = torch.full((features.shape[1],), _MAP_PRECISION)
+        ridge[:2] = 1.0
+        self.weights = torch.linalg.solve(
+            features.T @ features + torch.diag(ridge), features.T @ self.means[rated]
+        )
+        off = self.means[rated] - features @ self.weights
+        self.prior = (off.square() + self.variances[rated]).mean(0).clamp_min(1e-8)
+
+    def moments(self) -> Tensor:
+        """Second moments of the factors, (m, m), float64."""
+        factors = self.means[:, :-1][self.entries.rated]
+        spread = self.variances[:, :-1][self.entries.rated].double().sum(0)
+        return (factors.T @ factors).double() + torch.diag(spread)
+
+    def turn(self, by: Tensor) -> None:
+        """Multiply the factors by a matrix of shape (m, m)."""
+        by = by.float()
+        self.means = torch.cat([self.means[:, :-1] @ by, self.means[:, -1:]], 1)
+        self.weights = torch.cat([self.weights[:, :-1] @ by, self.weights[:, -1:]], 1)
+        square = by.square()
+        spread = self.variances[:, :-1] @ square
+        self.variances = torch.cat([spread, self.variances[:, -1:]], 1)
+        self.prior = torch.cat([self.prior[:-1] @ square, self.prior[-1:]])
+
+    def keep(self, columns: int) -> None:
+        """Cut all factors but the first."""
+        last = self.means.shape[1] - 1
+        kept = torch.tensor([*range(columns), last])
+        self.means, self.variances = self.means[:, kept], self.variances[:, kept]
+        self.weights, self.prior = self.weights[:, kept], self.prior[kept]
+
+
+class RatingModel:
+    """Biases and factors for standardised ratings.
+
+    Parameters
+    ----------
+    by_user, by_item, order
+        The ratings, mean 0 and variance 1, as `both_ways` lays them out.
+    features
+        Features of users and of items, (rows, f) each.
+    reg
+        L2 penalty per rating in place of the variances; None for those.
+    steps
+        Conjugate gradient steps of an update.
+    """
+
+    def __init__(
+        self,
+        by_user: Entries,
+        by_item: Entries,
+        order: Tensor,
+        features: tuple[Tensor, Tensor],
+        reg: float | None = None,
+        steps: int = 3,
+    ) -> None:
+        self.order, self.steps = order, steps
+        self.users, self.items = (
+            Side(
+                entries,
+                given,
+                torch.zeros(entries.shape[0], 1),
+                torch.zeros(entries.shape[0], 1),
+                torch.full((1,), _BIAS),
+                torch.zeros(given.shape[1], 1),
+                reg,
+            )
+            for entries, given in zip((by_user, by_item), features, strict=True)
+        )
+        self.noise = 1.0
+        self._held = 0
+        self._rest: Tensor | None = None
+
+    @property
+    def width(self) -> int:
+        """Number of factor columns."""
+        return self.users.means.shape[1] - 1
+
+    def residual(self) -> Tensor:
+        """Rating minus prediction of each entry, by user."""
+        if self._rest is None:
+            self._rest = self._residual()
+        return self._rest
+
+    def _residual(self) -> Tensor:
+        ones_u, ones_i = torch.ones_like(self.users.bias), torch.ones_like(self.items.bias)
+        left = torch.cat([self.users.means, ones_u], 1)
+        right = torch.cat([self.items.factors, ones_i, self.items.bias], 1)
+        return self.users.entries.values - self.users.entries.dots(left, right)
+
+    def take_biases(self, other: RatingModel) -> None:
+        """Begin with the biases of a model of the same ratings without factors."""
+        for mine, its in ((self.users, other.users), (self.items, other.items)):
+            mine.means, mine.variances = its.means.clone(), its.variances.clone()
+            mine.prior, mine.weights = its.prior.clone(), its.weights.clone()
+        self.noise, self._rest = other.noise, None
+
+    def settle(self, steps: int) -> None:
+        """Regress the users once more, to the end: what folding them in would give."""
+        self.users.update(self.items, self.residual(), self.noise, steps)
+        self._rest = None
+
+    def sweep(self, learn_prior: bool = True) -> float:
+        """Update users, then items, then noise and priors; returns the mean squared residual."""
+        self.users.update(self.items, self.residual(), self.noise, self.steps)
+        residual = self._residual()
+        doubt = self.items.update(self.users, residual[self.order], self.noise, self.steps)
+        # Kept for the next sweep: turning the factors changes no prediction.
+        self._rest = residual = self._residual()
+        error = float(residual.square().mean())
+        # The biases of users are uncertain too; those of items are among the items' columns.
+        doubt = doubt + (self.users.entries.counts * self.users.variances[:, -1]).sum()
+        if self._held:
+            self._held -= 1
+        else:
+            self.noise = max(error + float(doubt) / len(residual), _LEAST_NOISE)
+        if self.width:
+            self.align()
+        if learn_prior:
+            self.users.learn_prior()
+            self.items.learn_prior()
+            self._floor()
+        return error
+
+    def align(self) -> None:
+        """Turn the factors so that the columns are in order of strength."""
+        by_user, by_item, strengths = realignment(self.users.moments(), self.items.moments())
+        self.users.turn(by_user)
+        self.items.turn(by_item)
+        self.strengths = strengths
+
+    def drop_empty(self) -> None:
+        """Cut the columns that carry nothing."""
+        size = self.users.means[:, :-1].square().sum(0) * self.items.means[:, :-1].square().sum(0)
+        if self.width:
+            full = size.sqrt() > EMPTY * size.sqrt().max()
+            self.keep(int(full.nonzero().max()) + 1 if bool(full.any()) else 0)
+
+    def keep(self, columns: int) -> None:
+        """Cut all columns but the first."""
+        self._rest = None
+        self.users.keep(columns)
+        self.items.keep(columns)
+
+    def grow(self, width: int, generator: torch.Generator, hold: int = 4) -> None:
+        """Start factors from the leading singular vectors of what the biases leave over.
+
+        Parameters
+        ----------
+        width
+            Columns to start.
+        generator
+            For the randomised SVD.
+        hold
+            Sweeps before the noise is estimated again: at first the factors are so uncertain that
+            it would seem all there is.
+        """
+        users, items = self.users, self.items
+        rest = self.residual()
+        turned = rest[self.order]
+        right = torch.randn(len(items.means), width, generator=generator)
+        for _ in range(3):
+            left = torch.linalg.qr(users.entries.sums(right, rest))[0]
+            right = torch.linalg.qr(items.entries.sums(left, turned))[0]
+        width = right.shape[1]
+        place = torch.arange(1, width + 1, dtype=torch.float32)
+        # Per side; the two sides' product is the share of the ratings' variance.
+        prior = (_FACTORS / _REACH * (1 + place / _REACH) ** -2).sqrt()
+        for side in (users, items):
+            blank = torch.zeros(len(side.means), width)
+            side.means = torch.cat([blank, side.bias], 1)
+            side.variances = torch.cat([blank, side.variances[:, -1:]], 1)
+            side.prior = torch.cat([prior, side.prior[-1:]])
+            empty = torch.zeros(len(side.weights), width)
+            side.weights = torch.cat([empty, side.weights[:, -1:]], 1)
+        self._rest = None
+        items.means[:, :-1] = right * len(items.means) ** 0.5 * prior.sqrt()
+        self._held = hold
+
+    def _floor(self) -> None:
+        if not self.width:
+            return
+        together = (self.users.prior[:-1] * self.items.prior[:-1]).sqrt()
+        lift = (_FLOOR * together.max() / together).clamp_min(1)
+        self.users.prior[:-1] *= lift
+        self.items.prior[:-1] *= lift

@@ -1,0 +1,132 @@
+"""Everything a factor model can be asked for, checked once, before any rating is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from damrep.masking.validation import (
+    InputError,
+    check_choice,
+    check_count,
+    check_number,
+    check_price,
+    check_width,
+)
+from damrep.training import TrainingOptions
+
+__all__ = [
+    "EXPLICIT_LOSSES",
+    "EXPLICIT_PRICE",
+    "IMPLICIT_LOSSES",
+    "IMPLICIT_PRICE",
+    "MAX_COMPONENTS",
+    "STRATEGIES",
+    "FactorSettings",
+]
+
+STRATEGIES = ("als", "adam")
+EXPLICIT_LOSSES = ("squared",)
+IMPLICIT_LOSSES = ("ials", "bpr", "softmax")
+
+EXPLICIT_PRICE = 1e-4
+IMPLICIT_PRICE = 3e-4
+MAX_COMPONENTS = 128
+
+
+@dataclass(frozen=True)
+class FactorSettings:
+    """Checked arguments of the factor models, shared by explicit and implicit feedback.
+
+    Parameters
+    ----------
+    price
+        Share of the held-out normalised loss that one dimension must earn to be kept. The
+        reference is the model of biases alone for ratings, of popularity for implicit feedback.
+    n_components
+        Ask for exactly so many dimensions instead; None lets the price decide.
+    max_components
+        Width to start from.
+    strategy
+        "als" (alternating ridge regressions) or "adam" (the paper's: all weights and the mask
+        together, by full-batch gradient descent).
+    loss
+        "squared" for ratings; "ials", "bpr" or "softmax" for implicit feedback.
+    reg
+        L2 penalty per rating; what a row of factors is charged grows with its number of ratings.
+        None: chosen on the validation part.
+    unobserved_weight
+        Implicit only: weight of a pair without interaction, relative to 1 for one with. None:
+        chosen on the validation part.
+    max_sweeps
+        Passes over users and items at one width, at most; epochs of "adam", "bpr", "softmax".
+    lr
+        Learning rate of "adam", "bpr" and "softmax".
+    validation_fraction
+        Share of the ratings the width is chosen on; they are fitted too in the end.
+    paper_lambda
+        The paper's weight on beta instead of a price; for strategy "adam" only.
+    device
+        "auto", "cpu", "cuda" or "mps"; alternating ridge always runs on the CPU.
+    random_state
+        Seed, or a generator to draw one from.
+    verbose
+        0 silent, 1 a progress bar if stderr is a terminal, 2 a progress bar in any case.
+
+    Raises
+    ------
+    InputError
+        If a value is out of range.
+    TypeError
+        If it is of the wrong type.
+
+    Examples
+    --------
+    >>> FactorSettings(price=1e-4).max_components
+    128
+    >>> FactorSettings(price=1e-4, paper_lambda=0.1)
+    Traceback (most recent call last):
+    ...
+    damrep.masking.validation.InputError: paper_lambda is for strategy="adam", where it stands ...
+    """
+
+    price: float
+    n_components: int | None = None
+    max_components: int = MAX_COMPONENTS
+    strategy: str = "als"
+    loss: str = "squared"
+    reg: float | None = None
+    unobserved_weight: float | None = None
+    max_sweeps: int | None = None
+    lr: float | None = None
+    validation_fraction: float = 0.1
+    paper_lambda: float | None = None
+    device: str = "auto"
+    random_state: Any = field(default=None, repr=False)
+    verbose: int = 0
+
+    def __post_init__(self) -> None:
+        check_price(self.price)
+        check_count("max_components", self.max_components, minimum=1)
+        if self.n_components is not None:
+            check_width(self.n_components, self.max_components, "n_components")
+        check_choice("strategy", self.strategy, STRATEGIES)
+        check_choice("loss", self.loss, EXPLICIT_LOSSES + IMPLICIT_LOSSES)
+        for name in ("reg", "unobserved_weight", "paper_lambda"):
+            if getattr(self, name) is not None:
+                check_number(name, getattr(self, name), low=0.0)
+        if self.lr is not None:
+            check_number("lr", self.lr, low=0.0, low_open=True)
+        if self.max_sweeps is not None:
+            check_count("max_sweeps", self.max_sweeps, minimum=1)
+        check_number("validation_fraction", self.validation_fraction, low=0.0, low_open=True)
+        if self.validation_fraction >= 1:
+            raise InputError(f"validation_fraction must be below 1, got {self.validation_fraction}")
+        if self.paper_lambda is not None and self.strategy != "adam":
+            raise InputError('paper_lambda is for strategy="adam", where it stands for price')
+        TrainingOptions(device=self.device, verbose=self.verbose, seed=None)
+
+    @property
+    def implicit(self) -> bool:
+        """Whether the loss is one of implicit feedback."""
+        return self.loss in IMPLICIT_LOSSES

@@ -1,0 +1,170 @@
+"""A fitted factor model on disk: its factors, the ids, and the ratings it was fitted to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+import torch
+from torch import Tensor
+
+from damrep.recommend.factors import FactorFit
+from damrep.recommend.interactions import Interactions
+from damrep.training import damage_told, load_folder, save_folder
+
+__all__ = ["load_factors", "pack_ids", "save_factors", "unpack_ids"]
+
+_ARRAYS = ("user_factors", "item_factors", "user_bias", "item_bias")
+_PLAIN = ("mean", "initial", "open_gates", "loss", "reference_loss", "candidates", "details")
+# What the report holds already, under the names it has there.
+_REPORTED = {"gates": "gate", "curve": "curve", "history": "history"}
+_RANGE, _INTEGERS, _STRINGS = "range", "integers", "strings"
+
+
+def save_factors(
+    path: str | os.PathLike[str],
+    kind: str,
+    fit: FactorFit,
+    ratings: Interactions,
+    meta: Mapping[str, Any],
+) -> None:
+    """Write a fitted model, all of it or nothing.
+
+    Parameters
+    ----------
+    path
+        The folder; one that damrep wrote is replaced.
+    kind
+        What is saved; `load_factors` asks for the same.
+    fit, ratings
+        What the model is made of.
+    meta
+        More for the config, plain data, the report among it.
+
+    Raises
+    ------
+    InputError
+        If something that is not a damrep model stands at `path`.
+    """
+    tensors = {name: _tensor(getattr(fit, name)) for name in _ARRAYS}
+    tensors |= {f"penalty.{name}": _tensor(value) for name, value in fit.penalty.items()}
+    matrix = ratings.matrix
+    tensors["ratings.ends"] = _tensor(matrix.indptr.astype(np.int64))
+    tensors["ratings.items"] = _tensor(matrix.indices.astype(np.int32))
+    tensors["ratings.values"] = _tensor(matrix.data)
+    ids = {}
+    for name, index in (("user_ids", ratings.user_ids), ("item_ids", ratings.item_ids)):
+        ids[name], more = pack_ids(index)
+        tensors |= {f"{name}.{part}": tensor for part, tensor in more.items()}
+    plain = {name: getattr(fit, name) for name in _PLAIN}
+    save_folder(path, kind, {**meta, "fit": plain, "ids": ids}, tensors)
+
+
+def load_factors(
+    path: str | os.PathLike[str], kind: str
+) -> tuple[FactorFit, Interactions, dict[str, Any]]:
+    """Read what `save_factors` wrote: the fit, the ratings, the config.
+
+    Raises
+    ------
+    InputError
+        If the folder is not such a model, or damaged.
+    """
+    config, tensors = load_folder(path, kind)
+    with damage_told(path):
+        arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+        parts: dict[str, Any] = {name: arrays[name] for name in _ARRAYS}
+        parts |= {name: config["fit"][name] for name in _PLAIN}
+        parts |= {name: config["report"][called] for name, called in _REPORTED.items()}
+        fit = FactorFit(
+            **parts,
+            penalty={
+                name.removeprefix("penalty."): value
+                for name, value in arrays.items()
+                if name.startswith("penalty.")
+            },
+        )
+        users, items = (
+            unpack_ids(config["ids"][name], arrays, name, len(factors))
+            for name, factors in (("user_ids", fit.user_factors), ("item_ids", fit.item_factors))
+        )
+        matrix = sp.csr_matrix(
+            (arrays["ratings.values"], arrays["ratings.items"], arrays["ratings.ends"]),
+            shape=(len(users), len(items)),
+        )
+        matrix.check_format(full_check=True)
+        widths = {fit.user_factors.shape[1], fit.item_factors.shape[1]}
+        biases = (fit.user_bias.shape, fit.item_bias.shape)
+        if len(widths) > 1 or biases != ((len(users),), (len(items),)):
+            raise ValueError("factors and biases do not fit each other")
+    return fit, Interactions(matrix, users, items), config
+
+
+def _tensor(array: Any) -> Tensor:
+    return torch.from_numpy(np.array(array))  # a copy: those of a loaded model may be read-only
+
+
+def pack_ids(index: pd.Index) -> tuple[str, dict[str, Tensor]]:
+    """Ids as tensors: none for 0, 1, ...; strings as the bytes of all and where each ends.
+
+    Parameters
+    ----------
+    index
+        Ids, int64 or strings.
+
+    Returns
+    -------
+    kind : str
+        For `unpack_ids`.
+    tensors : dict of Tensor
+    """
+    if isinstance(index, pd.RangeIndex):
+        return _RANGE, {}
+    if index.dtype == np.int64:
+        return _INTEGERS, {"values": _tensor(index.to_numpy())}
+    encoded = [text.encode("utf-8", "surrogatepass") for text in index]
+    ends = np.cumsum([len(text) for text in encoded], dtype=np.int64)
+    whole = np.frombuffer(b"".join(encoded), dtype=np.uint8)
+    return _STRINGS, {"bytes": _tensor(whole), "ends": _tensor(ends)}
+
+
+def unpack_ids(kind: str, arrays: Mapping[str, np.ndarray], name: str, count: int) -> pd.Index:
+    """Ids that `pack_ids` made tensors of.
+
+    Parameters
+    ----------
+    kind
+        From `pack_ids`.
+    arrays
+        Holds its tensors as arrays, under ``name.key``.
+    name
+        Of the ids.
+    count
+        How many there should be.
+
+    Raises
+    ------
+    ValueError
+        If there are others.
+    """
+    if kind == _RANGE:
+        return pd.RangeIndex(count)
+    if kind == _INTEGERS:
+        index = pd.Index(arrays[f"{name}.values"])
+    elif kind == _STRINGS:
+        whole, ends = arrays[f"{name}.bytes"].tobytes(), arrays[f"{name}.ends"].tolist()
+        starts = [0, *ends[:-1]]
+        texts = [
+            whole[start:end].decode("utf-8", "surrogatepass")
+            for start, end in zip(starts, ends, strict=True)
+        ]
+        index = pd.Index(np.array(texts, dtype=object), dtype=object)
+    else:
+        raise ValueError(f"ids of the kind {kind!r}")
+    if len(index) != count or not index.is_unique:
+        raise ValueError(f"{len(index)} {name} for {count} rows")
+    return index

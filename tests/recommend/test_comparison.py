@@ -1,0 +1,85 @@
+"""What a recommender is measured by on ratings it has not seen."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+
+from damrep.masking.validation import InputError
+from damrep.recommend.comparison import (
+    bias_predictions,
+    evaluate_recommender,
+    known_part,
+    measure_recommender,
+    split_ratings,
+)
+from damrep.recommend.explicit import DAMExplicitMF
+from tests.recommend.samples import tastes
+
+QUICK = {"max_components": 4, "max_sweeps": 5, "random_state": 0}
+
+
+@pytest.fixture(scope="module")
+def parts() -> tuple[sp.csr_matrix, sp.csr_matrix]:
+    return split_ratings(tastes(), 0.1, seed=0)
+
+
+@pytest.fixture(scope="module")
+def model(parts: tuple[sp.csr_matrix, sp.csr_matrix]) -> DAMExplicitMF:
+    return DAMExplicitMF(**QUICK).fit(parts[0])
+
+
+def test_a_split_takes_each_rating_once() -> None:
+    whole = tastes()
+    kept, taken = split_ratings(whole, 0.25, seed=1)
+    assert taken.nnz == round(0.25 * whole.nnz)
+    assert ((kept + taken) != whole).nnz == 0 and kept.multiply(taken).nnz == 0
+    assert (split_ratings(whole, 0.25, seed=1)[1] != taken).nnz == 0
+    zeros = sp.csr_matrix((np.zeros(4), (range(4), range(4))), shape=(4, 4))
+    assert [part.nnz for part in split_ratings(zeros, 0.5, seed=0)] == [2, 2]
+    with pytest.raises(InputError, match="at least 2 ratings"):
+        split_ratings(whole[:1, :1], 0.5, seed=0)
+
+
+def test_factors_beside_biases(
+    model: DAMExplicitMF, parts: tuple[sp.csr_matrix, sp.csr_matrix]
+) -> None:
+    learned, plain = measure_recommender(model, parts[1])
+    assert (learned["name"], plain["name"], plain["dims"]) == ("learned", "biases alone", 0)
+    assert learned["rmse"] < 0.5 < 1.5 < plain["rmse"]
+    assert learned["dims"] == model.n_components_ == 1
+    with pytest.raises(InputError, match="must have the shape"):
+        measure_recommender(model, parts[1][:3])
+    with pytest.raises(InputError, match="no ratings"):
+        measure_recommender(model, sp.csr_matrix(parts[1].shape))
+
+
+def test_the_model_stays_as_it_is(model: DAMExplicitMF) -> None:
+    before = model.user_factors_.copy()
+    evaluate_recommender(model, seed=3)
+    assert np.array_equal(model.user_factors_, before)
+    assert [row["name"] for row in model.report_.measures] == ["learned", "biases alone"]
+    assert model.report_.details["evaluation"]["share"] == 0.1
+
+
+def test_biases_by_hand() -> None:
+    """Mean 3; item 0 is 2 above it, mixed with 25 of nobody, then users with 10."""
+    ratings = sp.csr_matrix([[5.0, 0], [5.0, 1.0], [0, 1.0]])
+    item = 2 * 2 / (2 + 25)
+    user = (2 - item) / (1 + 10)
+    got = bias_predictions(ratings, np.array([0, 1]), np.array([0, 1]))
+    assert got == pytest.approx([3 + item + user, 3 - item + 0])
+
+
+def test_a_test_part_by_ids() -> None:
+    table = pd.DataFrame(
+        {"user": list("aabbcc"), "item": list("xyxyxy"), "rating": [1.0, 5, 5, 1, 4, 2]}
+    )
+    model = DAMExplicitMF(**QUICK).fit(table)
+    test = pd.DataFrame({"user": ["c", "new", "a"], "item": ["y", "x", "new"], "rating": 3.0})
+    matrix, unknown = known_part(model, test)
+    assert (matrix.toarray() == [[0, 0], [0, 0], [0, 3]]).all() and unknown == 2
+    with pytest.raises(InputError, match="no row of the test part"):
+        known_part(model, test[1:])

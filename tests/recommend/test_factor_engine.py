@@ -1,0 +1,221 @@
+"""The regressions, turns and gates the factor models are fitted with."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from damrep.masking.price import price_to_lambda
+from damrep.recommend.entries import Entries, both_ways
+from damrep.recommend.gate_solve import Contributions, solve_beta
+from damrep.recommend.held_out import hold_out
+from damrep.recommend.interaction_model import InteractionModel, regress
+from damrep.recommend.rating_model import Side
+from damrep.recommend.rating_pattern import pattern_features
+from damrep.recommend.realign import realignment
+from damrep.recommend.ridge import conjugate_gradient
+
+
+def some_matrix(users: int = 12, items: int = 9, density: float = 0.5, seed: int = 0):
+    rng = np.random.default_rng(seed)
+    given_ = rng.random((users, items)) < density
+    rows, columns = np.nonzero(given_)
+    values = rng.normal(size=len(rows)).astype(np.float32)
+    return sp.csr_matrix((values, (rows, columns)), (users, items))
+
+
+def test_dots_and_sums_are_those_of_the_dense_matrix():
+    matrix = some_matrix()
+    by_user, by_item, order = both_ways(matrix)
+    p, q = torch.randn(12, 4), torch.randn(9, 4)
+    coo = matrix.tocoo()
+    torch.testing.assert_close(by_user.dots(p, q), (p @ q.T)[coo.row, coo.col])
+    dense = torch.from_numpy(matrix.toarray())
+    torch.testing.assert_close(by_user.sums(q, by_user.values), dense @ q)
+    torch.testing.assert_close(by_item.sums(p, by_item.values), dense.T @ p)
+    torch.testing.assert_close(by_user.sums(q), (dense != 0).float() @ q)
+    assert torch.equal(by_item.values, by_user.values[order])
+
+
+def test_entries_of_an_empty_matrix_sum_to_nothing():
+    entries = Entries(sp.csr_matrix((3, 2), dtype=np.float32))
+    assert entries.dots(torch.ones(3, 2), torch.ones(2, 2)).shape == (0,)
+    assert entries.sums(torch.ones(2, 2)).tolist() == [[0, 0]] * 3
+    assert not entries.rated.any()
+
+
+def test_zero_ratings_are_stored_ratings():
+    matrix = sp.csr_matrix((np.zeros(4), ([0, 0, 1, 2], [0, 1, 1, 0])), (3, 2))
+    assert Entries(matrix).counts.tolist() == [2, 1, 1]
+    fitted, held = hold_out(
+        sp.csr_matrix((np.zeros(40), np.divmod(np.arange(40), 8)), (5, 8)), 0.3, 0
+    )
+    assert (fitted.nnz, held.nnz) == (28, 12)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 6), st.integers(0, 100))
+def test_as_many_steps_as_columns_solve_exactly(width: int, seed: int):
+    generator = torch.Generator().manual_seed(seed)
+    root = torch.randn(5, width, width, generator=generator, dtype=torch.double)
+    systems = root @ root.mT + torch.eye(width)
+    right = torch.randn(5, width, generator=generator, dtype=torch.double)
+    found = conjugate_gradient(
+        lambda x: (systems @ x[..., None])[..., 0],
+        right,
+        torch.zeros_like(right),
+        systems.diagonal(dim1=1, dim2=2),
+        steps=width + 2,
+    )
+    torch.testing.assert_close(found, torch.linalg.solve(systems, right), rtol=1e-6, atol=1e-8)
+
+
+def test_implicit_regression_is_the_dense_ridge():
+    matrix = abs(some_matrix())
+    columns = torch.randn(9, 3, generator=torch.Generator().manual_seed(0))
+    found = regress(Entries(matrix), torch.zeros(12, 3), columns, 0.2, 0.05, steps=8)
+    weights = torch.from_numpy(matrix.toarray())
+    for row in range(12):
+        left = (columns.T * (weights[row] + 0.2)) @ columns
+        left += 0.05 * (weights[row].sum() + 0.2 * 9) * torch.eye(3)
+        wanted = torch.linalg.solve(left, columns.T @ weights[row])
+        torch.testing.assert_close(found[row], wanted, rtol=1e-3, atol=1e-4)
+
+
+def test_a_rating_side_with_certain_others_is_a_ridge_by_hand():
+    # One user, ratings 2 and 0 of items with factor 1 and -1; noise 1, prior variance 1 of both
+    # factor and bias: (2 + 1) p = 2 and (2 + 1) b = 2.
+    entries = Entries(sp.csr_matrix((np.array([2.0, 0.0], np.float32), ([0, 0], [0, 1])), (1, 2)))
+    items = Side(
+        entries,
+        torch.zeros(2, 1),
+        torch.tensor([[1.0, 0.0], [-1.0, 0.0]]),
+        torch.zeros(2, 2),
+        torch.ones(2),
+        torch.zeros(1, 2),
+    )
+    users = Side(
+        entries,
+        torch.zeros(1, 1),
+        torch.zeros(1, 2),
+        torch.zeros(1, 2),
+        torch.ones(2),
+        torch.zeros(1, 2),
+    )
+    users.update(items, entries.values, noise=1.0, steps=4)
+    torch.testing.assert_close(users.means, torch.tensor([[2 / 3, 2 / 3]]))
+    torch.testing.assert_close(users.variances, torch.full((1, 2), 1 / 3))
+
+
+def test_uncertain_items_shrink_a_user():
+    entries = Entries(sp.csr_matrix(np.ones((1, 4), np.float32)))
+    blank = torch.zeros(4, 1)
+    sizes = []
+    for variance in (0.0, 1.0):
+        items = Side(
+            entries,
+            blank,
+            torch.tensor([[1.0, 0.0]] * 4),
+            torch.full((4, 2), variance),
+            torch.ones(2),
+            torch.zeros(1, 2),
+        )
+        users = Side(
+            entries,
+            blank[:1],
+            torch.zeros(1, 2),
+            torch.zeros(1, 2),
+            torch.ones(2),
+            torch.zeros(1, 2),
+        )
+        users.update(items, entries.values, noise=1.0, steps=6)
+        sizes.append(float(users.means[0, 0]))
+    assert sizes[1] < sizes[0]
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 5), st.integers(0, 100))
+def test_turning_keeps_every_prediction_and_orders_the_columns(width: int, seed: int):
+    generator = torch.Generator().manual_seed(seed)
+    p = torch.randn(9, width, generator=generator, dtype=torch.double)
+    q = torch.randn(8, width, generator=generator, dtype=torch.double)
+    by_p, by_q, strengths = realignment(p.T @ p, q.T @ q)
+    turned_p, turned_q = p @ by_p, q @ by_q
+    torch.testing.assert_close(turned_p @ turned_q.T, p @ q.T)
+    torch.testing.assert_close(turned_p.T @ turned_p, torch.diag(strengths), atol=1e-8, rtol=1e-6)
+    assert bool((strengths.diff() <= 1e-9).all())
+
+
+def test_cutting_empty_columns_keeps_the_predictions():
+    p = torch.randn(9, 3, dtype=torch.double)
+    q = torch.randn(8, 3, dtype=torch.double)
+    p[:, 2] = p[:, 0]  # rank 2
+    q[:, 2] = q[:, 0]
+    by_p, by_q, _ = realignment(p.T @ p, q.T @ q)
+    cut = (p @ by_p)[:, :2] @ (q @ by_q)[:, :2].T
+    torch.testing.assert_close(cut, p @ q.T, atol=1e-5, rtol=1e-5)
+
+
+def test_prefix_losses_are_those_of_the_predictions():
+    parts, targets = torch.randn(30, 4), torch.randn(30)
+    sums = Contributions.of(parts, targets)
+    for columns, loss in enumerate(sums.prefixes().tolist()):
+        assert loss == pytest.approx(
+            float((targets - parts[:, :columns].sum(1)).square().mean()), rel=1e-4
+        )
+    p, q = torch.randn(6, 3), torch.randn(5, 3)
+    rows, columns = torch.tensor([0, 5, 2]), torch.tensor([1, 1, 4])
+    same = Contributions.of_pairs(p, q, rows, columns, targets[:3])
+    torch.testing.assert_close(
+        same.prefixes(),
+        Contributions.of(p[rows] * q[columns], targets[:3]).prefixes(),
+        atol=1e-5,
+        rtol=1e-5,
+    )
+
+
+def test_beta_is_the_best_of_all():
+    parts = torch.randn(200, 6, generator=torch.Generator().manual_seed(0)) * torch.tensor(
+        [2.0, 1.5, 1.0, 0.1, 0.05, 0.0]
+    )
+    targets = parts.sum(1)
+    sums = Contributions.of(parts, targets)
+    price, reference = 1e-2, sums.square
+    found = solve_beta(sums, reference, price, initial=6)
+    lam = price_to_lambda(price, 6)
+    mu = torch.arange(5, -1, -1) * 5 / 6
+    for beta in torch.linspace(-5, 1, 61).tolist():
+        gates = torch.tanh(mu + beta).clamp_min(0)
+        gates = gates / gates[0].clamp_min(1e-12)
+        objective = float(sums.loss(gates)) / reference + lam * max(beta, -5.0)
+        assert found.loss + lam * found.beta <= objective + lam * 5 / 6 / 4
+    assert 3 <= found.open_gates <= 5
+
+
+def test_a_price_of_everything_closes_all_gates():
+    parts = torch.ones(10, 2)
+    assert solve_beta(Contributions.of(parts, torch.ones(10)), 1.0, 5.0, initial=2).open_gates == 0
+
+
+def test_a_new_row_gets_the_features_of_the_fitted_one():
+    matrix = some_matrix(40, 30)
+    by_user, by_item, _ = both_ways(matrix)
+    users, _ = pattern_features(by_user, by_item, 4, seed=0)
+    everyone = users.of(by_user)
+    assert everyone.shape == (40, 6)
+    torch.testing.assert_close(users.of(Entries(matrix[3:5])), everyone[3:5])
+
+
+def test_interactions_of_blocks_are_ranked_by_block():
+    matrix = sp.csr_matrix(np.kron(np.eye(2), np.ones((10, 8))).astype(np.float32))
+    by_user, by_item, _ = both_ways(matrix)
+    model = InteractionModel(by_user, by_item, 2, unobserved=0.1, reg=0.001, seed=0)
+    for _ in range(5):
+        model.sweep()
+    scores = model.users @ model.items.T
+    assert float(scores[0, :8].min()) > 0.8
+    assert float(scores[0, 8:].abs().max()) < 0.1

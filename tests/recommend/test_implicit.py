@@ -1,0 +1,104 @@
+"""`DAMImplicitMF`: the contracts, and a checkerboard whose right answer is known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+
+from damrep.masking.validation import InputError
+from damrep.recommend.implicit import DAMImplicitMF
+from tests.recommend.factor_contract import FactorContract
+from tests.recommend.samples import as_frame, checkerboard, grouped
+
+QUICK = {"max_components": 6, "random_state": 0}
+
+
+class TestContract(FactorContract):
+    estimator = DAMImplicitMF
+    # Weight and penalty given: otherwise each fit looks for them first.
+    quick = {
+        "max_components": 8, "max_sweeps": 6, "unobserved_weight": 0.3, "reg": 0.001,
+        "device": "cpu",
+    }  # fmt: skip
+    wrong = (
+        ({"loss": "squared"}, InputError),
+        ({"unobserved_weight": -0.1}, InputError),
+        ({"reg": -1.0}, InputError),
+        ({"max_sweeps": 0}, InputError),
+        ({"validation_fraction": 1.0}, InputError),
+        ({"paper_lambda": 0.1}, InputError),
+        ({"duplicates": "first"}, InputError),
+    )
+
+    @classmethod
+    def training_data(cls) -> tuple[Any, ...]:
+        return (grouped(),)
+
+    @classmethod
+    def other_data(cls) -> tuple[Any, ...]:
+        return (grouped(50, 30, groups=2, seed=1),)
+
+    def test_without_factors_the_most_popular_come_first(self) -> None:
+        matrix = self.training_data()[0]
+        model = self.make(price=10.0).fit(matrix)
+        counts = np.asarray((matrix != 0).sum(axis=0)).ravel()
+        ids, _ = model.recommend(None, 4, filter_seen=False)
+        assert (np.sort(counts[ids], axis=1)[:, ::-1] == np.sort(counts)[::-1][:4]).all()
+
+    def test_who_is_unknown_gets_the_most_popular(self, model: Any) -> None:
+        counts = np.asarray((self.training_data()[0] != 0).sum(axis=0)).ravel()
+        ids, _ = model.recommend(model.fold_in(sp.csr_matrix((1, 50))), 4)
+        assert counts[ids[0]].tolist() == np.sort(counts)[::-1][:4].tolist()
+
+
+@pytest.fixture(scope="module")
+def of_checkers() -> DAMImplicitMF:
+    return DAMImplicitMF(**QUICK).fit(checkerboard())
+
+
+def test_the_checkerboard(of_checkers: DAMImplicitMF) -> None:
+    """What is missing of the squares of a user's colour is what is recommended."""
+    ids, scores = of_checkers.recommend(None, 1)
+    assert ids[:, 0].tolist() == list(range(50))
+    for side in (of_checkers.similar_items, of_checkers.similar_users):
+        found, _ = side(np.arange(50), 10)
+        assert (found % 2 == np.arange(50)[:, None] % 2).all()
+    assert of_checkers.n_components_ <= 3
+
+
+def test_a_new_user_of_the_checkerboard(of_checkers: DAMImplicitMF) -> None:
+    new = of_checkers.fold_in(pd.DataFrame({"user": [7] * 3, "item": [1, 5, 9], "rating": 1.0}))
+    ids, _ = of_checkers.recommend(new, 15)
+    assert (ids % 2 == 1).all() and not set(ids[0]) & {1, 5, 9}
+
+
+def test_a_frame_without_weights() -> None:
+    table = as_frame(checkerboard())[["user", "item"]]
+    with pytest.raises(InputError, match="rating=None lets every row weigh 1"):
+        DAMImplicitMF().fit(table)
+    model = DAMImplicitMF(rating=None, **QUICK).fit(table)
+    same = DAMImplicitMF(**QUICK).fit(checkerboard())
+    assert np.array_equal(model.user_factors_, same.user_factors_)
+
+
+def test_negative_weights_and_weights_of_zero() -> None:
+    with pytest.raises(InputError, match="implicit feedback, 0 or more, got -1"):
+        DAMImplicitMF().fit(-checkerboard())
+    stored = checkerboard().tolil()
+    stored[0, 1] = 5.0
+    stored = sp.csr_matrix(stored)
+    stored.data[stored.data == 5] = 0.0
+    model = DAMImplicitMF(**QUICK).fit(stored)
+    assert model.user_items_.nnz == checkerboard().nnz
+    assert 1 in model.recommend(0, 50)[0]
+
+
+def test_counts_can_be_added_up() -> None:
+    table = as_frame(checkerboard())
+    twice = pd.concat([table, table])
+    model = DAMImplicitMF(duplicates="sum", **QUICK).fit(twice)
+    assert (model.user_items_.data == 2).all()
