@@ -8,8 +8,8 @@ codes settles in solutions that need them, and comes to the narrow ones only if 
 1. near: from PCA, where the network begins, m from two thirds of PCA's own width up to it;
 2. far: m from all widths, then from half of the width that finds upwards;
 3. where they find clearly two, each is trained a little at its own, which tells what it is worth;
-4. the cheaper of the two is trained on for all that is left of 1.5 times the epochs of one fit. Its
-   codes stay in order, any first few of them usable.
+4. the cheaper of the two is trained on, to 1.4 times the epochs of one fit in all, 1.5 after
+   step 3. Its codes stay in order, any first few of them usable.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = ["NestedFit", "PrefixTask", "fit_at_width", "prefix_losses", "search_n
 
 # Shares of the epochs a fit at one width would take.
 _NEAR, _ALL, _FAR, _ONE = 0.35, 0.25, 0.2, 0.2
-_MOST = 1.5
+_ALL_ALIKE, _ALL_SETTLED = 1.4, 1.5  # all stages together
 _LOOKS = 40  # at the held-out loss in the last stage
 _ALIKE = 0.1  # share of a width by which two finds may differ and still be one
 _ABOVE = 2  # widths beyond the one expected that belong to the range
@@ -204,13 +204,15 @@ def search_nested(
     low, high = max(1, rough // 2), min(n, rough + _ABOVE)
     branches.append(run.branch(network, low, high, price, _share(_FAR, epochs)))
     narrow, wide = sorted(branch.width for branch in branches)
-    if wide - narrow > _ALIKE * wide:
+    alike = wide - narrow <= _ALIKE * wide
+    if not alike:
         for branch in branches:
             run.settle(branch, _share(_ONE, epochs))
     best = min(branches, key=lambda branch: branch.loss + price * branch.width)
     curve = _as_far_trained(curve, best.losses)
     network = best.network.cut(best.width)
-    left = math.floor(_MOST * epochs) - len(run.history["epoch"])
+    whole = math.floor((_ALL_ALIKE if alike else _ALL_SETTLED) * epochs)
+    left = whole - len(run.history["epoch"])
     loss = run.last_stage(network, max(1, left))
     # A wider network can do at least what a narrower one does.
     pairs = [[m, least] for m, least in zip(curve, accumulate(curve.values(), min), strict=True)]
