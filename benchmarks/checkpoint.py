@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.environment import provenance
 from benchmarks.results import Column, ResultError, read_result, write_result
 
-__all__ = ["Checkpoint"]
+__all__ = ["Checkpoint", "several_commits"]
 
 
 @dataclass
@@ -109,9 +109,24 @@ class Checkpoint:
             self.columns,
             title=self.title,
             settings=dict(self.under),
-            notes=self.notes,
+            notes=[*self.notes, *several_commits(self.rows)],
             out=self.out,
         )
+
+
+def several_commits(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A note where rows of a table were not all measured at one commit.
+
+    Examples
+    --------
+    >>> several_commits([{"commit": "a" * 40}, {"commit": "b" * 40}, {"commit": "a" * 40}])
+    ['The rows were measured at several commits: aaaaaaaaaa, bbbbbbbbbb.']
+    >>> several_commits([{"commit": "a" * 40}])
+    []
+    """
+    commits = sorted({str(row.get("commit"))[:10] for row in rows})
+    listed = ", ".join(commits)
+    return [f"The rows were measured at several commits: {listed}."] if len(commits) > 1 else []
 
 
 def _as_json(value: Any) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.checkpoint import several_commits
 from benchmarks.results import Column, read_result
 from benchmarks.seeds import Spread
 
@@ -242,8 +243,5 @@ def summary_rows(documents: Mapping[str, Row]) -> tuple[list[dict[str, Any]], li
         for row in document["rows"]
     ]
     notes = merge_notes({name: document["notes"] for name, document in documents.items()})
-    commits = {row["commit"] for row in rows}
-    if len(commits) > 1:
-        short = ", ".join(sorted(str(commit)[:10] for commit in commits))
-        notes.append(f"The rows were measured at several commits: {short}.")
+    notes += several_commits(rows)
     return rows, notes
