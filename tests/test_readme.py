@@ -43,6 +43,20 @@ def test_the_table_example_runs(readme: str, capsys: pytest.CaptureFixture[str])
     assert len(names["reducer"].prefix_curve_) == int(dims)
 
 
+def test_the_ratings_example_runs(
+    readme: str,
+    project_root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(project_root)
+    names: dict[str, Any] = {}
+    exec(_python(readme)[2], names)
+    assert int(capsys.readouterr().out) == names["model"].n_components_ >= 1
+    seen = names["ratings"].loc[lambda table: table["user"] == table["user"].iloc[0], "item"]
+    assert len(names["ids"]) == 5 and not set(names["ids"]) & set(seen)
+
+
 def test_the_layer_example_finds_the_rank_it_says(
     readme: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -52,7 +66,7 @@ def test_the_layer_example_finds_the_rank_it_says(
 
     names: dict[str, object] = {}
     with local_seed(0):
-        exec(_python(readme)[2], names)
+        exec(_python(readme)[3], names)
     assert capsys.readouterr().out == "5\n"
     small, model, x = (names[key] for key in ("small", "model", "x"))
     assert callable(small) and callable(model)

@@ -165,7 +165,7 @@ class RatingModel:
         order: Tensor,
         features: tuple[Tensor, Tensor],
         reg: float | None = None,
-        steps: int = 3,
+        steps: int = 2,
     ) -> None:
         self.order, self.steps = order, steps
         self.users, self.items = (
