@@ -40,6 +40,15 @@ WIDTHS = (2, 4, 8, 16, 32, 64, 128)
 IGMC_TABLES = ("flixster", "douban")
 RANKS = (3, 8, 16)
 CUTOFF = 20
+_ORDER = tuple(
+    f"{dataset}/{method}"
+    for datasets, methods in (
+        (EXPLICIT, (DAMREP, UNMASKED, *RATING_PEERS)),
+        (IMPLICIT, (DAMREP, FULL, *RANKING_PEERS)),
+    )
+    for dataset in datasets
+    for method in methods
+)
 
 _EXPLICIT_NOTES = (
     "Test RMSE and MAE, mean over MovieLens-100K's folds u1 to u5, elsewhere over seeds on the one "
@@ -336,7 +345,7 @@ def _measured(
     say: Say,
 ) -> None:
     try:
-        made = done.row(f"{dataset}/{method}", row)
+        made = done.row(f"{dataset}/{method}", row, _ORDER)
     except PeerMissingError as error:
         say(f"{dataset}: {method}: left out: {error}")
         return
