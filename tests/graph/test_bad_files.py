@@ -191,7 +191,9 @@ def test_missing_files_and_directories(tmp_path):
         read_graph(SAMPLE / "graph.npz", source="a")
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in SAMPLE.iterdir()))
+@pytest.mark.parametrize(
+    "name", sorted(path.name for path in SAMPLE.iterdir() if path.stem != "ratings")
+)
 def test_damaged_files_never_fail_otherwise(tmp_path, name):
     read = {"g": read_graph, "f": read_features, "l": read_labels}[name[0]]
     rng = np.random.default_rng(0)

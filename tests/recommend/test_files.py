@@ -5,12 +5,14 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from damrep.masking.validation import InputError
 from damrep.recommend.files import read_ratings
 
+SAMPLE = Path(__file__).resolve().parents[2] / "data" / "sample"
 TEXT = "user,item,rating\n1,a,5\n2,a,3.5\n1,b,1\n"
 
 
@@ -114,3 +116,18 @@ def test_columns_that_are_not_there_or_named_twice(tmp_path: Path) -> None:
         read_ratings(tmp_path / "gone.csv")
     with pytest.raises(InputError, match="is a directory"):
         read_ratings(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["ratings.csv", "ratings.tsv", "ratings.parquet"])
+def test_damaged_files_never_fail_otherwise(name: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    content = np.frombuffer((SAMPLE / name).read_bytes(), dtype=np.uint8)
+    path = tmp_path / name
+    for _ in range(40):
+        damaged = content.copy()
+        damaged[rng.integers(len(damaged), size=5)] = rng.integers(256, size=5)
+        path.write_bytes(damaged[: rng.integers(1, len(damaged) + 1)].tobytes())
+        try:
+            read_ratings(path)
+        except InputError as error:
+            assert "\n" not in str(error) and len(str(error)) < 400 + len(str(path))

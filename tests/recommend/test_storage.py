@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from damrep.masking.validation import InputError
 from damrep.recommend.factors import FactorFit
 from damrep.recommend.interactions import Interactions
-from damrep.recommend.storage import pack_ids, unpack_ids, load_factors, save_factors
+from damrep.recommend.storage import load_factors, pack_ids, save_factors, unpack_ids
 
 REPORT = {"gate": [1.0, 0.0], "curve": [[0, 1.0], [2, 0.5]], "history": {"sweep": [0, 1]}}
 
