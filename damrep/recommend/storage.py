@@ -16,7 +16,14 @@ from damrep.recommend.factors import FactorFit
 from damrep.recommend.interactions import Interactions
 from damrep.training import damage_told, load_folder, save_folder
 
-__all__ = ["load_factors", "pack_ids", "save_factors", "unpack_ids"]
+__all__ = [
+    "load_factors",
+    "pack_ids",
+    "pack_interactions",
+    "save_factors",
+    "unpack_ids",
+    "unpack_interactions",
+]
 
 _ARRAYS = ("user_factors", "item_factors", "user_bias", "item_bias")
 _PLAIN = ("mean", "initial", "open_gates", "loss", "reference_loss", "candidates", "details")
@@ -52,14 +59,8 @@ def save_factors(
     """
     tensors = {name: _tensor(getattr(fit, name)) for name in _ARRAYS}
     tensors |= {f"penalty.{name}": _tensor(value) for name, value in fit.penalty.items()}
-    matrix = ratings.matrix
-    tensors["ratings.ends"] = _tensor(matrix.indptr.astype(np.int64))
-    tensors["ratings.items"] = _tensor(matrix.indices.astype(np.int32))
-    tensors["ratings.values"] = _tensor(matrix.data)
-    ids = {}
-    for name, index in (("user_ids", ratings.user_ids), ("item_ids", ratings.item_ids)):
-        ids[name], more = pack_ids(index)
-        tensors |= {f"{name}.{part}": tensor for part, tensor in more.items()}
+    ids, held = pack_interactions(ratings)
+    tensors |= held
     plain = {name: getattr(fit, name) for name in _PLAIN}
     save_folder(path, kind, {**meta, "fit": plain, "ids": ids}, tensors)
 
@@ -88,20 +89,66 @@ def load_factors(
                 if name.startswith("penalty.")
             },
         )
-        users, items = (
-            unpack_ids(config["ids"][name], arrays, name, len(factors))
-            for name, factors in (("user_ids", fit.user_factors), ("item_ids", fit.item_factors))
-        )
-        matrix = sp.csr_matrix(
-            (arrays["ratings.values"], arrays["ratings.items"], arrays["ratings.ends"]),
-            shape=(len(users), len(items)),
-        )
-        matrix.check_format(full_check=True)
+        users, items = len(fit.user_factors), len(fit.item_factors)
+        ratings = unpack_interactions(config["ids"], arrays, users, items)
         widths = {fit.user_factors.shape[1], fit.item_factors.shape[1]}
         biases = (fit.user_bias.shape, fit.item_bias.shape)
-        if len(widths) > 1 or biases != ((len(users),), (len(items),)):
+        if len(widths) > 1 or biases != ((users,), (items,)):
             raise ValueError("factors and biases do not fit each other")
-    return fit, Interactions(matrix, users, items), config
+    return fit, ratings, config
+
+
+def pack_interactions(ratings: Interactions) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Ratings and their ids as tensors.
+
+    Returns
+    -------
+    ids : dict of str
+        Kinds of the ids, for `unpack_interactions`.
+    tensors : dict of Tensor
+    """
+    matrix = ratings.matrix
+    tensors = {
+        "ratings.ends": _tensor(matrix.indptr.astype(np.int64)),
+        "ratings.items": _tensor(matrix.indices.astype(np.int32)),
+        "ratings.values": _tensor(matrix.data),
+    }
+    ids = {}
+    for name, index in (("user_ids", ratings.user_ids), ("item_ids", ratings.item_ids)):
+        ids[name], more = pack_ids(index)
+        tensors |= {f"{name}.{part}": tensor for part, tensor in more.items()}
+    return ids, tensors
+
+
+def unpack_interactions(
+    ids: Mapping[str, str], arrays: Mapping[str, np.ndarray], users: int, items: int
+) -> Interactions:
+    """What `pack_interactions` made tensors of.
+
+    Parameters
+    ----------
+    ids
+        From `pack_interactions`.
+    arrays
+        Its tensors as arrays, among others.
+    users, items
+        How many there should be.
+
+    Raises
+    ------
+    ValueError
+        If they do not fit each other.
+    """
+    index = [
+        unpack_ids(ids[name], arrays, name, count)
+        for name, count in (("user_ids", users), ("item_ids", items))
+    ]
+    matrix = sp.csr_matrix(
+        (arrays["ratings.values"], arrays["ratings.items"], arrays["ratings.ends"]),
+        shape=(users, items),
+    )
+    matrix.check_format(full_check=True)
+    return Interactions(matrix, *index)
 
 
 def _tensor(array: Any) -> Tensor:

@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 import torch
 from torch import Tensor
 
 from damrep.recommend.igmc.biases import Biases
 from damrep.recommend.igmc.network import IGMCNetwork
 from damrep.recommend.interactions import Interactions
-from damrep.recommend.storage import pack_ids, unpack_ids
+from damrep.recommend.storage import pack_interactions, unpack_interactions
 from damrep.training import damage_told, load_folder, local_seed, save_folder
 
 __all__ = ["load_igmc", "save_igmc"]
@@ -46,22 +45,13 @@ def save_igmc(
     InputError
         If something that is not a damrep model stands at `path`.
     """
-    matrix = ratings.matrix
-    tensors = {
-        "levels": _tensor(levels),
-        "ratings.ends": _tensor(matrix.indptr.astype(np.int64)),
-        "ratings.items": _tensor(matrix.indices.astype(np.int32)),
-        "ratings.values": _tensor(matrix.data),
-    }
+    ids, tensors = pack_interactions(ratings)
+    tensors["levels"] = _tensor(levels)
     if not networks:
         tensors |= {"biases.user": _tensor(biases.user), "biases.item": _tensor(biases.item)}
     for number, network in enumerate(networks):
         state = network.state_dict()
         tensors |= {f"network.{number}.{k}": v.contiguous().clone() for k, v in state.items()}
-    ids = {}
-    for name, index in (("user_ids", ratings.user_ids), ("item_ids", ratings.item_ids)):
-        ids[name], more = pack_ids(index)
-        tensors |= {f"{name}.{part}": tensor for part, tensor in more.items()}
     shape = {
         "hidden": list(networks[0].hidden) if networks else [],
         "num_bases": networks[0].num_bases if networks else 0,
@@ -87,15 +77,8 @@ def load_igmc(
     with damage_told(path):
         arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
         shape, levels = config["network"], arrays["levels"]
-        users, items = (
-            unpack_ids(config["ids"][name], arrays, name, shape[count])
-            for name, count in (("user_ids", "users"), ("item_ids", "items"))
-        )
-        matrix = sp.csr_matrix(
-            (arrays["ratings.values"], arrays["ratings.items"], arrays["ratings.ends"]),
-            shape=(len(users), len(items)),
-        )
-        matrix.check_format(full_check=True)
+        users, items = shape["users"], shape["items"]
+        ratings = unpack_interactions(config["ids"], arrays, users, items)
         networks = []
         for number, width in enumerate(shape["widths"]):
             # Layers draw weights when they are made; that must not advance the global generator.
@@ -111,10 +94,10 @@ def load_igmc(
         none = np.zeros(0, dtype=np.float32)
         of_users = arrays.get("biases.user", none)
         of_items = arrays.get("biases.item", none)
-        if not networks and (len(of_users), len(of_items)) != (len(users), len(items)):
+        if not networks and (len(of_users), len(of_items)) != (users, items):
             raise ValueError("biases do not fit the ids")
         biases = Biases(float(shape["bias_mean"]), of_users, of_items)
-    return networks, biases, levels, Interactions(matrix, users, items), config
+    return networks, biases, levels, ratings, config
 
 
 def _tensor(array: Any) -> Tensor:
