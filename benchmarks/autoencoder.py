@@ -16,11 +16,10 @@ from benchmarks.arguments import names_list, number_of, refuse_unknown
 from benchmarks.autoencoder_cost import cost_part, memory_part
 from benchmarks.autoencoder_neighbours import neighbours_part
 from benchmarks.autoencoder_tables import DATASETS, METHODS, curve_part, tables_part
-from benchmarks.harness import ResultError, benchmark_parser, parse
+from benchmarks.harness import Say, benchmark_parser, parse, run_parts
 
 __all__ = ["PARTS", "main"]
 
-Say = Callable[[str], None]
 PARTS: dict[str, Callable[[argparse.Namespace, Say], None]] = {
     "tables": tables_part,
     "curve": curve_part,
@@ -29,11 +28,6 @@ PARTS: dict[str, Callable[[argparse.Namespace, Say], None]] = {
     "memory": memory_part,
 }
 """Part -> what measures it and writes its result."""
-
-
-def say(text: str) -> None:
-    """A line of progress, on stderr."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -79,13 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
         refuse_unknown(parser, what, given, known)
     if options.quick:
         options.rounds = 1
-    try:
-        for part in [part for part in PARTS if part in options.parts]:
-            PARTS[part](options, say)
-    except ResultError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return run_parts(PARTS, options.parts, options)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy as np
 
 from benchmarks.autoencoder_tables import DATASETS, TableRuns
 from benchmarks.damrep_fits import fit_damrep
-from benchmarks.harness import Column, interleave, measure, write_result
+from benchmarks.harness import Column, Say, interleave, measure, write_result
 from damrep.autoencoder.estimator import DAMAutoencoder
 from damrep.masking.validation import InputError
 
@@ -37,7 +36,7 @@ def tried_widths(most: int, count: int = TRIED) -> list[int]:
     return sorted({round(float(width)) for width in spread})
 
 
-def cost_part(options: argparse.Namespace, say: Callable[[str], None]) -> None:
+def cost_part(options: argparse.Namespace, say: Say) -> None:
     """One fit that finds its width, beside fits at eight widths, in turns."""
     datasets = [name for name in options.datasets or ["digits", "mnist"] if name in DATASETS]
     rows: list[dict[str, Any]] = []
@@ -152,7 +151,7 @@ def fit_file(path: str, parameters: dict[str, Any]) -> dict[str, Any]:
     return {"dims": int(model.n_components_), "steps": steps}
 
 
-def memory_part(options: argparse.Namespace, say: Callable[[str], None]) -> None:
+def memory_part(options: argparse.Namespace, say: Say) -> None:
     """Peak memory of fitting a table that is mapped into memory from disk."""
     shape = QUICK_SHAPE if options.quick else SHAPE
     rows = []

@@ -17,7 +17,7 @@ from sklearn.random_projection import GaussianRandomProjection
 from benchmarks.autoencoder_tables import checkpoint
 from benchmarks.comparators import Array, fit_pca
 from benchmarks.damrep_fits import fit_damrep
-from benchmarks.harness import Column, over_seeds
+from benchmarks.harness import Column, Say, over_seeds
 from benchmarks.table_data import load_table
 from damrep.autoencoder.neighbours import recall_at
 from damrep.masking.validation import InputError
@@ -105,7 +105,7 @@ def _plain_codes(method: str, fit_on: Array, held_out: Array, dims: int, seed: i
     return held_out[:, :dims]
 
 
-def neighbours_part(options: argparse.Namespace, say: Callable[[str], None]) -> None:
+def neighbours_part(options: argparse.Namespace, say: Say) -> None:
     """Recall of the nearest neighbours at the dimensions damrep learned."""
     columns = (
         Column("vectors", "Vectors"),

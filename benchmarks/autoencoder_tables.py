@@ -28,7 +28,7 @@ from benchmarks.comparators import (
     normalised_loss,
 )
 from benchmarks.damrep_fits import Fitted, epochs_of, fit_damrep, shape_of
-from benchmarks.harness import Column, over_seeds
+from benchmarks.harness import Column, Say, over_seeds
 from benchmarks.table_data import Split, load_table, split_table
 from benchmarks.timing import Measurement, measure
 from damrep.masking.validation import InputError
@@ -211,7 +211,7 @@ def checkpoint(
     )
 
 
-def tables_part(options: argparse.Namespace, say: Callable[[str], None]) -> None:
+def tables_part(options: argparse.Namespace, say: Say) -> None:
     """Every method at the dimensions damrep learned, on every table."""
     columns = (Column("dataset", "Table"), Column("method", "Method"), *_MEASURES)
     done = checkpoint(
@@ -262,7 +262,7 @@ def _numbers(row: dict[str, Any]) -> str:
     return " ".join(f"{key} {value:.4g}" for key, value in values)
 
 
-def curve_part(options: argparse.Namespace, say: Callable[[str], None]) -> None:
+def curve_part(options: argparse.Namespace, say: Say) -> None:
     """MNIST: loss against dimensions, damrep beside the L1 mask at several penalties and PCA."""
     columns = (Column("method", "Method"), Column("penalty", "Penalty"), *_MEASURES)
     done = checkpoint("curve", "MNIST: held-out loss against dimensions", columns, options)

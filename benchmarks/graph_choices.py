@@ -22,8 +22,8 @@ import numpy as np
 from benchmarks.arguments import names_list, number_of, refuse_unknown
 from benchmarks.graph_methods import QUICK, Fits
 from benchmarks.graph_rows import DAMREP, over_runs
-from benchmarks.graph_run import load_graph, say, warm_up
-from benchmarks.harness import Column, ResultError, benchmark_parser, parse, write_result
+from benchmarks.graph_run import load_graph, warm_up
+from benchmarks.harness import Column, ResultError, benchmark_parser, parse, say, write_result
 from damrep.graph.data import Graph
 from damrep.graph.estimator import DAMGraphEmbedding
 from damrep.graph.evaluate import LinkSplit, linear_probe, link_prediction, split_links

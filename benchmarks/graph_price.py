@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks.arguments import names_list
 from benchmarks.graph import DATASETS
-from benchmarks.harness import Column, Spread, benchmark_parser, parse, write_result
+from benchmarks.harness import Column, Spread, benchmark_parser, parse, say, write_result
 
 PRICES = (0.0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 
@@ -101,7 +101,7 @@ def main(arguments: list[str] | None = None) -> int:
         options.datasets = ["karate", "cora"] if options.quick else list(DATASETS)
 
     from benchmarks.graph_methods import QUICK, Fits
-    from benchmarks.graph_run import load_graph, say
+    from benchmarks.graph_run import load_graph
     from damrep.masking.validation import InputError
 
     rows = []

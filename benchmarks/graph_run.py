@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,13 +25,14 @@ from benchmarks.graph_rows import (
     to_do,
 )
 from benchmarks.peer_runs import PeerTooSlowError, peer_installed
+from benchmarks.progress import say
 from benchmarks.results import read_result, write_result
 from damrep.datasets import load
 from damrep.graph.data import Graph
 from damrep.graph.evaluate import label_split, linear_probe, link_prediction, split_links
 from damrep.masking.validation import InputError
 
-__all__ = ["Task", "load_graph", "measure_dataset", "run_dataset", "say", "warm_up"]
+__all__ = ["Task", "load_graph", "measure_dataset", "run_dataset", "warm_up"]
 
 _STRUCTURE = "-structure"
 _PEERS = {"cleora": "pycleora", "node2vec": "node2vec"}
@@ -162,11 +162,6 @@ def measure_dataset(
 
 def _numbers(run: Mapping[str, float | None]) -> str:
     return " ".join(f"{key} {value:.3g}" for key, value in run.items() if value is not None)
-
-
-def say(text: str) -> None:
-    """A line of progress, on stderr."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def _notes(

@@ -1,7 +1,8 @@
 """Everything a benchmark script needs, from one place.
 
 The parts: ``environment`` (threads, provenance), ``timing`` (seconds, memory), ``seeds`` (mean and
-spread), ``results`` (JSON), ``arguments`` (the command line). A script is shown in
+spread), ``results`` (JSON), ``arguments`` (the command
+line), ``progress``. A script is shown in
 ``benchmarks/README.md``.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 from benchmarks.arguments import benchmark_parser, parse
 from benchmarks.environment import provenance, set_threads
+from benchmarks.progress import Say, run_parts, say
 from benchmarks.results import RESULTS, Column, ResultError, read_result, write_result
 from benchmarks.seeds import Spread, over_seeds
 from benchmarks.timing import Interleaved, Measurement, interleave, measure
@@ -19,6 +21,7 @@ __all__ = [
     "Interleaved",
     "Measurement",
     "ResultError",
+    "Say",
     "Spread",
     "benchmark_parser",
     "interleave",
@@ -27,6 +30,8 @@ __all__ = [
     "parse",
     "provenance",
     "read_result",
+    "run_parts",
+    "say",
     "set_threads",
     "write_result",
 ]

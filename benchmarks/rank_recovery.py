@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from benchmarks.arguments import names_list, refuse_unknown
 from benchmarks.checkpoint import Checkpoint
-from benchmarks.harness import Column, ResultError, benchmark_parser, parse, write_result
+from benchmarks.harness import Column, Say, benchmark_parser, parse, run_parts, say, write_result
 from benchmarks.rank_cases import PARTS, STEPS, Case, cases, counts, measure_case
 
 __all__ = ["main", "summary"]
@@ -74,17 +74,13 @@ def measured_part(part: str, options: argparse.Namespace) -> None:
 
         row = done.row(case.key, run, order)
         if row is None:
-            _say(f"{case.key}: left out: its library is not installed (extra: bench)")
+            say(f"{case.key}: left out: its library is not installed (extra: bench)")
             continue
-        _say(f"{case.key}: {row['found']}, exact {row['exact']}, {row['cpu_s']:.1f} CPU s a run")
+        say(f"{case.key}: {row['found']}, exact {row['exact']}, {row['cpu_s']:.1f} CPU s a run")
 
 
 def _in_quick(case: Case, index: int) -> bool:
     return index < 2 or (case.part == "peers" and case.setting.startswith("linear, 10 of 100"))
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -180,14 +176,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--again", action="store_true", help="measure finished rows once more")
     options = parse(parser, arguments)
     refuse_unknown(parser, "parts", options.parts, PARTS)
-    try:
-        for part in [part for part in PARTS if part in options.parts]:
-            measured_part(part, options)
+
+    def part_of(name: str) -> Callable[[argparse.Namespace, Say], None]:
+        def run(options: argparse.Namespace, say: Say) -> None:
+            measured_part(name, options)
             write_summary(options.out, options.quick)
-    except ResultError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+
+        return run
+
+    return run_parts({name: part_of(name) for name in PARTS}, options.parts, options)
 
 
 if __name__ == "__main__":

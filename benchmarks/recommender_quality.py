@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from benchmarks.checkpoint import Checkpoint
-from benchmarks.harness import Column
+from benchmarks.harness import Column, Say
 from benchmarks.peers import PeerMissingError
 from benchmarks.recommender_data import (
     EXPLICIT,
@@ -34,7 +34,6 @@ from damrep.recommend.ranking import evaluate_ranking, rating_errors
 
 __all__ = ["explicit_task", "igmc_task", "implicit_task", "rank_task", "tuned"]
 
-Say = Callable[[str], None]
 DAMREP, UNMASKED, FULL = "damrep", "damrep, best width without a mask", "damrep, 128 without a mask"
 WIDTHS = (2, 4, 8, 16, 32, 64, 128)
 IGMC_TABLES = ("flixster", "douban")

@@ -15,14 +15,14 @@ import sys
 from collections.abc import Callable
 
 from benchmarks.arguments import names_list, number_of, refuse_unknown
-from benchmarks.harness import ResultError, benchmark_parser, parse
+from benchmarks.harness import Say, benchmark_parser, parse, run_parts
 from benchmarks.recommender_data import EXPLICIT, IMPLICIT
 from benchmarks.recommender_quality import explicit_task, igmc_task, implicit_task, rank_task
 from benchmarks.recommender_speed import growth_task, memory_task, speed_task
 
 __all__ = ["TASKS", "main"]
 
-TASKS: dict[str, Callable[[argparse.Namespace, Callable[[str], None]], None]] = {
+TASKS: dict[str, Callable[[argparse.Namespace, Say], None]] = {
     "explicit": explicit_task,
     "implicit": implicit_task,
     "igmc": igmc_task,
@@ -32,11 +32,6 @@ TASKS: dict[str, Callable[[argparse.Namespace, Callable[[str], None]], None]] = 
     "growth": growth_task,
 }
 """Task -> what measures it and writes its result."""
-
-
-def say(text: str) -> None:
-    """A line of progress, on stderr."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -72,13 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
     refuse_unknown(parser, "datasets", options.datasets or [], names)
     if options.quick:
         options.rounds = 1
-    try:
-        for task in [task for task in TASKS if task in options.task]:
-            TASKS[task](options, say)
-    except ResultError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return run_parts(TASKS, options.task, options)
 
 
 if __name__ == "__main__":
