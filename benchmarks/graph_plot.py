@@ -8,19 +8,25 @@ draws those that are named again, or all that have a result.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 
+from benchmarks.drawing import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    RED,
+    dimensions_axis,
+    save_png,
+)
 from benchmarks.graph_rows import (
     CLEORA,
     CLEORA_NARROW,
@@ -37,24 +43,16 @@ from benchmarks.results import RESULTS, ResultError, read_result
 
 __all__ = ["average_curve", "draw", "main", "point"]
 
-# Okabe and Ito's colours, told apart by colour-blind readers; shapes say the same again.
-_BLUE, _ORANGE, _GREEN, _RED, _PURPLE, _GREY = (
-    "#0072B2",
-    "#E69F00",
-    "#009E73",
-    "#D55E00",
-    "#CC79A7",
-    "#666666",
-)
+# Shapes say the same as colours again.
 _POINTS = {
-    TRAINED: ("s", _GREEN),
-    UNROTATED: ("D", _RED),
-    CLEORA: ("^", _PURPLE),
-    CLEORA_NARROW: ("^", _PURPLE),
-    NODE2VEC: ("v", _GREY),
-    NODE2VEC_NARROW: ("v", _GREY),
+    TRAINED: ("s", GREEN),
+    UNROTATED: ("D", RED),
+    CLEORA: ("^", PURPLE),
+    CLEORA_NARROW: ("^", PURPLE),
+    NODE2VEC: ("v", GREY),
+    NODE2VEC_NARROW: ("v", GREY),
 }
-_CURVES = ((DAMREP, _BLUE, "damrep, any width"), (SVD, _ORANGE, "svd"))
+_CURVES = ((DAMREP, BLUE, "damrep, any width"), (SVD, ORANGE, "svd"))
 _SAME_LABEL = {CLEORA_NARROW: CLEORA, NODE2VEC_NARROW: NODE2VEC}
 
 
@@ -129,7 +127,7 @@ def draw(result: Mapping[str, Any], path: Path) -> bool:
     axes = figure.add_subplot()
     # In the order of the legend; what lies on top is said by zorder.
     if DAMREP in rows:
-        _draw_point(axes, rows[DAMREP], "o", _BLUE, "damrep, learned width", size=11)
+        _draw_point(axes, rows[DAMREP], "o", BLUE, "damrep, learned width", size=11)
     for method, colour, label in _CURVES:
         if rows.get(method, {}).get("curves"):
             _draw_curve(axes, rows[method]["curves"], colour, label)
@@ -141,7 +139,7 @@ def draw(result: Mapping[str, Any], path: Path) -> bool:
             shown = "_nolegend_" if _SAME_LABEL.get(method) in rows else method
             _draw_point(axes, rows[method], marker, colour, shown, size=7)
     _label(axes, result, rows)
-    _save(figure, path)
+    save_png(figure, path)
     return True
 
 
@@ -179,31 +177,11 @@ def _label(axes: Axes, result: Mapping[str, Any], rows: Mapping[str, Mapping[str
     micro = any("micro-averaged F1" in note for note in result["notes"])
     places = [place for row in rows.values() if (place := point(row)) is not None]
     widest = max(place[0] for place in places)
-    axes.set_xscale("log", base=2)
-    axes.xaxis.set_major_locator(FixedLocator([2.0**k for k in range(int(widest).bit_length())]))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(ScalarFormatter())
-    axes.set_xlabel("dimensions")
+    dimensions_axis(axes, widest)
     axes.set_ylabel("micro F1, linear probe" if micro else "accuracy, linear probe")
     axes.set_title(str(result["settings"]["dataset"]))
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
     if axes.get_legend_handles_labels()[0]:
         axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, fontsize=8)
-
-
-def _save(figure: Figure, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".png")
-    os.close(handle)
-    try:
-        # Without the version of matplotlib in it, the same result gives the same file.
-        FigureCanvasAgg(figure).print_png(temporary, metadata={"Software": None})
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def main(arguments: list[str] | None = None) -> int:

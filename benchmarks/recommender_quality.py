@@ -24,6 +24,7 @@ from benchmarks.recommender_data import (
     trials,
 )
 from benchmarks.recommender_peers import RANKING_PEERS, RATING_PEERS, Peer
+from benchmarks.recommender_plot import AT_WIDTH, draw_recommenders
 from benchmarks.seeds import over_seeds
 from benchmarks.timing import measure
 from damrep.masking.validation import InputError
@@ -94,27 +95,29 @@ def _rmse(predict: Callable[..., Any], part: sp.csr_matrix) -> float:
 
 
 def _explicit_row(method: str, split: RatingSplit, seed: int, quick: bool) -> dict[str, float]:
+    curve: dict[str, float] = {}
     if method in (DAMREP, UNMASKED):
         sweeps: dict[str, Any] = {"max_sweeps": 3} if quick else {}
-
-        def fit() -> DAMExplicitMF:
-            if method == DAMREP:
-                return DAMExplicitMF(random_state=seed, **sweeps).fit(split.train)
-            fits = [
+        asked = (WIDTHS[:2] if quick else WIDTHS) if method == UNMASKED else (None,)
+        done = measure(
+            lambda: [
                 DAMExplicitMF(n_components=m, random_state=seed, **sweeps).fit(split.train)
-                for m in (WIDTHS[:2] if quick else WIDTHS)
+                for m in asked
             ]
-            return min(fits, key=lambda one: float(one.report_.loss or 0))
-
-        done = measure(fit)
-        dims, predict = done.value.n_components_, done.value.predict
+        )
+        model = min(done.value, key=lambda one: float(one.report_.loss or 0))
+        dims, predict = model.n_components_, model.predict
+        if method == UNMASKED:
+            for width, one in zip(asked, done.value, strict=True):
+                found = rating_errors(one.predict(split.users, split.items), split.ratings)
+                curve[f"{AT_WIDTH}{width}"] = found["rmse"]
     else:
         peer = _quickly(RATING_PEERS[method], quick)
         done = measure(tuned, peer, split.train, seed, _rmse)
         predict, chosen = done.value
         dims = int(chosen[peer.width])
     errors = rating_errors(predict(split.users, split.items), split.ratings)
-    return {"dims": float(dims), **errors, "cpu_s": done.cpu_s}
+    return {"dims": float(dims), **errors, "cpu_s": done.cpu_s, **curve}
 
 
 def _quickly(peer: Peer, quick: bool) -> Peer:
@@ -159,26 +162,38 @@ def explicit_task(options: argparse.Namespace, say: Say) -> None:
                 return {"dataset": dataset, "method": method, **found}
 
             _measured(done, dataset, method, row, ("dims", "rmse", "cpu_s"), say)
+    draw_recommenders(done.name, options.out)
 
 
 def _ranked(score: Callable[[Any], Any], split: RankingSplit) -> dict[str, float]:
     return evaluate_ranking(score, split.test, split.train, (CUTOFF,))
 
 
+def _scores(model: DAMImplicitMF) -> Callable[[Any], Any]:
+    def score(users: Any) -> Any:
+        # Copied: what is ranked is written to.
+        return model.user_factors_[users] @ model.item_factors_.T + model.item_bias_
+
+    return score
+
+
 def _implicit_row(
     method: str, split: RankingSplit, seed: int, quick: bool
 ) -> dict[str, float] | None:
+    curve: dict[str, float] = {}
     if method in (DAMREP, FULL):
-        asked: dict[str, Any] = {} if method == DAMREP else {"n_components": 128}
+        asked: dict[str, Any] = {} if method == DAMREP else {"n_components": WIDTHS[-1]}
         if quick:
             asked = {"max_components": 8, "reg": 0.01, "unobserved_weight": 0.1}
         done = measure(DAMImplicitMF(random_state=seed, **asked).fit, split.train)
         model = done.value
-        dims = float(model.n_components_)
-
-        def score(users: Any) -> Any:
-            # Copied: what is ranked is written to.
-            return model.user_factors_[users] @ model.item_factors_.T + model.item_bias_
+        dims, score = float(model.n_components_), _scores(model)
+        if method == FULL and not quick:
+            known = {name: model.report_.details[name] for name in ("reg", "unobserved_weight")}
+            for width in WIDTHS[2:-1]:
+                one = DAMImplicitMF(n_components=width, random_state=seed, **known).fit(split.train)
+                curve[f"{AT_WIDTH}{width}"] = _ranked(_scores(one), split)[f"ndcg_at_{CUTOFF}"]
+            curve[f"{AT_WIDTH}{WIDTHS[-1]}"] = _ranked(score, split)[f"ndcg_at_{CUTOFF}"]
 
     else:
         peer = _quickly(RANKING_PEERS[method], quick)
@@ -199,6 +214,7 @@ def _implicit_row(
         "recall": found[f"recall_at_{CUTOFF}"],
         "coverage": found[f"coverage_at_{CUTOFF}"],
         "cpu_s": done.cpu_s,
+        **curve,
     }
     return measured if np.isnan(dims) else {"dims": dims, **measured}
 
@@ -236,6 +252,7 @@ def implicit_task(options: argparse.Namespace, say: Say) -> None:
                 return {"dataset": dataset, "method": method, **found}
 
             _measured(done, dataset, method, row, ("dims", "ndcg", "recall", "cpu_s"), say)
+    draw_recommenders(done.name, options.out)
 
 
 def igmc_task(options: argparse.Namespace, say: Say) -> None:
