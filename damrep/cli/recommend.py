@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from damrep.recommend.explicit import DAMExplicitMF
     from damrep.recommend.implicit import DAMImplicitMF
+    from damrep.recommend.new_users import NewUsers
 
 __all__ = ["recommend_command"]
 
@@ -30,6 +31,15 @@ __all__ = ["recommend_command"]
     help="Whom for; may be given more than once.  [default with --out: all]",
 )
 @click.option(
+    "--new",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Ratings of users the model has not seen: recommend to them, of items it knows.",
+)
+@click.option("--user-column", metavar="COLUMN", help="Of --new.  [default: user, userId, ...]")
+@click.option("--item-column", metavar="COLUMN", help="Of --new.  [default: item, movieId, ...]")
+@click.option("--rating-column", metavar="COLUMN", help="Of --new.  [default: rating, score, ...]")
+@click.option(
     "--n", type=click.IntRange(min=1), default=10, show_default=True, help="Items a user."
 )
 @click.option("--with-seen", is_flag=True, help="Also what the user has rated.")
@@ -43,24 +53,34 @@ __all__ = ["recommend_command"]
 def recommend_command(
     model: Path,
     users: tuple[str, ...],
+    new: Path | None,
     n: int,
     with_seen: bool,
     threads: int | None,
     out: Path | None,
+    **columns: str | None,
 ) -> None:
     """Recommend items to users of a model that was fitted before.
 
-    MODEL is the output folder of `damrep fit-recommender`, or the folder model in it.
+    MODEL is the output folder of `damrep fit-recommender`, or the folder model in it. Users it has
+    not seen are folded in from their ratings (--new), without fitting it again.
     """
-    if not users and out is None:
-        raise click.UsageError("give --user, or --out for all users")
+    if not users and new is None and out is None:
+        raise click.UsageError("give --user, --new, or --out for all users")
+    if new is None and any(columns.values()):
+        raise click.UsageError("--user-column, --item-column and --rating-column are for --new")
     if out is not None:
         check_recommendations(out)
     folder = model / MODEL if (model / MODEL).is_dir() else model
     with limited_threads(threads):
         fitted = _load(folder)
-        asked = _ids(fitted.user_ids_, users, folder) if users else fitted.user_ids_
-        found, scores = fitted.recommend(asked, n, filter_seen=not with_seen)
+        whom: Any
+        if new is not None:
+            whom = _folded_in(fitted, new, users, columns)
+            asked = whom.ids
+        else:
+            whom = asked = _ids(fitted.user_ids_, users, folder) if users else fitted.user_ids_
+        found, scores = fitted.recommend(whom, n, filter_seen=not with_seen)
     there = scores > float("-inf")
     if out is not None:
         write_recommendations(out, asked, found, scores, there)
@@ -80,6 +100,28 @@ def _load(folder: Path) -> DAMExplicitMF | DAMImplicitMF:
         if estimator.kind == kind:
             return estimator.load(folder)
     raise InputError(f"{folder} holds a {kind!r}, expected a recommender (damrep fit-recommender)")
+
+
+def _folded_in(
+    fitted: DAMExplicitMF | DAMImplicitMF,
+    new: Path,
+    users: tuple[str, ...],
+    columns: dict[str, str | None],
+) -> NewUsers:
+    """The users of a file, or those of them that were named, in the factors of a model."""
+    from damrep.cli.ratings import RatingsSource, read_ratings_source
+    from damrep.masking.validation import InputError
+
+    user, item, rating = (columns[f"{name}_column"] for name in ("user", "item", "rating"))
+    source = RatingsSource(str(new), user, item, rating)
+    table = read_ratings_source(source, implicit=fitted.implicit).table
+    if users:
+        words = table["user"].astype(str)
+        missing = sorted(set(users) - set(words))
+        if missing:
+            raise InputError(f"--user: {new} has no user {missing[0]!r}")
+        table = table[words.isin(users)]
+    return fitted.fold_in(table)
 
 
 def _ids(known: np.ndarray, words: tuple[str, ...], folder: Path) -> np.ndarray:

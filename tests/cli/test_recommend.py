@@ -84,7 +84,7 @@ def test_who_has_seen_everything(run: Run, tmp_path: Path) -> None:
     ("words", "said"),
     [
         (["gone", "--user", "1"], ["gone", "no model folder"]),
-        (["NAMED"], ["give --user, or --out for all users"]),
+        (["NAMED"], ["give --user, --new, or --out for all users"]),
         (["NAMED", "--user", "zoe"], ["unknown id 'zoe'", "known are 30 such as 'u0'"]),
         (["PLAIN", "--user", "zoe"], ["ids of users in", "are integers, got 'zoe'"]),
         (["PLAIN", "--user", "99"], ["unknown id 99"]),
@@ -106,3 +106,45 @@ def test_what_is_refused(
     before = tree(tmp_path)
     _refused(run("recommend", *(models.get(word, word) for word in words)), *said)
     assert tree(tmp_path) == before
+
+
+def _newcomers(models: dict[str, Any]) -> pd.DataFrame:
+    items = list(models["named"].item_ids_)
+    rows = [("ann", items[0], 5.0), ("ann", items[1], 1.0), ("bo", items[2], 4.0)]
+    return pd.DataFrame(rows, columns=["who", "film", "stars"])
+
+
+_COLUMNS = ("--user-column", "who", "--item-column", "film", "--rating-column", "stars")
+
+
+def test_users_of_a_file_are_folded_in(run: Run, models: dict[str, Any], tmp_path: Path) -> None:
+    table = _newcomers(models)
+    table.to_csv(tmp_path / "new.csv", index=False)
+    result = run("recommend", models["NAMED"], "--new", "new.csv", *_COLUMNS, "--n", 3)
+    assert result.exit_code == 0, result.stderr
+    renamed = table.set_axis(["user", "item", "rating"], axis=1)
+    model = models["named"]
+    ids, _ = model.recommend(model.fold_in(renamed), 3)
+    lines = [line.split() for line in result.stdout.splitlines()[1:]]
+    assert [line[-2] for line in lines] == [str(item) for row in ids for item in row]
+    assert [line[0] for line in lines if len(line) == 3] == ["ann", "bo"]
+    assert not set(ids[0]) & set(table["film"][:2])
+
+
+def test_one_user_of_a_file(run: Run, models: dict[str, Any], tmp_path: Path) -> None:
+    _newcomers(models).to_csv(tmp_path / "new.csv", index=False)
+    result = run("recommend", models["NAMED"], "--new", "new.csv", *_COLUMNS, "--user", "bo")
+    assert result.exit_code == 0, result.stderr
+    assert "bo" in result.stdout and "ann" not in result.stdout
+
+
+def test_a_user_the_file_does_not_have(run: Run, models: dict[str, Any], tmp_path: Path) -> None:
+    _newcomers(models).to_csv(tmp_path / "new.csv", index=False)
+    result = run("recommend", models["NAMED"], "--new", "new.csv", *_COLUMNS, "--user", "cy")
+    _refused(result, "--user: new.csv has no user 'cy'")
+
+
+def test_columns_without_a_file(run: Run, models: dict[str, Any]) -> None:
+    result = run("recommend", models["NAMED"], "--user", "u1", "--item-column", "film")
+    assert result.exit_code == 2
+    assert "are for --new" in result.stderr
