@@ -71,8 +71,7 @@ def implicit_sweep(matrix: sp.csr_matrix, width: int) -> Work:
     from damrep.recommend.entries import both_ways
     from damrep.recommend.interaction_model import InteractionModel
 
-    by_user, by_item, _ = both_ways(matrix)
-    return InteractionModel(by_user, by_item, width, 0.1, 0.01, 0).sweep
+    return InteractionModel(*both_ways(matrix), width, 0.1, 0.01, 0).sweep
 
 
 def surprise_epoch(matrix: sp.csr_matrix, width: int) -> Work:

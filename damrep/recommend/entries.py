@@ -1,32 +1,134 @@
 """The stored entries of a sparse matrix laid out by row and by column, and sums over them.
 
 Two products carry all alternating regressions: what each entry's row says to its column, and what
-each row sums over its columns. Neither ever holds a vector per entry.
+each row sums over its columns. Neither ever holds a vector per entry. Both are as fast as the
+cache lets them be, so the work is cut in two ways: into blocks of rows, each of which can be
+regressed from beginning to end while it is at hand, and into panels of columns where there are
+more columns than a cache holds.
 """
 
 from __future__ import annotations
 
 import warnings
+from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-__all__ = ["Entries", "both_ways"]
+__all__ = ["Block", "Entries", "both_ways"]
+
+# Rows times columns of a block: what a regression keeps of a block is to stay in the cache.
+_AT_HAND = 2**17
+# Columns of a panel, and how many entries a row must have in each for panels to pay.
+_PANEL, _FULL = 4096, 16
 
 
-class Entries:
+class _Tile:
+    """Entries in a CSR of their own."""
+
+    def __init__(self, starts: Tensor, columns: Tensor, values: Tensor, width: int) -> None:
+        self.starts, self.columns, self.values = starts, columns, values
+        with warnings.catch_warnings():  # torch calls its CSR support a beta at every first use
+            warnings.filterwarnings("ignore", message="Sparse CSR tensor support")
+            self.pattern = torch.sparse_csr_tensor(
+                starts, columns, values, (len(starts) - 1, width), check_invariants=False
+            )
+
+    @cached_property
+    def rows(self) -> Tensor:
+        """Row of each entry."""
+        rows = torch.arange(len(self.starts) - 1, dtype=self.starts.dtype)
+        return rows.repeat_interleave(torch.diff(self.starts), output_size=len(self.columns))
+
+    def part(self, first: int, last: int) -> _Tile:
+        """The entries of some rows."""
+        starts, width = self.starts[first : last + 1], self.pattern.shape[1]
+        span = slice(int(starts[0]), int(starts[-1]))
+        return _Tile(starts - starts[0], self.columns[span], self.values[span], width)
+
+
+class Block:
+    """Entries of consecutive rows.
+
+    Attributes
+    ----------
+    rows : slice
+        Which rows of the matrix.
+    span : slice
+        Which of its entries.
+    """
+
+    def __init__(self, tiles: list[_Tile], row: int, entry: int) -> None:
+        ends = np.cumsum([0, *(len(tile.columns) for tile in tiles)]).tolist()
+        self._tiles = [
+            (tile, slice(*part)) for tile, part in zip(tiles, pairwise(ends), strict=True)
+        ]
+        self._count = len(tiles[0].starts) - 1
+        self.rows, self.span = slice(row, row + self._count), slice(entry, entry + ends[-1])
+
+    def __len__(self) -> int:
+        return int(self.span.stop - self.span.start)
+
+    def dots(self, rows: Tensor, columns: Tensor) -> Tensor:
+        """``rows[i] @ columns[j]`` of every entry (i, j), in the order they are stored."""
+        if not len(self) or not rows.shape[1]:
+            return torch.zeros(len(self))
+        found = [
+            torch.sparse.sampled_addmm(tile.pattern, rows, columns.T, beta=0.0).values()
+            for tile, _ in self._tiles
+        ]
+        return found[0] if len(found) == 1 else torch.cat(found)
+
+    def sums(self, columns: Tensor, weights: Tensor | None = None) -> Tensor:
+        """Sum of ``columns[j]`` over the entries (i, j) of each row i, each times its weight."""
+        if not len(self) or not columns.shape[1]:
+            return torch.zeros(self._count, columns.shape[1])
+        found: Tensor | None = None
+        for tile, part in self._tiles:
+            more = torch.nn.functional.embedding_bag(
+                tile.columns,
+                columns,
+                tile.starts,
+                mode="sum",
+                per_sample_weights=None if weights is None else weights[part],
+                include_last_offset=True,
+            )
+            found = more if found is None else found.add_(more)
+        assert found is not None
+        return found
+
+    def subtract(self, values: Tensor, amounts: Tensor, shares: Tensor) -> None:
+        """Take from each entry's value its amount times the share of its row, in place.
+
+        Parameters
+        ----------
+        values, amounts
+            Of shape (entries,).
+        shares
+            Of shape (rows,).
+        """
+        for tile, part in self._tiles:
+            share = shares.index_select(0, tile.rows)
+            values[part].addcmul_(amounts[part], share, value=-1)
+
+
+class Entries(Block):
     """Stored entries of a CSR matrix, rows by columns.
 
     Parameters
     ----------
-    matrix
-        CSR, with sorted column numbers; the values are not copied unless their type has to change.
+    panels
+        The matrix in CSR, with sorted column numbers; or several of its shape that have different
+        columns of it: the entries are then kept in the order of these. Values are not copied
+        unless their type has to change.
 
     Attributes
     ----------
     shape : tuple of int
+    columns : Tensor of shape (entries,)
     values : Tensor of shape (entries,)
     counts : Tensor of shape (rows,)
         Stored entries of each row.
@@ -47,49 +149,49 @@ class Entries:
             [11.]])
     """
 
-    def __init__(self, matrix: sp.csr_matrix) -> None:
-        self.shape: tuple[int, int] = matrix.shape
-        index = np.int32 if max(matrix.nnz, *matrix.shape) < 2**31 else np.int64
-        self._starts = torch.from_numpy(matrix.indptr.astype(index, copy=False))
-        self.columns = torch.from_numpy(matrix.indices.astype(index, copy=False))
-        self.values = torch.from_numpy(matrix.data.astype(np.float32, copy=False))
-        with warnings.catch_warnings():  # torch calls its CSR support a beta at every first use
-            warnings.filterwarnings("ignore", message="Sparse CSR tensor support")
-            self._pattern = torch.sparse_csr_tensor(
-                self._starts, self.columns, self.values, self.shape, check_invariants=False
-            )
-        self.counts = torch.diff(self._starts).float()
+    def __init__(self, *panels: sp.csr_matrix) -> None:
+        self.shape: tuple[int, int] = panels[0].shape
+        count = sum(panel.nnz for panel in panels)
+        index = np.int32 if max(count, *self.shape) < 2**31 else np.int64
+
+        def joined(arrays: list[np.ndarray], kind: type) -> Tensor:
+            whole = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+            return torch.from_numpy(whole.astype(kind, copy=False))
+
+        self.columns = joined([panel.indices for panel in panels], index)
+        self.values = joined([panel.data for panel in panels], np.float32)
+        tiles, end = [], 0
+        for panel in panels:
+            part = slice(end, end := end + panel.nnz)
+            starts = torch.from_numpy(panel.indptr.astype(index, copy=False))
+            tiles.append(_Tile(starts, self.columns[part], self.values[part], self.shape[1]))
+        super().__init__(tiles, 0, 0)
+        self._cut: dict[int, list[Block]] = {}
+        self.counts = torch.stack([torch.diff(tile.starts) for tile in tiles]).sum(0).float()
         self.rated = self.counts > 0
         self.weights = None if bool((self.values == 1).all()) else self.values
         self.weight = (
             self.counts
             if self.weights is None
-            else self.sums(torch.ones(1, 1).expand(self.shape[1], 1).contiguous(), self.values)[
-                :, 0
+            else self.sums(torch.ones(self.shape[1], 1), self.values)[:, 0]
+        )
+
+    def blocks(self, width: int) -> list[Block]:
+        """The entries in blocks of rows, for work that keeps so many numbers of a row.
+
+        Those in panels are one block: there are few rows then, beside their entries.
+        """
+        if len(self._tiles) > 1 or not len(self):
+            return [self]
+        # A power of two, so that a model that loses columns goes on with the blocks it has.
+        size = 1 << max(0, (_AT_HAND // max(width, 1)).bit_length() - 1)
+        if size not in self._cut:
+            (tile, _), total = self._tiles[0], self.shape[0]
+            self._cut[size] = [
+                Block([tile.part(row, min(row + size, total))], row, int(tile.starts[row]))
+                for row in range(0, total, size)
             ]
-        )
-
-    def __len__(self) -> int:
-        return len(self.columns)
-
-    def dots(self, rows: Tensor, columns: Tensor) -> Tensor:
-        """``rows[i] @ columns[j]`` of every entry (i, j), in the order they are stored."""
-        if not len(self) or not rows.shape[1]:
-            return torch.zeros(len(self))
-        return torch.sparse.sampled_addmm(self._pattern, rows, columns.T, beta=0.0).values()
-
-    def sums(self, columns: Tensor, weights: Tensor | None = None) -> Tensor:
-        """Sum of ``columns[j]`` over the entries (i, j) of each row i, each times its weight."""
-        if not len(self) or not columns.shape[1]:
-            return torch.zeros(self.shape[0], columns.shape[1])
-        return torch.nn.functional.embedding_bag(
-            self.columns,
-            columns,
-            self._starts,
-            mode="sum",
-            per_sample_weights=weights,
-            include_last_offset=True,
-        )
+        return self._cut[size]
 
 
 def both_ways(matrix: sp.csr_matrix) -> tuple[Entries, Entries, Tensor]:
@@ -113,12 +215,20 @@ def both_ways(matrix: sp.csr_matrix) -> tuple[Entries, Entries, Tensor]:
     """
     if not matrix.has_sorted_indices:
         matrix = matrix.sorted_indices()
+    users, items = matrix.shape
     kind = np.int32 if matrix.nnz < 2**31 else np.int64
     places = sp.csr_matrix(
         (np.arange(matrix.nnz, dtype=kind), matrix.indices, matrix.indptr), matrix.shape
-    ).T.tocsr()
+    )
     by_user = Entries(matrix)
-    order = torch.from_numpy(places.data)
-    values = by_user.values[order].numpy()
-    by_item = Entries(sp.csr_matrix((values, places.indices, places.indptr), places.shape))
-    return by_user, by_item, order
+    # Users are many, items are few: the panels are of users.
+    panels = max(1, min(-(-users // _PANEL), matrix.nnz // (_FULL * max(items, 1))))
+    turned, orders = [], []
+    for first, last in pairwise(np.linspace(0, users, panels + 1).astype(int).tolist()):
+        part = places[first:last].T.tocsr()
+        values = by_user.values.numpy()[part.data]
+        turned.append(
+            sp.csr_matrix((values, part.indices + first, part.indptr), (items, users), copy=False)
+        )
+        orders.append(torch.from_numpy(part.data))
+    return by_user, Entries(*turned), torch.cat(orders)

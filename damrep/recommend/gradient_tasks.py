@@ -48,23 +48,57 @@ class FactorModule(nn.Module):
         return self.users if self.mask is None else self.mask(self.users)
 
 
-class _Dots(torch.autograd.Function):
-    """`Entries.dots` with a gradient, of sums over entries again."""
+class _SquaredError(torch.autograd.Function):
+    """Mean squared error of the ratings, with its gradient: sums over entries again.
+
+    By hand, as every step of it on its own would be recorded, and gone through once more.
+    """
 
     @staticmethod
     def forward(
-        ctx: Any, rows: Tensor, columns: Tensor, by_user: Entries, by_item: Entries, order: Tensor
+        ctx: Any,
+        users: Tensor,
+        items: Tensor,
+        user_bias: Tensor,
+        item_bias: Tensor,
+        by_user: Entries,
+        by_item: Entries,
+        order: Tensor,
     ) -> Tensor:
-        ctx.save_for_backward(rows, columns)
+        # Sums over entries take columns by eights; a remainder costs as much as all of them.
+        spare = -(users.shape[1] + 2) % 8
+        one_u, one_i = torch.ones(len(users), 1), torch.ones(len(items), 1)
+        left = torch.cat([users, user_bias[:, None], one_u, one_u.new_zeros(len(users), spare)], 1)
+        right = torch.cat([items, one_i, item_bias[:, None], one_i.new_zeros(len(items), spare)], 1)
+        rest = by_user.dots(left, right).sub_(by_user.values)
+        ctx.save_for_backward(left, right, rest)
         ctx.entries = by_user, by_item, order
-        return by_user.dots(rows.detach().contiguous(), columns.detach())
+        ctx.width = users.shape[1]
+        return torch.dot(rest, rest) / len(rest)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
-        rows, columns = ctx.saved_tensors
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        left, right, rest = ctx.saved_tensors
         by_user, by_item, order = ctx.entries
-        grad = grads[0].contiguous()
-        return by_user.sums(columns, grad), by_item.sums(rows, grad[order]), None, None, None
+        width = ctx.width
+        grad = rest * (grads[0] * (2 / len(rest)))
+        left, right = by_user.sums(right, grad), by_item.sums(left, grad.index_select(0, order))
+        biases = left[:, width], right[:, width + 1]
+        return left[:, :width], right[:, :width], *biases, None, None, None
+
+
+class _RatedSize(torch.autograd.Function):
+    """Squares of the rows' factors, summed, each row as often as it has ratings."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, counts: Tensor) -> Tensor:
+        ctx.save_for_backward(rows, counts)
+        return torch.dot(counts, torch.linalg.vecdot(rows, rows))
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        rows, counts = ctx.saved_tensors
+        return rows * (counts * (2 * grads[0]))[:, None], None
 
 
 class RatingTask:
@@ -93,7 +127,6 @@ class RatingTask:
     ) -> None:
         self.module, self.reference, self.reg = module, reference, reg
         self._entries = by_user, by_item, order
-        self._one = torch.ones(by_user.shape[0], 1), torch.ones(by_item.shape[0], 1)
 
     def batches(self, generator: torch.Generator) -> Iterator[Tensor]:
         """One batch: everything."""
@@ -102,13 +135,11 @@ class RatingTask:
     def loss(self, batch: Tensor) -> Tensor:
         """Normalised squared error plus L2."""
         by_user, by_item, _ = self._entries
-        module, (one_u, one_i) = self.module, self._one
-        left = torch.cat([module.masked_users(), module.user_bias[:, None], one_u], 1)
-        right = torch.cat([module.items, one_i, module.item_bias[:, None]], 1)
-        predicted = _Dots.apply(left, right, *self._entries)
-        error = (by_user.values - predicted).square().mean()
-        size = by_user.counts @ module.users.square().sum(1)
-        size = size + by_item.counts @ module.items.square().sum(1)
+        module = self.module
+        biases = module.user_bias, module.item_bias
+        error = _SquaredError.apply(module.masked_users(), module.items, *biases, *self._entries)
+        size = _RatedSize.apply(module.users, by_user.counts)
+        size = size + _RatedSize.apply(module.items, by_item.counts)
         return (error + self.reg * size / len(by_user)) / self.reference
 
 

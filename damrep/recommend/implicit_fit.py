@@ -100,14 +100,14 @@ class _Part:
     def __init__(
         self, weights: sp.csr_matrix, settings: FactorSettings, seed: int, history: History
     ) -> None:
-        self.by_user, self.by_item, _ = both_ways(weights)
+        self.layout = self.by_user, self.by_item, _ = both_ways(weights)
         self.settings, self.seed, self.history = settings, seed, history
 
     def train(
         self, width: int, unobserved: float, reg: float, sweeps: int | None = None
     ) -> InteractionModel:
         """A model of one width from the start."""
-        model = InteractionModel(self.by_user, self.by_item, width, unobserved, reg, self.seed)
+        model = InteractionModel(*self.layout, width, unobserved, reg, self.seed)
         if width:
             self.sweep(model, sweeps or self.settings.max_sweeps or _SWEEPS)
         return model

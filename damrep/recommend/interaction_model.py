@@ -19,7 +19,7 @@ from torch import Tensor
 
 from damrep.recommend.entries import Entries
 from damrep.recommend.realign import realignment
-from damrep.recommend.ridge import conjugate_gradient
+from damrep.recommend.ridge import Regressions
 from damrep.training.seeding import torch_generator
 
 __all__ = ["InteractionModel", "regress"]
@@ -35,6 +35,8 @@ def regress(
     unobserved: float,
     reg: float,
     steps: int,
+    rest: Tensor | None = None,
+    moments: Tensor | None = None,
 ) -> Tensor:
     """Regress every row on the columns it has interactions with, and lightly on all others.
 
@@ -52,31 +54,52 @@ def regress(
         L2 penalty per interaction.
     steps
         Conjugate gradient steps.
+    rest
+        Weight of each interaction times what the rows leave over of it; brought up to date in
+        place. Found anew if not given.
+    moments
+        ``columns.T @ columns``, or its diagonal where there is nothing beside it.
 
     Examples
     --------
     >>> import scipy.sparse as sp
     >>> entries = Entries(sp.csr_matrix([[1.0, 0.0]]))
     >>> columns = torch.tensor([[2.0], [1.0]])
-    >>> float(regress(entries, torch.zeros(1, 1), columns, 0.0, 1.0, steps=1))
-    0.4...
+    >>> round(float(regress(entries, torch.zeros(1, 1), columns, 0.0, 1.0, steps=1)), 4)
+    0.4
     """
-    moments = unobserved * (columns.T @ columns)
+    moments = columns.T @ columns if moments is None else moments
+    common = unobserved * moments
     # What the weights add up to, where a weight of 1 is one interaction.
-    ridge = reg * (entries.weight + unobserved * len(columns))[:, None]
-    diagonal = entries.sums(columns.square(), entries.weights) + moments.diagonal() + ridge
+    ridges = reg * (entries.weight + unobserved * len(columns))[:, None]
+    if moments.dim() == 1:
+        size, shared, ridges = moments, None, ridges + common
+        usual = entries.weight
+    else:
+        size, shared, usual = moments.diagonal(), common, entries.weight + unobserved * len(columns)
+    if rest is None:
+        rest = unexplained(entries, rows, columns)
+    # An interaction's column is taken to be of the usual size; on the diagonal that is near enough.
+    size = size / len(columns)
+    found = torch.empty_like(rows)
+    for block in entries.blocks(rows.shape[1]):
+        here, span = block.rows, block.span
+        start, ridge = rows[here], ridges[here]
+        weights = None if entries.weights is None else entries.weights[span]
+        right = block.sums(columns, rest[span]).addcmul_(ridge, start, value=-1)
+        if shared is not None:
+            right.addmm_(start, shared, alpha=-1)
+        diagonal = torch.addcmul(ridge, usual[here, None], size)
+        found[here] = Regressions(block, columns, ridge, weights, shared).solve(
+            right, start, diagonal.clamp_min_(1e-20), steps, rest[span]
+        )
+    return found
 
-    def product(x: Tensor) -> Tensor:
-        seen = entries.dots(x, columns)
-        if entries.weights is not None:
-            seen = seen * entries.weights
-        return entries.sums(columns, seen).addmm_(x, moments).addcmul_(ridge, x)
 
+def unexplained(entries: Entries, rows: Tensor, columns: Tensor) -> Tensor:
+    """Weight of each interaction times what the rows leave over of it."""
     rest = 1 - entries.dots(rows, columns)
-    if entries.weights is not None:
-        rest = rest * entries.weights
-    right = entries.sums(columns, rest) - rows @ moments - ridge * rows
-    return conjugate_gradient(product, right, rows, diagonal.clamp_min(1e-20), steps)
+    return rest if entries.weights is None else rest.mul_(entries.weights)
 
 
 class InteractionModel:
@@ -84,7 +107,7 @@ class InteractionModel:
 
     Parameters
     ----------
-    by_user, by_item
+    by_user, by_item, order
         Weights of the interactions, as `both_ways` lays them out.
     width
         Columns.
@@ -100,6 +123,7 @@ class InteractionModel:
         self,
         by_user: Entries,
         by_item: Entries,
+        order: Tensor,
         width: int,
         unobserved: float,
         reg: float,
@@ -110,6 +134,11 @@ class InteractionModel:
         self.unobserved, self.reg, self.steps = unobserved, reg, steps
         self.items = _leading_items(by_user, by_item, width, seed)
         self.users = torch.zeros(by_user.shape[0], width)
+        self._order, self._back = order, torch.empty_like(order)
+        self._back[order.long()] = torch.arange(len(order), dtype=order.dtype)
+        # Of the items, (width,): they are kept such that their moments have nothing beside it.
+        self._diagonal = self.items.square().sum(0)
+        self._rest: Tensor | None = None
 
     @property
     def width(self) -> int:
@@ -118,28 +147,46 @@ class InteractionModel:
 
     def sweep(self) -> None:
         """Update the users, then the items, and turn both so that the strongest come first."""
-        self.update_users(self.steps)
+        rest = self.update_users(self.steps).index_select(0, self._order)
+        moments = self.users.T @ self.users
         self.items = regress(
-            self.by_item, self.items, self.users, self.unobserved, self.reg, self.steps
+            self.by_item,
+            self.items,
+            self.users,
+            self.unobserved,
+            self.reg,
+            self.steps,
+            rest,
+            moments,
         )
-        self.align()
-
-    def update_users(self, steps: int) -> None:
-        """Regress the users on the items."""
-        self.users = regress(self.by_user, self.users, self.items, self.unobserved, self.reg, steps)
-
-    def align(self) -> None:
-        """Turn the factors so that the columns are in order of strength."""
-        by_user, by_item, self.strengths = realignment(
-            self.users.T @ self.users, self.items.T @ self.items
-        )
+        # Turning the factors changes no prediction.
+        self._rest = rest.index_select(0, self._back)
+        by_user, by_item, self.strengths = realignment(moments, self.items.T @ self.items)
         self.users, self.items = self.users @ by_user.float(), self.items @ by_item.float()
+        self._diagonal = self.strengths.float()
+
+    def update_users(self, steps: int) -> Tensor:
+        """Regress the users on the items; returns what is left over of each interaction."""
+        if self._rest is None:
+            self._rest = unexplained(self.by_user, self.users, self.items)
+        self.users = regress(
+            self.by_user,
+            self.users,
+            self.items,
+            self.unobserved,
+            self.reg,
+            steps,
+            self._rest,
+            self._diagonal,
+        )
+        return self._rest
 
     def cut(self, columns: int) -> InteractionModel:
         """A copy with the first columns only."""
         other = copy.copy(self)
         other.users = self.users[:, :columns].clone()
         other.items = self.items[:, :columns].clone()
+        other._diagonal, other._rest = self._diagonal[:columns], None
         return other
 
 

@@ -11,13 +11,14 @@ is known of them. And a row is drawn to where its pattern of ratings lets expect
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from damrep.recommend.entries import Entries
 from damrep.recommend.realign import realignment
-from damrep.recommend.ridge import conjugate_gradient
+from damrep.recommend.ridge import Regressions
 
 __all__ = ["RatingModel", "Side"]
 
@@ -34,6 +35,17 @@ EMPTY = 1e-3
 _LEAST_NOISE = 1e-5
 # Precision of the map from pattern to factors, in rows' worth.
 _MAP_PRECISION = 50.0
+# Sums over entries take columns by so many; a remainder costs as much as all of them.
+_LANES = 8
+
+
+def _widened(values: Tensor, by: float = 0.0) -> Tensor:
+    """A copy with further columns, to a multiple of what the processor takes at once."""
+    return nn.functional.pad(values, (0, -values.shape[-1] % _LANES), value=by)
+
+
+def _total(left: Tensor, right: Tensor) -> Tensor:
+    return torch.dot(left.view(-1), right.view(-1))
 
 
 @dataclass
@@ -77,63 +89,74 @@ class Side:
         other
             The side held fixed.
         residual
-            Rating minus prediction of each of this side's entries.
+            Rating minus prediction of each of this side's entries; brought up to date in place.
         noise
             Variance of a rating.
         steps
             Conjugate gradient steps from where the rows are.
         """
-        entries, ones = self.entries, torch.ones(len(other.means), 1)
-        columns = torch.cat([other.factors, ones], 1)
-        pull = noise / self.prior
-        spread = torch.cat([other.variances[:, :-1], torch.zeros_like(ones)], 1)
-        spread = entries.sums(spread)
-        ridge = spread + pull
-        if self.reg is not None:
-            ridge = torch.full_like(spread, self.reg) * entries.counts.clamp_min(1)[:, None]
-        squares = entries.sums(columns.square())
-        expected = self.features @ self.weights
-        right = entries.sums(columns, residual) - ridge * self.means
-        right += (pull if self.reg is None else ridge) * expected
-        diagonal = ridge + squares
+        width, reg = self.means.shape[1], self.reg
+        columns, doubts = _widened(other.means), _widened(other.variances)
+        columns[:, width - 1], doubts[:, width - 1] = 1.0, 0.0
+        squares, weights = columns.square(), _widened(self.weights)
+        pull = noise / _widened(self.prior, 1.0)
+        means, variances = torch.empty_like(self.means), torch.empty_like(self.means)
+        doubt = torch.zeros(())
+        for block in self.entries.blocks(columns.shape[1]):
+            rows, rest = block.rows, residual[block.span]
+            spread, square = block.sums(doubts), block.sums(squares)
+            if reg is None:
+                ridge = spread + pull
+            else:
+                pull = ridge = reg * self.entries.counts[rows, None].clamp_min(1)
+            diagonal = ridge + square
+            start = _widened(self.means[rows])
+            right = block.sums(columns, rest).addcmul_(ridge, start, value=-1)
+            right.addcmul_(pull, self.features[rows] @ weights)
+            regressions = Regressions(block, columns, ridge)
+            found = regressions.solve(right, start, diagonal, steps, rest)
+            means[rows] = found[:, :width]
+            certain = noise / diagonal if reg is None else _widened(self.variances[rows])
+            variances[rows] = certain[:, :width]
+            # What other's variances and one's own add to the expected squared error.
+            doubt += _total(spread, found.square_().add_(certain)) + _total(square, certain)
+        self.means, self.variances = means, variances
+        return doubt
 
-        def product(x: Tensor) -> Tensor:
-            return entries.sums(columns, entries.dots(x, columns)) + ridge * x
+    @cached_property
+    def _share(self) -> Tensor:
+        """Weight of each row in a mean over those with ratings, (rows,)."""
+        rated = self.entries.rated.float()
+        return rated / rated.sum().clamp_min(1)
 
-        self.means = conjugate_gradient(product, right, self.means, diagonal, steps)
-        if self.reg is None:
-            self.variances = noise / diagonal
-        # What other's variances and one's own add to the expected squared error.
-        doubt = (spread * (self.means.square() + self.variances)).sum()
-        return doubt + (squares * self.variances).sum()
+    @cached_property
+    def _known(self) -> tuple[Tensor, Tensor]:
+        """Features of the rows with ratings, and what the map from them is solved with."""
+        features = self.features * self.entries.rated[:, None]
+        ridge = torch.full((features.shape[1],), _MAP_PRECISION)
+        ridge[:2] = 1.0
+        return features, features.T @ features + torch.diag(ridge)
 
     def learn_prior(self) -> None:
         """Set the map from the pattern and the prior variances to the likeliest there are."""
-        rated = self.entries.rated
-        features = self.features[rated]
-        ridge = torch.full((features.shape[1],), _MAP_PRECISION)
-        ridge[:2] = 1.0
-        self.weights = torch.linalg.solve(
-            features.T @ features + torch.diag(ridge), features.T @ self.means[rated]
-        )
-        off = self.means[rated] - features @ self.weights
-        self.prior = (off.square() + self.variances[rated]).mean(0).clamp_min(1e-8)
+        features, system = self._known
+        self.weights = torch.linalg.solve(system, features.T @ self.means)
+        off = torch.addmm(self.means, self.features, self.weights, alpha=-1)
+        self.prior = (self._share @ off.square_().add_(self.variances)).clamp_min_(1e-8)
 
     def moments(self) -> Tensor:
-        """Second moments of the factors, (m, m), float64."""
-        factors = self.means[:, :-1][self.entries.rated]
-        spread = self.variances[:, :-1][self.entries.rated].double().sum(0)
-        return (factors.T @ factors).double() + torch.diag(spread)
+        """Second moments of the factors over the rows with ratings, (m, m), float64."""
+        factors = self.means[:, :-1]
+        blank = factors[~self.entries.rated]
+        spread = self.entries.rated.float() @ self.variances[:, :-1]
+        return (factors.T @ factors - blank.T @ blank + torch.diag(spread)).double()
 
     def turn(self, by: Tensor) -> None:
         """Multiply the factors by a matrix of shape (m, m)."""
-        by = by.float()
-        self.means = torch.cat([self.means[:, :-1] @ by, self.means[:, -1:]], 1)
-        self.weights = torch.cat([self.weights[:, :-1] @ by, self.weights[:, -1:]], 1)
+        by = torch.block_diag(by.float(), torch.ones(1, 1))  # the bias stays
         square = by.square()
-        spread = self.variances[:, :-1] @ square
-        self.variances = torch.cat([spread, self.variances[:, -1:]], 1)
-        self.prior = torch.cat([self.prior[:-1] @ square, self.prior[-1:]])
+        self.means, self.weights = self.means @ by, self.weights @ by
+        self.variances, self.prior = self.variances @ square, self.prior @ square
 
     def keep(self, columns: int) -> None:
         """Cut all factors but the first."""
@@ -168,6 +191,8 @@ class RatingModel:
         steps: int = 2,
     ) -> None:
         self.order, self.steps = order, steps
+        self._back = torch.empty_like(order)
+        self._back[order.long()] = torch.arange(len(order), dtype=order.dtype)
         self.users, self.items = (
             Side(
                 entries,
@@ -211,22 +236,22 @@ class RatingModel:
     def settle(self, steps: int) -> None:
         """Regress the users once more, to the end: what folding them in would give."""
         self.users.update(self.items, self.residual(), self.noise, steps)
-        self._rest = None
 
     def sweep(self, learn_prior: bool = True) -> float:
         """Update users, then items, then noise and priors; returns the mean squared residual."""
-        self.users.update(self.items, self.residual(), self.noise, self.steps)
-        residual = self._residual()
-        doubt = self.items.update(self.users, residual[self.order], self.noise, self.steps)
+        rest = self.residual()
+        self.users.update(self.items, rest, self.noise, self.steps)
+        turned = rest.index_select(0, self.order)
+        doubt = self.items.update(self.users, turned, self.noise, self.steps)
         # Kept for the next sweep: turning the factors changes no prediction.
-        self._rest = residual = self._residual()
-        error = float(residual.square().mean())
+        self._rest = turned.index_select(0, self._back)
+        error = float(_total(turned, turned)) / len(turned)
         # The biases of users are uncertain too; those of items are among the items' columns.
         doubt = doubt + (self.users.entries.counts * self.users.variances[:, -1]).sum()
         if self._held:
             self._held -= 1
         else:
-            self.noise = max(error + float(doubt) / len(residual), _LEAST_NOISE)
+            self.noise = max(error + float(doubt) / len(turned), _LEAST_NOISE)
         if self.width:
             self.align()
         if learn_prior:
@@ -270,7 +295,7 @@ class RatingModel:
         """
         users, items = self.users, self.items
         rest = self.residual()
-        turned = rest[self.order]
+        turned = rest.index_select(0, self.order)
         right = torch.randn(len(items.means), width, generator=generator)
         for _ in range(3):
             left = torch.linalg.qr(users.entries.sums(right, rest))[0]

@@ -12,7 +12,8 @@ from torch import Tensor
 
 __all__ = ["realignment"]
 
-_SMALLEST = 1e-12
+# Shares of the largest moment, and of the largest eigenvalue, taken for nothing.
+_SMALLEST, _ROUNDING = 1e-12, 1e-14
 
 
 def realignment(users: Tensor, items: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -40,16 +41,21 @@ def realignment(users: Tensor, items: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     >>> torch.allclose(strengths, torch.linalg.svdvals(p @ q.T)[:3])
     True
     """
-    root_p, inverse_p = _roots(users.double())
-    root_q, inverse_q = _roots(items.double())
-    left, strengths, right = torch.linalg.svd(root_p @ root_q)
-    half = strengths.sqrt()
-    return inverse_p @ left * half, inverse_q @ right.T * half, strengths
-
-
-def _roots(moments: Tensor) -> tuple[Tensor, Tensor]:
-    values, vectors = torch.linalg.eigh(moments)
-    # Columns that carry nothing would be divided by nothing.
+    users, items = users.double(), items.double()
+    root = _root(users)
+    # One symmetric problem: with users = root root^T, its eigenvalues are the strengths' squares.
+    values, vectors = torch.linalg.eigh(root.T @ items @ root)
+    values, vectors = values.flip(0), vectors.flip(1)
     largest = values.max().clamp_min(torch.finfo(values.dtype).tiny)
-    roots = values.clamp_min(largest * _SMALLEST).sqrt()
-    return vectors * roots @ vectors.T, vectors / roots @ vectors.T
+    strengths = values.clamp_min(largest * _ROUNDING).sqrt()
+    half = strengths.sqrt()
+    by_user = torch.linalg.solve_triangular(root.T, vectors, upper=True) * half
+    return by_user, root @ vectors / half, strengths
+
+
+def _root(moments: Tensor) -> Tensor:
+    """Lower triangle L with L L^T = moments."""
+    # Columns that carry nothing would be divided by nothing.
+    least = moments.diagonal().sum() * _SMALLEST
+    least = least.clamp_min(torch.finfo(moments.dtype).eps)
+    return torch.linalg.cholesky(moments + torch.eye(len(moments), dtype=moments.dtype) * least)

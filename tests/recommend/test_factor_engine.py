@@ -10,14 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from damrep.masking.price import price_to_lambda
+from damrep.recommend import entries as entries_module
 from damrep.recommend.entries import Entries, both_ways
 from damrep.recommend.gate_solve import Contributions, solve_beta
+from damrep.recommend.gradient_tasks import FactorModule, RatingTask
 from damrep.recommend.held_out import hold_out
 from damrep.recommend.interaction_model import InteractionModel, regress
-from damrep.recommend.rating_model import Side
+from damrep.recommend.rating_model import RatingModel, Side
 from damrep.recommend.rating_pattern import pattern_features
 from damrep.recommend.realign import realignment
-from damrep.recommend.ridge import conjugate_gradient
+from damrep.recommend.ridge import Regressions, conjugate_gradient
 
 
 def some_matrix(users: int = 12, items: int = 9, density: float = 0.5, seed: int = 0):
@@ -39,6 +41,106 @@ def test_dots_and_sums_are_those_of_the_dense_matrix():
     torch.testing.assert_close(by_item.sums(p, by_item.values), dense.T @ p)
     torch.testing.assert_close(by_user.sums(q), (dense != 0).float() @ q)
     assert torch.equal(by_item.values, by_user.values[order])
+
+
+@pytest.fixture(params=[False, True], ids=["whole", "cut"])
+def cut(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether blocks are of two rows and panels of four columns."""
+    if request.param:
+        monkeypatch.setattr(entries_module, "_AT_HAND", 16)
+        monkeypatch.setattr(entries_module, "_PANEL", 4)
+        monkeypatch.setattr(entries_module, "_FULL", 1)
+    return bool(request.param)
+
+
+def test_blocks_and_panels_say_what_the_whole_does(cut: bool):
+    matrix = some_matrix(users=13)
+    by_user, by_item, order = both_ways(matrix)
+    assert len(by_user.blocks(8)) == (7 if cut else 1)
+    assert torch.equal(by_item.values, by_user.values[order])
+    # Panel after panel: the users of an item are not together.
+    items = torch.from_numpy(matrix.indices)[order]
+    assert bool((items.diff() >= 0).all()) is not cut
+    p, q = torch.randn(13, 8), torch.randn(9, 8)
+    coo, dense = matrix.tocoo(), torch.from_numpy(matrix.toarray())
+    rows, columns = torch.from_numpy(coo.row), torch.from_numpy(coo.col)
+    torch.testing.assert_close(by_item.dots(q, p), (p @ q.T)[rows, columns][order])
+    torch.testing.assert_close(by_item.sums(p, by_item.values), dense.T @ p)
+    for side, mine, other in ((by_user, p, q), (by_item, q, p)):
+        blocks = side.blocks(8)
+        dots = torch.cat([block.dots(mine[block.rows], other) for block in blocks])
+        torch.testing.assert_close(dots, side.dots(mine, other))
+        sums = [block.sums(other, side.values[block.span]) for block in blocks]
+        torch.testing.assert_close(torch.cat(sums), side.sums(other, side.values))
+        left = torch.ones(len(side))
+        for block in blocks:
+            span = block.span
+            block.subtract(left[span], side.values[span], mine[block.rows, 0].contiguous())
+        ones = torch.ones(side.shape[1], 1)
+        by_row = side.weight * mine[:, 0]
+        torch.testing.assert_close(side.sums(ones, 1 - left)[:, 0], by_row, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_regressions_are_solved_and_tell_what_is_left_over(cut: bool, weighted: bool):
+    matrix = abs(some_matrix())
+    entries = Entries(matrix)
+    generator = torch.Generator().manual_seed(0)
+    columns, start = (torch.randn(n, 3, generator=generator) for n in (9, 12))
+    ridge, moments = torch.rand(12, 3, generator=generator) + 0.1, 0.1 * torch.eye(3)
+    weights = entries.values if weighted else None
+    rest = (1 - entries.dots(start, columns)) * (1 if weights is None else weights)
+    right = entries.sums(columns, rest) - ridge * start - start @ moments
+    found = Regressions(entries, columns, ridge, weights, moments).solve(
+        right, start, torch.ones(12, 3), 6, rest
+    )
+    dense = torch.from_numpy(matrix.toarray())
+    dense = dense if weighted else (dense > 0).float()
+    for row in range(12):
+        left = (columns.T * dense[row]) @ columns + torch.diag(ridge[row]) + moments
+        wanted = torch.linalg.solve(left, columns.T @ dense[row])
+        torch.testing.assert_close(found[row], wanted, rtol=1e-3, atol=1e-4)
+    over = (1 - entries.dots(found, columns)) * (1 if weights is None else weights)
+    torch.testing.assert_close(rest, over, rtol=1e-4, atol=1e-5)
+
+
+def test_a_sweep_knows_its_residual_and_does_not_mind_the_cuts(cut: bool):
+    matrix, rng = some_matrix(40, 30), np.random.default_rng(0)
+    coo = matrix.tocoo()
+    p, q = rng.normal(size=(40, 2)), rng.normal(size=(30, 2))
+    matrix.data += 2 * (p[coo.row] * q[coo.col]).sum(1).astype(np.float32)
+    by_user, by_item, order = both_ways(matrix)
+    features = torch.ones(40, 2), torch.ones(30, 2)
+    model = RatingModel(by_user, by_item, order, features)
+    model.grow(3, torch.Generator().manual_seed(0))
+    for _ in range(5):
+        model.sweep()
+    users, items = model.users, model.items
+    dense = users.factors @ items.factors.T + users.bias + items.bias.T
+    rest = by_user.values - dense[coo.row, coo.col]
+    torch.testing.assert_close(model.residual(), rest, rtol=1e-4, atol=1e-5)
+    assert float(rest.square().mean()) == pytest.approx(0.638088, rel=1e-4)
+
+
+def test_the_loss_of_ratings_and_its_gradient_are_the_dense_ones():
+    matrix = some_matrix()
+    module = FactorModule(12, 9, 3, True, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        module.user_bias.normal_(generator=torch.Generator().manual_seed(1))
+        module.item_bias.normal_(generator=torch.Generator().manual_seed(2))
+    names = dict(module.named_parameters())
+    RatingTask(module, *both_ways(matrix), 2.0, 0.1).loss(torch.zeros(1)).backward()
+    found = {name: parameter.grad for name, parameter in names.items()}
+    module.zero_grad()
+    given_ = torch.from_numpy(matrix.toarray()) != 0
+    users, items = module.masked_users(), module.items
+    dense = users @ items.T + module.user_bias[:, None] + module.item_bias
+    error = (torch.from_numpy(matrix.toarray()) - dense)[given_].square().mean()
+    size = (given_.sum(1) * module.users.square().sum(1)).sum()
+    size = size + (given_.sum(0) * items.square().sum(1)).sum()
+    ((error + 0.1 * size / matrix.nnz) / 2.0).backward()
+    for name, parameter in names.items():
+        torch.testing.assert_close(found[name], parameter.grad, msg=name)
 
 
 def test_entries_of_an_empty_matrix_sum_to_nothing():
@@ -106,7 +208,7 @@ def test_a_rating_side_with_certain_others_is_a_ridge_by_hand():
         torch.ones(2),
         torch.zeros(1, 2),
     )
-    users.update(items, entries.values, noise=1.0, steps=4)
+    users.update(items, entries.values.clone(), noise=1.0, steps=4)
     torch.testing.assert_close(users.means, torch.tensor([[2 / 3, 2 / 3]]))
     torch.testing.assert_close(users.variances, torch.full((1, 2), 1 / 3))
 
@@ -132,7 +234,7 @@ def test_uncertain_items_shrink_a_user():
             torch.ones(2),
             torch.zeros(1, 2),
         )
-        users.update(items, entries.values, noise=1.0, steps=6)
+        users.update(items, entries.values.clone(), noise=1.0, steps=6)
         sizes.append(float(users.means[0, 0]))
     assert sizes[1] < sizes[0]
 
@@ -212,8 +314,7 @@ def test_a_new_row_gets_the_features_of_the_fitted_one():
 
 def test_interactions_of_blocks_are_ranked_by_block():
     matrix = sp.csr_matrix(np.kron(np.eye(2), np.ones((10, 8))).astype(np.float32))
-    by_user, by_item, _ = both_ways(matrix)
-    model = InteractionModel(by_user, by_item, 2, unobserved=0.1, reg=0.001, seed=0)
+    model = InteractionModel(*both_ways(matrix), 2, unobserved=0.1, reg=0.001, seed=0)
     for _ in range(5):
         model.sweep()
     scores = model.users @ model.items.T
