@@ -17,7 +17,13 @@ from collections.abc import Callable
 from benchmarks.arguments import names_list, number_of, refuse_unknown
 from benchmarks.harness import Say, benchmark_parser, parse, run_parts
 from benchmarks.recommender_data import EXPLICIT, IMPLICIT
-from benchmarks.recommender_quality import explicit_task, igmc_task, implicit_task, rank_task
+from benchmarks.recommender_quality import (
+    IMPLICIT_METHODS,
+    explicit_task,
+    igmc_task,
+    implicit_task,
+    rank_task,
+)
 from benchmarks.recommender_speed import growth_task, memory_task, speed_task
 
 __all__ = ["TASKS", "main"]
@@ -59,11 +65,18 @@ def main(arguments: list[str] | None = None) -> int:
         "--datasets", "--dataset", type=names_list, help=f"of {','.join(names)}; default: all"
     )
     parser.add_argument(
+        "--methods",
+        type=lambda text: [name.strip() for name in text.split(";") if name.strip()],
+        default=list(IMPLICIT_METHODS),
+        help="of the task implicit, with semicolons between; default: all",
+    )
+    parser.add_argument(
         "--rounds", type=number_of("rounds"), default="5", help="of the task speed; default: 5"
     )
     parser.add_argument("--again", action="store_true", help="measure finished rows once more")
     options = parse(parser, arguments)
     refuse_unknown(parser, "tasks", options.task, TASKS)
+    refuse_unknown(parser, "methods", options.methods, IMPLICIT_METHODS)
     refuse_unknown(parser, "datasets", options.datasets or [], names)
     if options.quick:
         options.rounds = 1

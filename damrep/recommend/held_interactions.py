@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import scipy.sparse as sp
 import torch
@@ -14,10 +16,13 @@ from damrep.recommend.ranking import list_metrics
 from damrep.recommend.recommending import best, hide, row_blocks
 from damrep.training.seeding import numpy_generator
 
-__all__ = ["HeldInteractions"]
+__all__ = ["HeldInteractions", "next_wider", "ranks_as_well"]
 
 _SEEN, _USERS, _CUTOFF = 200_000, 2000, 20
 _LIGHTER = 0.1
+# Share of the wide model's NDCG that may be lost, standard errors within which two rankings are as
+# good, and the step in width where they are not.
+_AS_WELL, _CERTAIN, _WIDER = 0.01, 2.0, 1.25
 
 
 class HeldInteractions:
@@ -83,11 +88,22 @@ class HeldInteractions:
         loss = (missed + light * self._share * scale**2 * everywhere) / count
         return max(loss, float(contributions.prefixes()[1]), 1e-12)
 
-    def ndcg(self, model: InteractionModel) -> NDArray[np.float64]:
-        """NDCG at 20 of the held-out interactions, of at most 2,000 users, one number a user."""
+    def ndcg(
+        self, users: Tensor, items: Tensor, offset: Tensor | None = None
+    ) -> NDArray[np.float64]:
+        """NDCG at 20 of the held-out interactions, of at most 2,000 users, one number a user.
+
+        Parameters
+        ----------
+        users, items
+            Factors, (users, m) and (items, m).
+        offset
+            Added to the scores of the items, (items,).
+        """
         found = []
         for block in row_blocks(len(self._asked), self._shape[1]):
-            scores = (model.users[self._asked[block]] @ model.items.T).numpy()
+            of_users = users[self._asked[block]] @ items.T
+            scores = (of_users if offset is None else of_users.add_(offset)).numpy()
             if self._fitted is not None:
                 hide(scores, sp.csr_matrix(self._fitted[block]), slice(0, len(scores)))
             ranked, _ = best(scores, min(_CUTOFF, self._shape[1]))
@@ -99,6 +115,38 @@ class HeldInteractions:
             )
             found.append(values)
         return np.concatenate(found)
+
+
+def ranks_as_well(full: NDArray[np.float64], narrow: NDArray[np.float64]) -> bool:
+    """Whether a narrow model ranks as well as the wide one: within 1 % of its NDCG.
+
+    Or within two standard errors of the difference, where users are few.
+
+    Parameters
+    ----------
+    full, narrow
+        NDCG of each user, of `HeldInteractions.ndcg`.
+
+    Examples
+    --------
+    >>> full = np.linspace(0.1, 0.9, 100)
+    >>> ranks_as_well(full, 0.995 * full), ranks_as_well(full, 0.9 * full)
+    (True, False)
+    """
+    lost = full - narrow
+    doubt = _CERTAIN * float(lost.std()) / math.sqrt(max(1, len(lost)))
+    return bool(lost.mean() <= max(_AS_WELL * full.mean(), doubt))
+
+
+def next_wider(columns: int, most: int) -> int:
+    """The width to look at next where one ranks worse than the widest.
+
+    Examples
+    --------
+    >>> next_wider(10, 128), next_wider(120, 128)
+    (13, 128)
+    """
+    return min(most, math.ceil(columns * _WIDER))
 
 
 def _pairs(matrix: sp.csr_matrix, chosen: NDArray[np.intp] | None) -> tuple[Tensor, Tensor]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -14,10 +13,11 @@ from damrep.masking.validation import InputError
 from damrep.recommend.entries import Entries, both_ways
 from damrep.recommend.factors import FactorFit
 from damrep.recommend.gradient_fit import fit_by_gradient
-from damrep.recommend.held_interactions import HeldInteractions
+from damrep.recommend.held_interactions import HeldInteractions, next_wider, ranks_as_well
 from damrep.recommend.held_out import hold_out
 from damrep.recommend.interaction_model import InteractionModel, regress
 from damrep.recommend.settings import FactorSettings
+from damrep.recommend.softmax_fit import fit_softmax, fold_in_softmax
 from damrep.recommend.width_path import Choice, WidthPath
 from damrep.training.history import History
 
@@ -27,10 +27,6 @@ Floats = NDArray[np.float32]
 
 _SWEEPS, _REFINING, _TRIAL_SWEEPS = 6, 3, 4
 _EXACT_STEPS = 20
-# Share of the wide model's NDCG that may be lost, and the step in width where more is.
-_RANKS_AS_WELL, _WIDER = 0.01, 1.25
-# Standard errors within which two rankings are as good.
-_CERTAIN = 2.0
 # Trials of weight and penalty are run at this width, from here, by this factor a step.
 _TRIAL_WIDTH, _TRIALS = 64, 9
 _UNOBSERVED, _STRENGTH, _STEP = 0.1, 3e-4, 3.0
@@ -70,8 +66,10 @@ def fit_implicit(weights: sp.csr_matrix, settings: FactorSettings, seed: int) ->
     """
     if not weights.nnz:
         raise InputError("there is no interaction to fit: the matrix has no stored entry")
-    if settings.loss != "ials" or settings.strategy != "als":
+    if settings.loss == "bpr" or settings.strategy != "als":
         return fit_by_gradient(weights, settings, seed)
+    if settings.loss == "softmax":
+        return fit_softmax(weights, settings, seed)
     history = History()
     initial = max(1, min(settings.max_components, min(weights.shape) - 1))
     wanted = None if settings.n_components is None else min(settings.n_components, initial)
@@ -145,7 +143,7 @@ def _chosen_weights(
         if place not in seen:
             unobserved, reg = values(place)
             model = part.train(width, unobserved, reg, _TRIAL_SWEEPS)
-            seen[place] = float(scores.ndcg(model).mean())
+            seen[place] = float(scores.ndcg(model.users, model.items).mean())
             trials.append({"unobserved_weight": unobserved, "reg": reg, "ndcg": seen[place]})
         return seen[place]
 
@@ -175,20 +173,17 @@ def _wide_enough(
     """The width chosen by loss, or the next that ranks as well as the model without a mask.
 
     The squared loss may stop asking for columns before the ranking does: small values that put
-    one item before another earn it little. As well means within 1 %, or within two standard errors
-    of the difference where users are few.
+    one item before another earn it little.
     """
     full, columns = model, choice.columns
-    at_full = scores.ndcg(full)
+    at_full = scores.ndcg(full.users, full.items)
     while columns < full.width:
         model = full.cut(columns)
         part.sweep(model, _REFINING)
         path.add(columns, scores.contributions(model))
-        lost = at_full - scores.ndcg(model)
-        doubt = _CERTAIN * float(lost.std()) / math.sqrt(len(lost))
-        if lost.mean() <= max(_RANKS_AS_WELL * at_full.mean(), doubt):
+        if ranks_as_well(at_full, scores.ndcg(model.users, model.items)):
             break
-        columns = min(full.width, math.ceil(columns * _WIDER))
+        columns = next_wider(columns, full.width)
     return path.choose() if columns == choice.columns else path.choose(columns)
 
 
@@ -255,6 +250,8 @@ def fold_in_implicit(weights: sp.csr_matrix, fit: FactorFit) -> tuple[Floats, Fl
             f"interactions to fold in must have the {count} items of the fit as columns, got "
             f"shape {weights.shape}"
         )
+    if "temperature" in fit.penalty:
+        return fold_in_softmax(weights, fit), np.zeros(weights.shape[0], np.float32)
     unobserved, reg = (float(fit.penalty[name][0]) for name in ("unobserved_weight", "reg"))
     entries = Entries(weights if weights.has_sorted_indices else weights.sorted_indices())
     columns = torch.from_numpy(np.ascontiguousarray(fit.item_factors))

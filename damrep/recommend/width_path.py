@@ -67,9 +67,12 @@ class WidthPath:
 
     def add(self, start: int, contributions: Contributions) -> None:
         """Take the held-out contributions of a model started with so many columns."""
-        losses = (contributions.prefixes() / self.reference).tolist()
         if not self._unmasked:
             self._solution = solve_beta(contributions, self.reference, self.price, self.initial)
+        self.add_losses(start, (contributions.prefixes() / self.reference).tolist())
+
+    def add_losses(self, start: int, losses: list[float]) -> None:
+        """Take the held-out normalised losses of such a model cut at 0, 1, ... columns."""
         self._unmasked[start] = losses[-1]
         # Losses without any factor differ from 1 where biases were fitted beside factors.
         for columns, loss in enumerate(losses[1:], start=1):

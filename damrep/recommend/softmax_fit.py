@@ -1,0 +1,241 @@
+"""Fitting a model that ranks by cosines, in as many columns as a held-out part asks for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from damrep.recommend.cosine_model import (
+    TEMPERATURE,
+    CosineModel,
+    Pairs,
+    drawn,
+    jittered,
+    popularity_offset,
+)
+from damrep.recommend.entries import both_ways
+from damrep.recommend.factors import FactorFit
+from damrep.recommend.held_interactions import HeldInteractions, next_wider, ranks_as_well
+from damrep.recommend.held_out import hold_out
+from damrep.recommend.interaction_model import InteractionModel
+from damrep.recommend.settings import FactorSettings
+from damrep.recommend.width_path import Choice, WidthPath
+from damrep.training.history import History
+from damrep.training.seeding import torch_generator
+
+__all__ = ["fit_softmax", "fold_in_softmax"]
+
+Floats = NDArray[np.float32]
+
+_EPOCHS, _RATE = 8, 0.1
+# Sweeps of weighted squares that the cosines start from, and under which weights.
+_START_SWEEPS, _UNOBSERVED, _REG = 4, 0.1, 3e-3
+_JUDGED = 4000
+
+
+def fit_softmax(weights: sp.csr_matrix, settings: FactorSettings, seed: int) -> FactorFit:
+    """Fit unit factors to interactions by sampled softmax, as many columns as the price lets stay.
+
+    Parameters
+    ----------
+    weights
+        Users by items; every stored entry is an interaction and its value what it weighs, > 0.
+    settings
+        Checked arguments.
+    seed
+        Seed of everything random.
+
+    Returns
+    -------
+    FactorFit
+        Biases of the items are what their popularity adds to their scores.
+
+    Examples
+    --------
+    >>> among = np.random.default_rng(0).random((90, 60)) < 0.5
+    >>> blocks = np.kron(np.eye(3), np.ones((30, 20))) * among
+    >>> fit = fit_softmax(sp.csr_matrix(blocks), FactorSettings(1e-2, loss="softmax"), seed=0)
+    >>> fit.n_components <= 3
+    True
+    """
+    history = History()
+    initial = max(1, min(settings.max_components, min(weights.shape) - 1))
+    wanted = None if settings.n_components is None else min(settings.n_components, initial)
+    fitted, held = hold_out(weights, settings.validation_fraction, seed)
+    part = _Interactions(fitted, settings, seed, history)
+    judge = _Judge(held if held.nnz else fitted, part.offset, seed)
+    scores = HeldInteractions(fitted, held, seed)
+    path = WidthPath(settings.price, judge.reference, initial)
+    ranked: dict[int, NDArray[np.float64]] = {}
+
+    def look(width: int) -> NDArray[np.float64]:
+        if width not in ranked:
+            model = part.train(width)
+            path.add_losses(width, judge.prefixes(model))
+            ranked[width] = scores.ndcg(model.users, model.items, model.offset)
+        return ranked[width]
+
+    for width in path.starts(wanted):
+        look(width)
+    choice = path.choose(wanted)
+    columns = choice.columns
+    if wanted is None and 0 < columns < initial:
+        columns = _wide_enough(look, columns, initial)
+        choice = choice if columns == choice.columns else path.choose(columns)
+    whole = _Interactions(weights, settings, seed, history)
+    fit = _finished(whole, whole.train(columns), path, choice, initial)
+    fit.warnings = path.warnings(initial, wanted, columns)
+    fit.details.update(temperature=TEMPERATURE, held_out=held.nnz)
+    return fit
+
+
+def _wide_enough(look: Callable[[int], NDArray[np.float64]], columns: int, most: int) -> int:
+    """So many columns, or about as few as rank as well as the widest model.
+
+    A model of another width has to be trained to be looked at, so the range is halved.
+    """
+    if ranks_as_well(look(most), look(columns)):
+        return columns
+    worse, well = columns, most
+    while well > next_wider(worse, most):
+        between = math.ceil(math.sqrt(worse * well))
+        if ranks_as_well(look(most), look(between)):
+            well = between
+        else:
+            worse = between
+    return well
+
+
+class _Interactions:
+    """Interactions to fit."""
+
+    def __init__(
+        self, weights: sp.csr_matrix, settings: FactorSettings, seed: int, history: History
+    ) -> None:
+        self.layout = by_user, by_item, _ = both_ways(weights)
+        self.pairs = _pairs(weights)
+        if by_user.weights is not None:
+            self.pairs.weights = by_user.weights / by_user.weights.mean()
+        self.offset = popularity_offset(by_item.counts)
+        self.settings, self.seed, self.history = settings, seed, history
+
+    def train(self, width: int) -> CosineModel:
+        """A model of one width, from the start."""
+        squares = InteractionModel(*self.layout, width, _UNOBSERVED, _REG, self.seed)
+        for _ in range(_START_SWEEPS if width else 0):
+            squares.sweep()
+        generator = torch_generator(self.seed)
+        users, items = jittered(squares.users, generator), jittered(squares.items, generator)
+        model = CosineModel(users, items, self.offset, generator)
+        if width:
+            model.train(
+                self.pairs,
+                self.settings.max_sweeps or _EPOCHS,
+                self.settings.lr or _RATE,
+                lambda loss: self.history.append({"width": width, "loss": loss}),
+            )
+            model.align()
+        return model
+
+
+class _Judge:
+    """Held-out interactions against items drawn at random: softmax loss over popularity's."""
+
+    def __init__(self, held: sp.csr_matrix, offset: Tensor, seed: int) -> None:
+        generator = torch_generator(seed)
+        pairs = _pairs(held)
+        chosen = torch.randperm(len(pairs), generator=generator)[:_JUDGED]
+        self._users, self._items = pairs.users[chosen], pairs.items[chosen]
+        self._others, self._offset = drawn(len(offset), generator), offset
+        popular = 2 * offset  # the logarithm itself
+        behind = popular[self._others].logsumexp(0) - popular[self._items]
+        self.reference = max(float(nn.functional.softplus(behind).mean()), 1e-12)
+
+    def prefixes(self, model: CosineModel) -> list[float]:
+        """Normalised loss of the model cut at 0, 1, ... columns, each row scaled to its length."""
+        users, items, others = model.users * TEMPERATURE, model.items, model.items[self._others]
+        u, v = users[self._users], items[self._items]
+        own, all_ = torch.zeros(len(u)), torch.zeros(len(u), len(others))
+        sizes = [torch.zeros(len(side), 1) for side in (u, v, others)]
+        losses = [1.0]
+        for j in range(model.width):
+            own.addcmul_(u[:, j], v[:, j])
+            all_.addmm_(u[:, j : j + 1], others[:, j : j + 1].T)
+            for size, side in zip(sizes, (u, v, others), strict=True):
+                size += side[:, j : j + 1].square()
+            of_user, of_item, of_other = (size.clamp_min(1e-12).rsqrt() for size in sizes)
+            score = own * of_user[:, 0] * of_item[:, 0] / TEMPERATURE + self._offset[self._items]
+            scores = torch.mul(all_, of_other.T).mul_(of_user / TEMPERATURE)
+            behind = scores.add_(self._offset[self._others]).exp_().sum(1).log() - score
+            losses.append(float(nn.functional.softplus(behind).mean()) / self.reference)
+        return losses
+
+
+def _finished(
+    whole: _Interactions, model: CosineModel, path: WidthPath, choice: Choice, initial: int
+) -> FactorFit:
+    by_item = whole.layout[1]
+    popularity = by_item.weight / max(1, len(model.users))
+    return FactorFit(
+        user_factors=_array(model.users),
+        item_factors=_array(model.items),
+        user_bias=np.zeros(len(model.users), np.float32),
+        item_bias=_array(model.offset if model.width else popularity),
+        mean=0.0,
+        initial=initial,
+        open_gates=choice.open_gates,
+        gates=choice.gates,
+        curve=path.curve,
+        loss=choice.loss,
+        reference_loss=path.reference,
+        history=whole.history.to_dict(),
+        candidates=path.candidates(choice),
+        details={"beta": choice.beta},
+        penalty={"temperature": np.array([TEMPERATURE], np.float32)},
+    )
+
+
+def fold_in_softmax(weights: sp.csr_matrix, fit: FactorFit, seed: int = 0) -> Floats:
+    """Factors of new users from their interactions, the items' held as they are.
+
+    Parameters
+    ----------
+    weights
+        New users by the items of the fit.
+    fit
+        What `fit_softmax` returned, or the same arrays read back.
+    seed
+        Of the order, and of the items drawn.
+
+    Returns
+    -------
+    ndarray of shape (n, m), float32
+        Zeros for users without interactions.
+    """
+    items = torch.from_numpy(np.ascontiguousarray(fit.item_factors))
+    pairs = _pairs(weights)
+    # To begin with, where the user's items are.
+    start = torch.zeros(weights.shape[0], items.shape[1])
+    start.index_add_(0, pairs.users, items[pairs.items])
+    offset = torch.from_numpy(np.ascontiguousarray(fit.item_bias))
+    model = CosineModel(start, items, offset, torch_generator(seed))
+    if len(pairs) and items.shape[1]:
+        model.train(pairs, _EPOCHS, _RATE, users_only=True)
+    had = torch.from_numpy(np.diff(weights.indptr) > 0)
+    return _array(model.users * had[:, None])
+
+
+def _pairs(matrix: sp.csr_matrix) -> Pairs:
+    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    return Pairs(torch.from_numpy(rows), torch.from_numpy(matrix.indices.astype(np.int64)))
+
+
+def _array(values: Tensor) -> Any:
+    return np.ascontiguousarray(values.float().numpy())
