@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import scipy.sparse as sp
 import torch
@@ -16,13 +14,10 @@ from damrep.recommend.ranking import list_metrics
 from damrep.recommend.recommending import best, hide, row_blocks
 from damrep.training.seeding import numpy_generator
 
-__all__ = ["HeldInteractions", "next_wider", "ranks_as_well"]
+__all__ = ["HeldInteractions"]
 
 _SEEN, _USERS, _CUTOFF = 200_000, 2000, 20
 _LIGHTER = 0.1
-# Share of the wide model's NDCG that may be lost, standard errors within which two rankings are as
-# good, and the step in width where they are not.
-_AS_WELL, _CERTAIN, _WIDER = 0.01, 2.0, 1.25
 
 
 class HeldInteractions:
@@ -115,38 +110,6 @@ class HeldInteractions:
             )
             found.append(values)
         return np.concatenate(found)
-
-
-def ranks_as_well(full: NDArray[np.float64], narrow: NDArray[np.float64]) -> bool:
-    """Whether a narrow model ranks as well as the wide one: within 1 % of its NDCG.
-
-    Or within two standard errors of the difference, where users are few.
-
-    Parameters
-    ----------
-    full, narrow
-        NDCG of each user, of `HeldInteractions.ndcg`.
-
-    Examples
-    --------
-    >>> full = np.linspace(0.1, 0.9, 100)
-    >>> ranks_as_well(full, 0.995 * full), ranks_as_well(full, 0.9 * full)
-    (True, False)
-    """
-    lost = full - narrow
-    doubt = _CERTAIN * float(lost.std()) / math.sqrt(max(1, len(lost)))
-    return bool(lost.mean() <= max(_AS_WELL * full.mean(), doubt))
-
-
-def next_wider(columns: int, most: int) -> int:
-    """The width to look at next where one ranks worse than the widest.
-
-    Examples
-    --------
-    >>> next_wider(10, 128), next_wider(120, 128)
-    (13, 128)
-    """
-    return min(most, math.ceil(columns * _WIDER))
 
 
 def _pairs(matrix: sp.csr_matrix, chosen: NDArray[np.intp] | None) -> tuple[Tensor, Tensor]:

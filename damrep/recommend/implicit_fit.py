@@ -10,14 +10,15 @@ import torch
 from numpy.typing import NDArray
 
 from damrep.masking.validation import InputError
-from damrep.recommend.entries import Entries, both_ways
+from damrep.recommend.entries import Entries
 from damrep.recommend.factors import FactorFit
 from damrep.recommend.gradient_fit import fit_by_gradient
-from damrep.recommend.held_interactions import HeldInteractions, next_wider, ranks_as_well
+from damrep.recommend.held_interactions import HeldInteractions
 from damrep.recommend.held_out import hold_out
 from damrep.recommend.interaction_model import InteractionModel, regress
 from damrep.recommend.settings import FactorSettings
 from damrep.recommend.softmax_fit import fit_softmax, fold_in_softmax
+from damrep.recommend.width_guard import SquaresTraining, WidthGuard
 from damrep.recommend.width_path import Choice, WidthPath
 from damrep.training.history import History
 
@@ -25,7 +26,7 @@ __all__ = ["fit_implicit", "fold_in_implicit"]
 
 Floats = NDArray[np.float32]
 
-_SWEEPS, _REFINING, _TRIAL_SWEEPS = 6, 3, 4
+_TRIAL_SWEEPS = 4
 _EXACT_STEPS = 20
 # Trials of weight and penalty are run at this width, from here, by this factor a step.
 _TRIAL_WIDTH, _TRIALS = 64, 9
@@ -74,7 +75,7 @@ def fit_implicit(weights: sp.csr_matrix, settings: FactorSettings, seed: int) ->
     initial = max(1, min(settings.max_components, min(weights.shape) - 1))
     wanted = None if settings.n_components is None else min(settings.n_components, initial)
     fitted, held = hold_out(weights, settings.validation_fraction, seed)
-    part = _Part(fitted, settings, seed, history)
+    part = SquaresTraining(fitted, settings, seed, history)
     scores = HeldInteractions(fitted, held, seed)
     unobserved, reg, trials = _chosen_weights(part, scores, wanted or initial)
     model = part.train(wanted or initial, unobserved, reg)
@@ -83,43 +84,23 @@ def fit_implicit(weights: sp.csr_matrix, settings: FactorSettings, seed: int) ->
     path.add(model.width, contributions)
     choice = path.choose(wanted)
     if wanted is None and 0 < choice.columns < initial:
-        choice = _wide_enough(part, model, scores, path, choice)
-    whole = _Part(weights, settings, seed, history)
-    model = whole.train(choice.columns, unobserved, reg)
+        guard = WidthGuard(weights, part, scores, model)
+        columns = guard.from_width(choice.columns)
+        for width, measured in guard.contributions.items():
+            path.add(width, measured)
+        choice = path.choose(None if columns == choice.columns else columns)
+    whole = SquaresTraining(weights, settings, seed, history)
+    model = whole.train(wanted or (initial if choice.columns else 0), unobserved, reg)
+    if choice.columns < model.width:
+        model = whole.narrowed(model, choice.columns)
     fit = _finished(whole, model, path, choice, initial)
     fit.warnings = path.warnings(initial, wanted, choice.columns)
     fit.details.update(trials=trials, held_out=held.nnz)
     return fit
 
 
-class _Part:
-    """Interactions to fit, laid out both ways."""
-
-    def __init__(
-        self, weights: sp.csr_matrix, settings: FactorSettings, seed: int, history: History
-    ) -> None:
-        self.layout = self.by_user, self.by_item, _ = both_ways(weights)
-        self.settings, self.seed, self.history = settings, seed, history
-
-    def train(
-        self, width: int, unobserved: float, reg: float, sweeps: int | None = None
-    ) -> InteractionModel:
-        """A model of one width from the start."""
-        model = InteractionModel(*self.layout, width, unobserved, reg, self.seed)
-        if width:
-            self.sweep(model, sweeps or self.settings.max_sweeps or _SWEEPS)
-        return model
-
-    def sweep(self, model: InteractionModel, sweeps: int) -> None:
-        """Sweep and keep a record."""
-        for _ in range(sweeps):
-            model.sweep()
-            strength = float(model.strengths.sum())
-            self.history.append({"width": model.width, "strength": strength})
-
-
 def _chosen_weights(
-    part: _Part, scores: HeldInteractions, width: int
+    part: SquaresTraining, scores: HeldInteractions, width: int
 ) -> tuple[float, float, list[dict[str, float]]]:
     """Weight of unobserved pairs and penalty: as given, or by NDCG on the held-out part.
 
@@ -163,32 +144,8 @@ def _chosen_weights(
     return *values(best), trials
 
 
-def _wide_enough(
-    part: _Part,
-    model: InteractionModel,
-    scores: HeldInteractions,
-    path: WidthPath,
-    choice: Choice,
-) -> Choice:
-    """The width chosen by loss, or the next that ranks as well as the model without a mask.
-
-    The squared loss may stop asking for columns before the ranking does: small values that put
-    one item before another earn it little.
-    """
-    full, columns = model, choice.columns
-    at_full = scores.ndcg(full.users, full.items)
-    while columns < full.width:
-        model = full.cut(columns)
-        part.sweep(model, _REFINING)
-        path.add(columns, scores.contributions(model))
-        if ranks_as_well(at_full, scores.ndcg(model.users, model.items)):
-            break
-        columns = next_wider(columns, full.width)
-    return path.choose() if columns == choice.columns else path.choose(columns)
-
-
 def _finished(
-    whole: _Part, model: InteractionModel, path: WidthPath, choice: Choice, initial: int
+    whole: SquaresTraining, model: InteractionModel, path: WidthPath, choice: Choice, initial: int
 ) -> FactorFit:
     popularity = np.zeros(whole.by_user.shape[1], np.float32)
     if choice.columns:

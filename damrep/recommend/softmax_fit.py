@@ -22,10 +22,11 @@ from damrep.recommend.cosine_model import (
 )
 from damrep.recommend.entries import both_ways
 from damrep.recommend.factors import FactorFit
-from damrep.recommend.held_interactions import HeldInteractions, next_wider, ranks_as_well
+from damrep.recommend.held_interactions import HeldInteractions
 from damrep.recommend.held_out import hold_out
 from damrep.recommend.interaction_model import InteractionModel
 from damrep.recommend.settings import FactorSettings
+from damrep.recommend.width_guard import next_wider, ranks_as_well
 from damrep.recommend.width_path import Choice, WidthPath
 from damrep.training.history import History
 from damrep.training.seeding import torch_generator
@@ -37,7 +38,7 @@ Floats = NDArray[np.float32]
 _EPOCHS, _RATE = 8, 0.1
 # Sweeps of weighted squares that the cosines start from, and under which weights.
 _START_SWEEPS, _UNOBSERVED, _REG = 4, 0.1, 3e-3
-_JUDGED = 4000
+_JUDGED, _SHARPNESS = 2000, (0.35, 0.5, 0.7, 1.0)
 
 
 def fit_softmax(weights: sp.csr_matrix, settings: FactorSettings, seed: int) -> FactorFit:
@@ -146,7 +147,11 @@ class _Interactions:
 
 
 class _Judge:
-    """Held-out interactions against items drawn at random: softmax loss over popularity's."""
+    """Held-out interactions against items drawn at random: softmax loss over popularity's.
+
+    At the sharpness that suits each width best (temperature scaling: Guo et al., ICML 2017): a
+    model that is too sure of itself may still rank well.
+    """
 
     def __init__(self, held: sp.csr_matrix, offset: Tensor, seed: int) -> None:
         generator = torch_generator(seed)
@@ -171,11 +176,16 @@ class _Judge:
             for size, side in zip(sizes, (u, v, others), strict=True):
                 size += side[:, j : j + 1].square()
             of_user, of_item, of_other = (size.clamp_min(1e-12).rsqrt() for size in sizes)
-            score = own * of_user[:, 0] * of_item[:, 0] / TEMPERATURE + self._offset[self._items]
+            score = own * of_user[:, 0] * of_item[:, 0] / TEMPERATURE
             scores = torch.mul(all_, of_other.T).mul_(of_user / TEMPERATURE)
-            behind = scores.add_(self._offset[self._others]).exp_().sum(1).log() - score
-            losses.append(float(nn.functional.softplus(behind).mean()) / self.reference)
+            losses.append(min(self._loss(score, scores, s) for s in _SHARPNESS) / self.reference)
         return losses
+
+    def _loss(self, score: Tensor, scores: Tensor, sharpness: float) -> float:
+        others = torch.add(self._offset[self._others], scores, alpha=sharpness)
+        own = self._offset[self._items] + sharpness * score
+        behind = others.exp_().sum(1).log_() - own
+        return float(nn.functional.softplus(behind).mean())
 
 
 def _finished(
