@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 # Each may import what stands before it. Applications do not import each other either.
-APPLICATIONS = ["autoencoder", "graph", "recommend"]
+APPLICATIONS = ["autoencoder", "graph", "pruning", "recommend"]
 IMPORT_ORDER = ["masking", "training", "reporting", *APPLICATIONS, "cli"]
 
 

@@ -38,6 +38,8 @@ Floats = NDArray[np.float32]
 _EPOCHS, _RATE = 8, 0.1
 # Sweeps of weighted squares that the cosines start from, and under which weights.
 _START_SWEEPS, _UNOBSERVED, _REG = 4, 0.1, 3e-3
+# Standard errors: another held-out part would be another round of trainings.
+_CERTAIN = 2.0
 _JUDGED, _SHARPNESS = 2000, (0.35, 0.5, 0.7, 1.0)
 
 
@@ -102,12 +104,12 @@ def _wide_enough(look: Callable[[int], NDArray[np.float64]], columns: int, most:
 
     A model of another width has to be trained to be looked at, so the range is halved.
     """
-    if ranks_as_well(look(most), look(columns)):
+    if ranks_as_well(look(most), look(columns), _CERTAIN):
         return columns
     worse, well = columns, most
     while well > next_wider(worse, most):
         between = math.ceil(math.sqrt(worse * well))
-        if ranks_as_well(look(most), look(between)):
+        if ranks_as_well(look(most), look(between), _CERTAIN):
             well = between
         else:
             worse = between

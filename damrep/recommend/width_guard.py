@@ -136,15 +136,19 @@ class WidthGuard:
         return self._rounds[number]
 
 
-def ranks_as_well(full: NDArray[np.float64], narrow: NDArray[np.float64]) -> bool:
+def ranks_as_well(
+    full: NDArray[np.float64], narrow: NDArray[np.float64], errors: float = 1.0
+) -> bool:
     """Whether a narrow model ranks as well as the wide one: within 1 % of its NDCG.
 
-    Or within a standard error of the difference, where that is more.
+    Or within so many standard errors of the difference, where that is more.
 
     Parameters
     ----------
     full, narrow
         NDCG of each user, of `HeldInteractions.ndcg`.
+    errors
+        Standard errors.
 
     Examples
     --------
@@ -153,7 +157,7 @@ def ranks_as_well(full: NDArray[np.float64], narrow: NDArray[np.float64]) -> boo
     (True, False)
     """
     lost, allowed, error = _lost(full, narrow)
-    return lost <= max(allowed, error)
+    return lost <= max(allowed, errors * error)
 
 
 def undecided(full: NDArray[np.float64], narrow: NDArray[np.float64]) -> bool:
