@@ -1,0 +1,111 @@
+"""Accuracy of every way to prune, without and with fine-tuning, from a result of the benchmark.
+
+python -m benchmarks.pruning_plot pruning-digits [...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from benchmarks.results import RESULTS, ResultError, read_result
+
+__all__ = ["main", "plot_pruning"]
+
+# Okabe and Ito's colours, told apart by colour-blind readers.
+_OURS, _PEER, _TUNED, _WHOLE = "#0072B2", "#E69F00", "#009E73", "#666666"
+
+
+def _colour(method: str) -> str:
+    if method.startswith("damrep"):
+        return _OURS
+    if method == "unpruned":
+        return _WHOLE
+    return _TUNED if method.endswith("fine-tuned") else _PEER
+
+
+def _figure(rows: Sequence[Mapping[str, Any]], title: str) -> Figure:
+    figure = Figure(figsize=(6.4, 0.42 * len(rows) + 1.2), layout="constrained")
+    axes = figure.subplots()
+    for place, row in enumerate(reversed(rows)):
+        cell = row["accuracy"]
+        colour = _colour(str(row["method"]))
+        axes.plot(cell["values"], [place] * cell["n"], "o", color=colour, alpha=0.35, ms=5)
+        axes.plot(cell["mean"], place, "D", color=colour, ms=7)
+        if row["method"] == "unpruned":
+            axes.axvline(cell["mean"], color=_WHOLE, lw=0.8, ls=":")
+    axes.set_yticks(range(len(rows)), [str(row["method"]) for row in reversed(rows)])
+    axes.set_xlabel("test accuracy (diamond: mean; dots: seeds)")
+    axes.set_title(title, fontsize=10)
+    axes.grid(axis="x", color="#dddddd", lw=0.6)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    return figure
+
+
+def plot_pruning(name: str, out: Path = RESULTS) -> Path:
+    """Draw ``out/NAME.json`` into ``out/NAME.png``.
+
+    Parameters
+    ----------
+    name : str
+        Of the result.
+    out : Path
+
+    Returns
+    -------
+    Path
+        The picture.
+
+    Raises
+    ------
+    ResultError
+        If there is no such result.
+    """
+    result = read_result(name, out)
+    figure = _figure(result["rows"], result["title"])
+    path = Path(out) / f"{name}.png"
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{name}.", suffix=".png")
+    os.close(handle)
+    try:
+        FigureCanvasAgg(figure).print_png(temporary, metadata={"Software": None})
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Draw the results that are named.
+
+    Returns
+    -------
+    int
+        0; 2 if one is missing.
+    """
+    parser = argparse.ArgumentParser(description="Plots of the pruning benchmark.")
+    parser.add_argument("names", nargs="+", help="results, for instance pruning-digits")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    options = parser.parse_args(arguments)
+    try:
+        for name in options.names:
+            print(plot_pruning(name, options.out))
+    except ResultError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,163 @@
+"""One seed of every way to prune, trained and measured alike."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from torch import nn
+
+from benchmarks.pruning_data import Batches, ImageSplit
+from benchmarks.pruning_networks import build
+from benchmarks.pruning_peers import cut_to, slimming_penalty
+from benchmarks.pruning_training import Recipe, accuracy, fit, flops, optimiser, parameters
+from damrep.pruning.latency import measure_latency
+from damrep.pruning.training import prune
+from damrep.training.seeding import local_seed
+
+__all__ = ["METHODS", "Run"]
+
+METHODS = (
+    "unpruned",
+    "unpruned, fine-tuned",
+    "damrep",
+    "damrep, paper's order",
+    "network slimming",
+    "network slimming, fine-tuned",
+    "magnitude",
+    "magnitude, fine-tuned",
+    "random",
+    "random, fine-tuned",
+)
+"""Rows of the table, in its order."""
+
+_TUNED = ", fine-tuned"
+_LATENCY_BATCH = 32
+
+
+@dataclass
+class Run:
+    """A data set, a network and a seed, under which all methods are measured.
+
+    Attributes
+    ----------
+    split : ImageSplit
+    network : str
+        A key of ``NETWORKS``.
+    seed : int
+    recipe, tuning : Recipe
+        Of the peers' training, and of the fine-tuning that comes on top of it. damrep trains once,
+        by the first recipe, for as many epochs as the two have together.
+    target : mapping
+        Of damrep; the peers are cut to the FLOPs it ends with.
+    """
+
+    split: ImageSplit
+    network: str
+    seed: int
+    recipe: Recipe
+    tuning: Recipe
+    target: Mapping[str, float]
+    _trained: dict[str, nn.Module] = field(default_factory=dict, repr=False)
+    _seconds: dict[str, float] = field(default_factory=dict, repr=False)
+    flops_share: float | None = None
+
+    @cached_property
+    def fresh(self) -> nn.Module:
+        """The network before training, the same for every method."""
+        return build(self.network, self.split.train[0].shape[1], self.split.classes, self.seed)
+
+    def batches(self, recipe: Recipe, offset: int = 0) -> Batches:
+        """The training part, in an order of the seed."""
+        return Batches(*self.split.train, recipe.batch, self.seed + offset, recipe.augment)
+
+    def measure(self, method: str) -> dict[str, Any]:
+        """Train, cut and measure.
+
+        Parameters
+        ----------
+        method : str
+            One of ``METHODS``. The peers need damrep's share of the FLOPs, so it comes first.
+
+        Returns
+        -------
+        dict
+            accuracy and valid (shares of test and validation images), params and flops (shares of
+            the unpruned), speedup (of a forward pass at batch 32), seconds of training.
+        """
+        started = time.perf_counter()
+        if method == "unpruned":
+            model = self._plain("plain")
+        elif method.startswith("damrep"):
+            model = self._ours("conv" if "order" in method else "after_norm")
+        else:
+            model = self._peer(method)
+        seconds = time.perf_counter() - started
+        whole = self.fresh
+        example = self.split.example
+        got = {
+            "accuracy": accuracy(model, self.split.test),
+            "valid": accuracy(model, self.split.valid),
+            "params": parameters(model) / parameters(whole),
+            "flops": flops(model, example) / flops(whole, example),
+            "seconds": seconds,
+        }
+        batch = self.split.test[0][:_LATENCY_BATCH]
+        before, after = measure_latency([whole, model], (batch,), repeats=30)
+        got["speedup"] = before / after
+        # 1 / FLOPs is the speed-up there would be if time went by FLOPs alone.
+        got["efficiency"] = got["speedup"] * got["flops"]
+        if method == "damrep":
+            self.flops_share = got["flops"]
+        return got
+
+    def _plain(self, kind: str) -> nn.Module:
+        if kind not in self._trained:
+            model = copy.deepcopy(self.fresh)
+            with local_seed(self.seed):
+                fit(
+                    model,
+                    self.batches(self.recipe),
+                    self.recipe,
+                    slimming_penalty() if kind == "slimming" else None,
+                )
+            self._trained[kind] = model
+        return self._trained[kind]
+
+    def _ours(self, gate_order: str) -> nn.Module:
+        recipe = replace(self.recipe, epochs=self.recipe.epochs + self.tuning.epochs)
+        batches = self.batches(recipe)
+        steps = recipe.epochs * len(batches)
+        result = prune(
+            copy.deepcopy(self.fresh),
+            batches,
+            Batches(*self.split.valid, 500),
+            nn.functional.cross_entropy,
+            lambda weights: optimiser(weights, recipe, steps),
+            epochs=recipe.epochs,
+            target=self.target,
+            example_inputs=self.split.example,
+            gate_order=gate_order,
+            device="cpu",
+            random_state=self.seed,
+        )
+        return result.model
+
+    def _peer(self, method: str) -> nn.Module:
+        peer = method.removesuffix(_TUNED)
+        if peer == "unpruned":
+            return self._tuned(copy.deepcopy(self._plain("plain")))
+        if self.flops_share is None:
+            raise ValueError("damrep has to be measured first: it says how many FLOPs are left")
+        trained = self._plain("slimming" if peer == "network slimming" else "plain")
+        model = cut_to(trained, self.split.example, peer, self.flops_share, self.seed)
+        return self._tuned(model) if method.endswith(_TUNED) else model
+
+    def _tuned(self, model: nn.Module) -> nn.Module:
+        with local_seed(self.seed + 1):
+            fit(model, self.batches(self.tuning, 1000), self.tuning)
+        return model

@@ -1,0 +1,20 @@
+"""Channel pruning: train once, receive a plain, smaller convolutional network."""
+
+from __future__ import annotations
+
+from damrep.pruning.groups import ChannelGroup
+from damrep.pruning.pruner import ChannelPruner
+from damrep.pruning.report import PruningPlan, PruningReport
+from damrep.pruning.storage import load_compact, save_compact
+from damrep.pruning.training import PruningResult, prune
+
+__all__ = [
+    "ChannelGroup",
+    "ChannelPruner",
+    "PruningPlan",
+    "PruningReport",
+    "PruningResult",
+    "load_compact",
+    "prune",
+    "save_compact",
+]

@@ -1,0 +1,99 @@
+"""Widths that fit a budget."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from damrep.masking.validation import InputError
+from damrep.pruning import ChannelPruner
+from damrep.pruning.budget import TOLERANCE, Allocation
+
+
+def _pruner() -> ChannelPruner:
+    torch.manual_seed(0)
+    layers: list[nn.Module] = []
+    for inputs, outputs in ((3, 32), (32, 48), (48, 64)):
+        layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU()]
+    model = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 5))
+    return ChannelPruner(model, torch.zeros(1, 3, 8, 8), verify=False)
+
+
+PRUNER = _pruner()
+SIZES = {name: mask.num_features for name, mask in PRUNER.gates.items()}
+
+
+def _plan(scores: dict[str, torch.Tensor], kind: str = "flops") -> Allocation:
+    return Allocation(PRUNER.cost, kind, dict.fromkeys(SIZES, 1), scores)
+
+
+@settings(deadline=None, max_examples=15)
+@given(
+    share=st.floats(0.1, 0.95),
+    seed=st.integers(0, 2**31),
+    kind=st.sampled_from(["flops", "params"]),
+)
+def test_any_target_is_met_whatever_the_scores(share: float, seed: int, kind: str) -> None:
+    drawn = torch.Generator().manual_seed(seed)
+    scores = {name: torch.rand(n, generator=drawn) ** 3 for name, n in SIZES.items()}
+    plan = _plan(scores, kind)
+    widths = plan.fit(SIZES, share)
+    assert abs(plan.share(widths) / share - 1) <= TOLERANCE
+    assert all(1 <= widths[name] <= SIZES[name] for name in SIZES)
+
+
+def test_narrow_closes_no_more_than_it_must() -> None:
+    plan = _plan({name: torch.ones(n) for name, n in SIZES.items()})
+    widths = plan.narrow(SIZES, 0.6)
+    assert plan.share(widths) <= 0.6
+    assert any(
+        plan.share({**widths, name: widths[name] + 1}) > 0.6
+        for name in SIZES
+        if widths[name] < SIZES[name]
+    )
+
+
+def test_worthless_units_go_first() -> None:
+    scores = {name: torch.ones(n) for name, n in SIZES.items()}
+    scores["2"][:10] = 0.0
+    widths = _plan(scores).narrow(SIZES, 0.8)
+    assert widths["2"] < SIZES["2"]
+    assert all(widths[name] == SIZES[name] for name in SIZES if name != "2")
+
+
+def test_a_cheap_unit_stays_where_a_dear_one_of_the_same_worth_goes() -> None:
+    unit = dict(zip(PRUNER.cost.names, PRUNER.cost.unit_costs().tolist(), strict=True))
+    dearest = max(unit, key=unit.__getitem__)
+    widths = _plan({name: torch.ones(n) for name, n in SIZES.items()}).narrow(SIZES, 0.97)
+    assert widths[dearest] < SIZES[dearest]
+
+
+def test_a_unit_is_worth_what_stands_before_it() -> None:
+    """A weak unit behind a strong one cannot go alone: order is fixed."""
+    scores = {name: torch.ones(n) for name, n in SIZES.items()}
+    scores["0"] = torch.tensor([5.0, *[0.0] * 31])
+    widths = _plan(scores).narrow(SIZES, 0.7)
+    assert widths["0"] == 32
+
+
+@pytest.mark.parametrize("price", [0.0, 1e9])
+def test_a_price_of_nothing_closes_nothing_and_a_high_one_all_but_the_least(price: float) -> None:
+    widths = _plan({name: torch.ones(n) for name, n in SIZES.items()}).priced(SIZES, price)
+    assert widths == (SIZES if price == 0 else dict.fromkeys(SIZES, 1))
+
+
+def test_widths_never_grow_with_the_price() -> None:
+    drawn = torch.Generator().manual_seed(3)
+    scores = {name: torch.rand(n, generator=drawn).sort().values for name, n in SIZES.items()}
+    found = [_plan(scores).priced(SIZES, price) for price in (0.01, 0.1, 0.3, 1.0)]
+    for wide, slim in zip(found, found[1:], strict=False):
+        assert all(slim[name] <= wide[name] for name in SIZES)
+
+
+def test_what_cannot_be_reached_is_said() -> None:
+    plan = _plan({name: torch.ones(n) for name, n in SIZES.items()})
+    with pytest.raises(InputError, match=r"0\.0001 of the flops cannot be reached"):
+        plan.fit(SIZES, 0.0001)

@@ -1,0 +1,124 @@
+"""The three stages of one training: cold, closing, settled."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from damrep.masking.validation import InputError
+from damrep.pruning import ChannelPruner
+from damrep.pruning.loader_task import LoaderTask
+from damrep.pruning.strategy import PruningStrategy, harden_gates
+
+
+def _net() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(1, 8, 3, padding=1),
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+        nn.Conv2d(8, 12, 3, padding=1),
+        nn.BatchNorm2d(12),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(12, 2),
+    )
+
+
+def _batch() -> tuple[torch.Tensor, torch.Tensor]:
+    drawn = torch.Generator().manual_seed(0)
+    x = torch.randn(16, 1, 5, 5, generator=drawn)
+    return x, (x.mean(dim=(1, 2, 3)) > 0).long()
+
+
+def _run(pruner: ChannelPruner, steps: int = 40, **asked: object) -> tuple[PruningStrategy, list]:
+    asked.setdefault("closing", "worth")
+    task = LoaderTask(pruner.model, [_batch()], nn.functional.cross_entropy)
+    betas = {id(mask.beta) for mask in pruner.gates.values()}
+    weights = [p for p in pruner.model.parameters() if id(p) not in betas]
+    strategy = PruningStrategy(pruner, task, torch.optim.SGD(weights, lr=0.1), steps=steps, **asked)  # type: ignore[arg-type]
+    own = torch.optim.Adam(strategy.parameter_groups(0.1, 0.0, None))
+    seen = []
+    for _ in range(steps):
+        own.zero_grad()
+        (task.loss(_batch()) + strategy.extra_loss()).backward()
+        strategy.before_step()
+        own.step()
+        strategy.after_step()
+        seen.append((strategy.stage, dict(pruner.widths)))
+    return strategy, seen
+
+
+@pytest.mark.parametrize("closing", ["worth", "gradient"])
+@pytest.mark.parametrize("share", [0.3, 0.6])
+def test_a_target_is_met_and_then_stands(closing: str, share: float) -> None:
+    net = _net()
+    pruner = ChannelPruner(net, _batch()[0][:1], target={"flops": share}, verify=False)
+    strategy, seen = _run(pruner, closing=closing)
+    stages = [stage for stage, _ in seen]
+    assert stages[6] == "cold" and stages[8] == "closing"
+    assert stages[22] == "closing" and stages[24] == "settled"
+    assert all(widths == {"0": 8, "3": 12} for stage, widths in seen if stage == "cold")
+    assert len({tuple(widths.values()) for stage, widths in seen if stage == "settled"}) == 1
+    cost = pruner.cost
+    assert float(cost.flops(pruner.widths) / cost.flops({})) == pytest.approx(share, rel=0.1)
+    assert strategy.settled
+    assert strategy.end_epoch()["flops"] == pytest.approx(share, rel=0.1)
+
+
+def test_once_settled_gates_are_zero_or_one_and_do_not_move() -> None:
+    pruner = ChannelPruner(_net(), _batch()[0][:1], target={"params": 0.5}, verify=False)
+    _run(pruner)
+    for mask in pruner.gates.values():
+        assert set(mask.gate().tolist()) == {0.0, 1.0}
+        assert not mask.beta.requires_grad
+
+
+@pytest.mark.parametrize("closing", ["worth", "gradient"])
+def test_a_price_of_nothing_keeps_every_channel(closing: str) -> None:
+    pruner = ChannelPruner(_net(), _batch()[0][:1], price=0.0, verify=False)
+    _run(pruner, closing=closing)
+    assert pruner.widths == {"0": 8, "3": 12}
+
+
+def test_a_high_price_leaves_the_least() -> None:
+    pruner = ChannelPruner(_net(), _batch()[0][:1], price=100.0, verify=False)
+    _run(pruner)
+    assert pruner.widths == {"0": 1, "3": 1}
+
+
+def test_the_weakest_channel_of_a_layer_goes_first() -> None:
+    net = _net()
+    with torch.no_grad():
+        net[3].weight[:, 6] = 1e-4 * net[3].weight[:, 6]  # channel 6 of "0" is hardly read
+    pruner = ChannelPruner(net, _batch()[0][:1], target={"flops": 0.9}, verify=False)
+    _run(pruner, steps=4, cold=0.25, closed=0.75)
+    closed = (~pruner.gates["0"].active).nonzero().flatten().tolist()
+    assert closed[:1] == [6] or not closed and pruner.widths["3"] < 12
+
+
+def test_ordering_and_hardening_leave_the_function_as_it_is() -> None:
+    net, x = _net().eval(), _batch()[0]
+    pruner = ChannelPruner(net, x[:1], verify=False)
+    pruner.widths = {"0": 5, "3": 7}
+    y = net(x)
+    harden_gates(pruner)
+    assert torch.allclose(net(x), y, atol=1e-6)
+    assert pruner.widths == {"0": 5, "3": 7}
+    assert torch.allclose(pruner.compact()(x), y, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"cold": 0.7, "closed": 0.6}, "closed must be no less than cold"),
+        ({"cold": -0.1}, "cold must be"),
+        ({"closing": "magic"}, "closing must be one of gradient, worth"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(asked: dict[str, object], message: str) -> None:
+    pruner = ChannelPruner(_net(), _batch()[0][:1], price=0.0, verify=False)
+    with pytest.raises(InputError, match=message):
+        _run(pruner, **asked)
