@@ -2,7 +2,7 @@
 
 `DAM` is a layer that learns its own width; `DAMGraphEmbedding` and `DAMAutoencoder` are estimators
 that embed the nodes of a graph and reduce a table, `DAMExplicitMF`, `DAMImplicitMF` and `IGMC`
-recommenders. They are imported on first use, so that `import damrep` alone loads no torch.
+recommenders; `prune` and `ChannelPruner` make convolutional networks smaller. They are imported on first use, so that `import damrep` alone loads no torch.
 
 Examples
 --------
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from damrep.masking.dam import DAM
     from damrep.masking.report import FitReport, learned_dimensions
     from damrep.masking.validation import InputError
+    from damrep.pruning.pruner import ChannelPruner
+    from damrep.pruning.training import prune
     from damrep.recommend.explicit import DAMExplicitMF
     from damrep.recommend.igmc.estimator import IGMC
     from damrep.recommend.implicit import DAMImplicitMF
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "ChannelPruner",
     "DAM",
     "DAMAutoencoder",
     "DAMExplicitMF",
@@ -39,9 +42,11 @@ __all__ = [
     "InputError",
     "__version__",
     "learned_dimensions",
+    "prune",
 ]
 
 _HOMES = {
+    "ChannelPruner": "damrep.pruning.pruner",
     "DAM": "damrep.masking.dam",
     "DAMAutoencoder": "damrep.autoencoder.estimator",
     "DAMExplicitMF": "damrep.recommend.explicit",
@@ -51,6 +56,7 @@ _HOMES = {
     "IGMC": "damrep.recommend.igmc.estimator",
     "InputError": "damrep.masking.validation",
     "learned_dimensions": "damrep.masking.report",
+    "prune": "damrep.pruning.training",
 }
 
 

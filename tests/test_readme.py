@@ -57,6 +57,22 @@ def test_the_ratings_example_runs(
     assert len(names["ids"]) == 5 and not set(names["ids"]) & set(seen)
 
 
+def test_the_network_example_ends_on_its_target(
+    readme: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import torch
+
+    from damrep.training import local_seed
+
+    names: dict[str, Any] = {}
+    with local_seed(0):
+        exec(_python(readme)[3], names)
+    assert "FLOPs" in capsys.readouterr().out
+    assert names["result"].report_.flops_ratio == pytest.approx(1 / 0.4, rel=0.02)
+    found = names["small"](names["images"]).argmax(1)
+    assert (found == torch.tensor(names["digits"].target)).float().mean() > 0.9
+
+
 def test_the_layer_example_finds_the_rank_it_says(
     readme: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -66,7 +82,7 @@ def test_the_layer_example_finds_the_rank_it_says(
 
     names: dict[str, object] = {}
     with local_seed(0):
-        exec(_python(readme)[3], names)
+        exec(_python(readme)[4], names)
     assert capsys.readouterr().out == "5\n"
     small, model, x = (names[key] for key in ("small", "model", "x"))
     assert callable(small) and callable(model)
