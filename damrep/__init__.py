@@ -2,7 +2,8 @@
 
 `DAM` is a layer that learns its own width; `DAMGraphEmbedding` and `DAMAutoencoder` are estimators
 that embed the nodes of a graph and reduce a table, `DAMExplicitMF`, `DAMImplicitMF` and `IGMC`
-recommenders; `prune` and `ChannelPruner` make convolutional networks smaller. They are imported on first use, so that `import damrep` alone loads no torch.
+recommenders; `prune` and `ChannelPruner` make convolutional networks smaller. They are imported on
+first use, so that `import damrep` alone loads no torch.
 
 Examples
 --------
