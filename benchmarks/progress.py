@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Collection, Mapping
 
 from benchmarks.results import ResultError
+from damrep.masking.validation import InputError
 
 __all__ = ["Say", "run_parts", "say"]
 
@@ -41,7 +42,7 @@ def run_parts(
     Returns
     -------
     int
-        The exit status: 0; 2 where a result on disk cannot be used, which is said on stderr.
+        The exit status: 0; 2 where a result on disk or the data cannot be used, told on stderr.
 
     Examples
     --------
@@ -52,7 +53,7 @@ def run_parts(
     try:
         for name in [name for name in parts if name in chosen]:
             parts[name](options, say)
-    except ResultError as error:
+    except (InputError, ResultError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0

@@ -20,14 +20,13 @@ from typing import Any
 
 from benchmarks.arguments import names_list, number_of, refuse_unknown
 from benchmarks.checkpoint import Checkpoint
-from benchmarks.harness import Column, ResultError, Spread, benchmark_parser, parse
+from benchmarks.harness import Column, Say, Spread, benchmark_parser, parse, run_parts
 from benchmarks.pruning_data import image_split
 from benchmarks.pruning_networks import NETWORKS
 from benchmarks.pruning_overhead import measure_overhead
 from benchmarks.pruning_plot import plot_pruning
 from benchmarks.pruning_rows import METHODS, Run
 from benchmarks.pruning_settings import DATASETS, Setting
-from damrep.masking.validation import InputError
 
 __all__ = ["TASKS", "main"]
 
@@ -56,12 +55,6 @@ _OVERHEAD_COLUMNS = (
     Column("ratio", "Ratio", 3),
 )
 _BUDGETS = (0.25, 0.5, 0.75)
-Say = Callable[[str], None]
-
-
-def say(text: str) -> None:
-    """A line of progress, on stderr."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def _setting(options: argparse.Namespace) -> Setting:
@@ -232,13 +225,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse(parser, arguments)
     refuse_unknown(parser, "tasks", options.task, TASKS)
     refuse_unknown(parser, "methods", options.methods, METHODS)
-    try:
-        for task in [task for task in TASKS if task in options.task]:
-            TASKS[task](options, say)
-    except (InputError, ResultError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return run_parts(TASKS, options.task, options)
 
 
 if __name__ == "__main__":

@@ -6,30 +6,25 @@ python -m benchmarks.pruning_plot pruning-digits [...]
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from benchmarks.drawing import BLUE, GREEN, GREY, ORANGE, save_png
 from benchmarks.results import RESULTS, ResultError, read_result
 
 __all__ = ["main", "plot_pruning"]
 
-# Okabe and Ito's colours, told apart by colour-blind readers.
-_OURS, _PEER, _TUNED, _WHOLE = "#0072B2", "#E69F00", "#009E73", "#666666"
-
 
 def _colour(method: str) -> str:
     if method.startswith("damrep"):
-        return _OURS
+        return BLUE
     if method == "unpruned":
-        return _WHOLE
-    return _TUNED if method.endswith("fine-tuned") else _PEER
+        return GREY
+    return GREEN if method.endswith("fine-tuned") else ORANGE
 
 
 def _figure(rows: Sequence[Mapping[str, Any]], title: str) -> Figure:
@@ -41,7 +36,7 @@ def _figure(rows: Sequence[Mapping[str, Any]], title: str) -> Figure:
         axes.plot(cell["values"], [place] * cell["n"], "o", color=colour, alpha=0.35, ms=5)
         axes.plot(cell["mean"], place, "D", color=colour, ms=7)
         if row["method"] == "unpruned":
-            axes.axvline(cell["mean"], color=_WHOLE, lw=0.8, ls=":")
+            axes.axvline(cell["mean"], color=GREY, lw=0.8, ls=":")
     axes.set_yticks(range(len(rows)), [str(row["method"]) for row in reversed(rows)])
     axes.set_xlabel("test accuracy (diamond: mean; dots: seeds)")
     axes.set_title(title, fontsize=10)
@@ -74,15 +69,7 @@ def plot_pruning(name: str, out: Path = RESULTS) -> Path:
     result = read_result(name, out)
     figure = _figure(result["rows"], result["title"])
     path = Path(out) / f"{name}.png"
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{name}.", suffix=".png")
-    os.close(handle)
-    try:
-        FigureCanvasAgg(figure).print_png(temporary, metadata={"Software": None})
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    save_png(figure, path)
     return path
 
 
