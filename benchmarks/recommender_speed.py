@@ -24,7 +24,7 @@ Work = Callable[[], Any]
 WIDTH = 128
 # A call of either library does work of its own before the first epoch (here a look through all
 # installed packages): so many epochs leave that a small part.
-_EPOCHS = 20
+_EPOCHS = 100
 SIZES = (100_000, 300_000, 1_000_000, 3_000_000, 10_000_000)
 _RATINGS_A_USER, _ITEMS, _GROWTH_WIDTH = 100, 5000, 32
 EXPONENT, MEMORY_MB, FIT_S = 1.05, 1073.7, 2.5
