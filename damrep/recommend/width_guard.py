@@ -19,10 +19,10 @@ from damrep.training.history import History
 __all__ = ["REFINING", "SquaresTraining", "WidthGuard", "next_wider", "ranks_as_well", "undecided"]
 
 REFINING = 3
-_SWEEPS = 6
-# Share of the wide model's NDCG that may be lost, standard errors that are no doubt, and the step
-# in width where more is lost.
-_AS_WELL, _CERTAIN, _WIDER = 0.01, 2.0, 1.25
+_SWEEPS = 8
+# Share of the wide model's NDCG that may be lost, standard errors beyond which it surely is, and the
+# step in width then. With fewer, one table in ten of known width is found too wide.
+_AS_WELL, CERTAIN, _WIDER = 0.01, 3.0, 1.25
 # Held-out parts at most, and interactions they may have together.
 _PARTS, _AFFORDED = 8, 2_000_000
 
@@ -137,7 +137,7 @@ class WidthGuard:
 
 
 def ranks_as_well(
-    full: NDArray[np.float64], narrow: NDArray[np.float64], errors: float = 1.0
+    full: NDArray[np.float64], narrow: NDArray[np.float64], errors: float = CERTAIN
 ) -> bool:
     """Whether a narrow model ranks as well as the wide one: within 1 % of its NDCG.
 
@@ -161,7 +161,7 @@ def ranks_as_well(
 
 
 def undecided(full: NDArray[np.float64], narrow: NDArray[np.float64]) -> bool:
-    """Whether what is lost is nearer than two standard errors to the 1 % that may be.
+    """Whether what is lost is nearer than three standard errors to the 1 % that may be.
 
     Examples
     --------
@@ -170,7 +170,7 @@ def undecided(full: NDArray[np.float64], narrow: NDArray[np.float64]) -> bool:
     (False, True)
     """
     lost, allowed, error = _lost(full, narrow)
-    return abs(lost - allowed) < _CERTAIN * error
+    return abs(lost - allowed) < CERTAIN * error
 
 
 def next_wider(columns: int, most: int) -> int:
