@@ -20,8 +20,8 @@ __all__ = ["REFINING", "SquaresTraining", "WidthGuard", "next_wider", "ranks_as_
 
 REFINING = 3
 _SWEEPS = 8
-# Share of the wide model's NDCG that may be lost, standard errors beyond which it surely is, and the
-# step in width then. With fewer, one table in ten of known width is found too wide.
+# Share of the wide model's NDCG that may be lost, standard errors beyond which more surely is, and
+# the step in width then. With fewer errors one table in ten of known width is found too wide.
 _AS_WELL, CERTAIN, _WIDER = 0.01, 3.0, 1.25
 # Held-out parts at most, and interactions they may have together.
 _PARTS, _AFFORDED = 8, 2_000_000
