@@ -11,11 +11,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 
-__all__ = ["BLUE", "GREEN", "GREY", "ORANGE", "PURPLE", "RED", "dimensions_axis", "save_png"]
+__all__ = ["BLUE", "GREEN", "GREY", "ORANGE", "PURPLE", "RED", "SKY", "dimensions_axis", "save_png"]
 
 # Okabe and Ito's colours, told apart by colour-blind readers.
 BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
-RED, PURPLE, GREY = "#D55E00", "#CC79A7", "#666666"
+RED, PURPLE, GREY, SKY = "#D55E00", "#CC79A7", "#666666", "#56B4E9"
 
 
 def dimensions_axis(axes: Axes, widest: float) -> None:

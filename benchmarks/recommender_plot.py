@@ -16,6 +16,7 @@ from benchmarks.drawing import (
     ORANGE,
     PURPLE,
     RED,
+    SKY,
     dimensions_axis,
     save_png,
 )
@@ -28,6 +29,10 @@ AT_WIDTH = "at_width_"
 
 _QUALITIES = {"rmse": "test RMSE (lower is better)", "ndcg": "test NDCG@20 (higher is better)"}
 _DAMREP = "damrep"
+_OURS = {
+    _DAMREP: (BLUE, "o", "damrep, learned width"),
+    "damrep, softmax": (SKY, "o", "damrep, softmax, learned width"),
+}
 # Panels in a row.
 _BESIDE = 3
 _PEERS = ((ORANGE, "s"), (GREEN, "^"), (PURPLE, "v"), (RED, "D"), (GREY, "P"))
@@ -111,18 +116,19 @@ def _panel(axes: Axes, rows: list[Any], quality: str, colours: dict[str, tuple[s
             axes.plot(at, values, color=BLUE, linewidth=1.6, label="damrep, without a mask")
             widest = max(widest, *at)
             continue
-        if method.startswith(_DAMREP) and method != _DAMREP:
+        if method in _OURS:
+            colour, marker, label = _OURS[method]
+        elif method.startswith(_DAMREP):
             continue
-        colour, marker = BLUE, "o"
-        if method != _DAMREP:
+        else:
             colour, marker = colours.setdefault(method, _PEERS[len(colours) % len(_PEERS)])
+            label = method
         if row.get("dims") is None:
             axes.axhline(level, color=colour, linestyle=":", label=f"{method} (no dimensions)")
             continue
         place = float(row["dims"]["mean"])
         widest = max(widest, place)
-        size = 11 if method == _DAMREP else 7
-        label = "damrep, learned width" if method == _DAMREP else method
+        size = 11 if method in _OURS else 7
         spread = row[quality].get("std")
         axes.errorbar(
             place,
