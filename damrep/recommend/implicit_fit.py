@@ -28,11 +28,12 @@ Floats = NDArray[np.float32]
 
 _TRIAL_SWEEPS = 4
 _EXACT_STEPS = 20
-# Trials of weight and penalty are run at this width, from here, by this factor a step.
-_TRIAL_WIDTH, _TRIALS = 64, 9
+# Trials of weight and penalty are run at this width, from here, by this factor a step. Fewer
+# columns would ask for heavier weights.
+_TRIAL_WIDTH, _TRIALS = 128, 9
 _UNOBSERVED, _STRENGTH, _STEP = 0.1, 3e-4, 3.0
 # A trial has to be better by this factor: where all rank alike the penalty is not to run away.
-_BETTER = 1.01
+_BETTER = 1.003
 
 
 def fit_implicit(weights: sp.csr_matrix, settings: FactorSettings, seed: int) -> FactorFit:

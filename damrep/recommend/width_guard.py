@@ -58,11 +58,16 @@ class SquaresTraining:
         return model
 
     def sweep(self, model: InteractionModel, sweeps: int) -> None:
-        """Sweep and keep a record."""
+        """Sweep and keep a record; the users are those of the last items.
+
+        A sweep ends on items, and its users are a step behind, which rank as under a smaller or a
+        larger penalty: what is judged has to be what a finished model gives.
+        """
         for _ in range(sweeps):
             model.sweep()
             strength = float(model.strengths.sum())
             self.history.append({"width": model.width, "strength": strength})
+        model.update_users(model.steps)
 
     def narrowed(self, full: InteractionModel, columns: int) -> InteractionModel:
         """The first columns of a wide model, refitted to do without the others."""
