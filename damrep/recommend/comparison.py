@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from damrep.masking.validation import InputError
+from damrep.recommend.biases import fit_biases
 from damrep.recommend.explicit import DAMExplicitMF
 from damrep.recommend.implicit import DAMImplicitMF
 from damrep.recommend.interactions import read_interactions
@@ -18,7 +19,6 @@ from damrep.recommend.ranking import evaluate_ranking, rating_errors
 from damrep.training import numpy_generator
 
 __all__ = [
-    "bias_predictions",
     "evaluate_recommender",
     "known_part",
     "measure_recommender",
@@ -27,8 +27,6 @@ __all__ = [
 
 Model = DAMExplicitMF | DAMImplicitMF
 _CUTOFFS = (10, 20)
-# Ratings of nobody that each bias is mixed with (Koren, "Factor in the Neighbors", TKDD 2010).
-_ITEM_DAMPING, _USER_DAMPING = 25.0, 10.0
 
 
 def split_ratings(
@@ -132,7 +130,7 @@ def measure_recommender(model: Model, test: sp.csr_matrix) -> list[dict[str, Any
         pairs = test.tocoo()
         users, items = model.user_ids_[pairs.row], model.item_ids_[pairs.col]
         low, high = trained.data.min(), trained.data.max()
-        plain = np.clip(bias_predictions(trained, pairs.row, pairs.col), low, high)
+        plain = np.clip(fit_biases(trained).predict(pairs.row, pairs.col), low, high)
         return [
             {**learned, **rating_errors(model.predict(users, items), pairs.data)},
             {"name": "biases alone", "dims": 0, **rating_errors(plain, pairs.data)},
@@ -153,42 +151,6 @@ def measure_recommender(model: Model, test: sp.csr_matrix) -> list[dict[str, Any
             ({"name": "popularity", "dims": 0}, evaluate_ranking(popular, test, trained, _CUTOFFS)),
         )
     ]
-
-
-def bias_predictions(
-    ratings: sp.csr_matrix, users: NDArray[np.integer[Any]], items: NDArray[np.integer[Any]]
-) -> NDArray[np.float64]:
-    """Predict by the mean and damped biases, the items' first, the users' of what is left.
-
-    Parameters
-    ----------
-    ratings : csr_matrix, shape (users, items)
-    users, items : ndarray, shape (n,)
-        Rows and columns.
-
-    Returns
-    -------
-    ndarray, shape (n,)
-
-    Examples
-    --------
-    >>> same = sp.csr_matrix(np.full((3, 3), 4.0))
-    >>> bias_predictions(same, np.array([0, 1]), np.array([2, 2])).tolist()
-    [4.0, 4.0]
-    """
-    rows = np.repeat(np.arange(ratings.shape[0]), np.diff(ratings.indptr))
-    mean = float(ratings.data.mean(dtype=np.float64))
-    left = ratings.data - mean
-    item = _damped(ratings.indices, left, ratings.shape[1], _ITEM_DAMPING)
-    user = _damped(rows, left - item[ratings.indices], ratings.shape[0], _USER_DAMPING)
-    return mean + item[items] + user[users]
-
-
-def _damped(
-    places: NDArray[Any], left: NDArray[Any], count: int, damping: float
-) -> NDArray[np.float64]:
-    sums = np.bincount(places, weights=left, minlength=count)
-    return sums / (np.bincount(places, minlength=count) + damping)
 
 
 def known_part(model: Model, table: pd.DataFrame) -> tuple[sp.csr_matrix, int]:

@@ -17,7 +17,8 @@ from torch import Tensor
 from damrep.masking.gradient import GradientWidth
 from damrep.masking.price import lambda_to_price
 from damrep.masking.validation import InputError
-from damrep.recommend.entries import Entries, both_ways
+from damrep.recommend.biases import fit_biases
+from damrep.recommend.entries import both_ways
 from damrep.recommend.factors import FactorFit
 from damrep.recommend.gradient_tasks import FactorModule, RatingTask, SampledTask
 from damrep.recommend.held_out import hold_out
@@ -157,20 +158,6 @@ def _pairs(matrix: sp.csr_matrix) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(coo.row.astype(np.int64)), torch.from_numpy(coo.col.astype(np.int64))
 
 
-def _damped_biases(by_user: Entries, by_item: Entries, order: Tensor) -> tuple[Tensor, Tensor]:
-    """Biases by a few rounds of means, drawn to 0 as by five ratings of it."""
-    users, items = torch.zeros(by_user.shape[0]), torch.zeros(by_item.shape[0])
-    one = torch.ones(1, 1)
-    for _ in range(10):
-        rest = by_item.values - users[by_item.columns.long()]
-        items = by_item.sums(one.expand(by_item.shape[1], 1).contiguous(), rest)[:, 0]
-        items = items / (by_item.counts + 5)
-        rest = by_user.values - items[by_user.columns.long()]
-        users = by_user.sums(one.expand(by_user.shape[1], 1).contiguous(), rest)[:, 0]
-        users = users / (by_user.counts + 5)
-    return users, items
-
-
 class _Ratings:
     """Ratings, in one batch."""
 
@@ -180,11 +167,11 @@ class _Ratings:
         self.shape = fitted.shape
         self.mean, self.scale = float(fitted.data.mean()), float(fitted.data.std()) or 1.0
         standard = ((fitted.data.astype(np.float64) - self.mean) / self.scale).astype(np.float32)
-        self.entries = both_ways(
-            sp.csr_matrix((standard, fitted.indices, fitted.indptr), fitted.shape)
-        )
+        matrix = sp.csr_matrix((standard, fitted.indices, fitted.indptr), fitted.shape)
+        self.entries = both_ways(matrix)
         self.reg = _REG["squared"] if settings.reg is None else settings.reg
-        self.biases = _damped_biases(*self.entries)
+        biases = fit_biases(matrix)
+        self.biases = torch.from_numpy(biases.user), torch.from_numpy(biases.item)
         self.pairs = _pairs(held)
         values = (held.tocoo().data.astype(np.float64) - self.mean) / self.scale
         self.values = torch.from_numpy(values.astype(np.float32))

@@ -9,7 +9,6 @@ import scipy.sparse as sp
 
 from damrep.masking.validation import InputError
 from damrep.recommend.comparison import (
-    bias_predictions,
     evaluate_recommender,
     known_part,
     measure_recommender,
@@ -62,15 +61,6 @@ def test_the_model_stays_as_it_is(model: DAMExplicitMF) -> None:
     assert np.array_equal(model.user_factors_, before)
     assert [row["name"] for row in model.report_.measures] == ["learned", "biases alone"]
     assert model.report_.details["evaluation"]["share"] == 0.1
-
-
-def test_biases_by_hand() -> None:
-    """Mean 3; item 0 is 2 above it, mixed with 25 of nobody, then users with 10."""
-    ratings = sp.csr_matrix([[5.0, 0], [5.0, 1.0], [0, 1.0]])
-    item = 2 * 2 / (2 + 25)
-    user = (2 - item) / (1 + 10)
-    got = bias_predictions(ratings, np.array([0, 1]), np.array([0, 1]))
-    assert got == pytest.approx([3 + item + user, 3 - item + 0])
 
 
 def test_a_test_part_by_ids() -> None:

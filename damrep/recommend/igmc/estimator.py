@@ -15,8 +15,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from damrep.masking.report import FitReport
 from damrep.masking.validation import InputError
+from damrep.recommend.biases import Biases
 from damrep.recommend.ids import positions
-from damrep.recommend.igmc.biases import Biases
 from damrep.recommend.igmc.fitting import fit_igmc
 from damrep.recommend.igmc.levels import nearest_level
 from damrep.recommend.igmc.network import IGMCNetwork

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from damrep.masking import exact_width, lambda_to_price
+from damrep.recommend.biases import Biases, fit_biases
 from damrep.recommend.igmc.batches import GraphBatch
-from damrep.recommend.igmc.biases import Biases, fit_biases
 from damrep.recommend.igmc.levels import nearest_level, rating_levels
 from damrep.recommend.igmc.network import IGMCNetwork
 from damrep.recommend.igmc.pairs import Pairs

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from damrep.recommend.igmc.biases import Biases
+from damrep.recommend.biases import Biases
 from damrep.recommend.igmc.network import IGMCNetwork
 from damrep.recommend.interactions import Interactions
 from damrep.recommend.storage import pack_interactions, unpack_interactions
