@@ -21,11 +21,15 @@ from damrep.training.seeding import local_seed
 
 __all__ = ["METHODS", "Run"]
 
+_OURS: dict[str, dict[str, Any]] = {
+    "damrep": {},
+    "damrep, by gradient": {"closing": "gradient"},
+    "damrep, paper's order": {"closing": "gradient", "gate_order": "conv"},
+}
 METHODS = (
     "unpruned",
     "unpruned, fine-tuned",
-    "damrep",
-    "damrep, paper's order",
+    *_OURS,
     "network slimming",
     "network slimming, fine-tuned",
     "magnitude",
@@ -92,8 +96,8 @@ class Run:
         started = time.perf_counter()
         if method == "unpruned":
             model = self._plain("plain")
-        elif method.startswith("damrep"):
-            model = self._ours("conv" if "order" in method else "after_norm")
+        elif method in _OURS:
+            model = self._ours(**_OURS[method])
         else:
             model = self._peer(method)
         seconds = time.perf_counter() - started
@@ -128,7 +132,7 @@ class Run:
             self._trained[kind] = model
         return self._trained[kind]
 
-    def _ours(self, gate_order: str) -> nn.Module:
+    def _ours(self, **asked: Any) -> nn.Module:
         recipe = replace(self.recipe, epochs=self.recipe.epochs + self.tuning.epochs)
         batches = self.batches(recipe)
         steps = recipe.epochs * len(batches)
@@ -141,9 +145,9 @@ class Run:
             epochs=recipe.epochs,
             target=self.target,
             example_inputs=self.split.example,
-            gate_order=gate_order,
             device="cpu",
             random_state=self.seed,
+            **asked,
         )
         return result.model
 

@@ -47,7 +47,8 @@ class Setting:
             f"{self.tuning.epochs} more; damrep trains once, for "
             f"{self.recipe.epochs + self.tuning.epochs} epochs, without fine-tuning. It is asked "
             f"to leave {share:g} of the {noun}, and the others are cut to the FLOPs it ends with. "
-            "The paper's order has gates before BatchNorm; its removal is not exact.",
+            "By gradient: gates closed by their penalty, as in the paper, not by what channels are "
+            "worth; the paper's order has them before BatchNorm, too, where removal is not exact.",
             "Speed-up: of a forward pass, measured; the next column is its share of the ratio of "
             "FLOPs. Seconds: of training and cutting, without the training that rows share.",
         ]

@@ -20,18 +20,17 @@ from damrep.pruning.importance import UnitImportance, absorb_gates
 from damrep.pruning.loader_task import LoaderTask
 from damrep.pruning.pruner import ChannelPruner
 
-__all__ = ["CLOSED", "CLOSINGS", "COLD", "MULTIPLE_OF", "PruningStrategy", "harden_gates"]
-
-COLD = 0.2
-"""Share of the training before the first unit may close."""
-
-CLOSED = 0.6
-"""Share of the training after which none closes any more."""
+__all__ = ["CLOSINGS", "MULTIPLE_OF", "PruningStrategy", "harden_gates"]
 
 MULTIPLE_OF = 8
 """What widths are brought to multiples of: CPU kernels compute blocks of eight channels."""
 
-CLOSINGS = ("gradient", "worth")
+CLOSINGS = ("worth", "gradient")
+"""Ways to close units; the first is the default."""
+
+# Shares of the training between which units close. What is worth least shows early, and the sooner
+# the network is the one that stays, the longer it is trained; beta needs time to travel.
+_STAGES = {"worth": (0.1, 0.3), "gradient": (0.2, 0.6)}
 
 # Both by the length of the closing stage, so that a short training does in its steps what a long
 # one does in its own.
@@ -82,16 +81,17 @@ def _open_only(mask: DAM, units: Tensor) -> None:
 class PruningStrategy:
     """Closes channels of a network while `damrep.training.train` trains it.
 
-    By gradient, the paper's way and the default: beta is moved by Adam against the pruner's
-    penalty, units in the order of their index. The price of the penalty is the one given, rising
-    over the stage, or, with a target, raised while the cost is above a straight line that ends on
-    the target with the stage (dual ascent). Its last step rounds the widths to the target.
+    By worth, the default: the unit goes next that is worth least for what it costs, as
+    `UnitImportance` estimates it, in an order learned and not that of the index. Gates are steep, 0
+    or 1: on the slope of a soft gate a channel does less and so seems worth less, and a layer that
+    has begun to close would close for that reason alone. With a target, the cost follows a straight
+    line that ends on the target with the stage; with a price, a unit closes where it is worth less
+    than the price of its cost.
 
-    By worth: the unit goes next that is worth least for what it costs, as `UnitImportance`
-    estimates it, in an order learned and not that of the index. Gates are steep, 0 or 1: on the
-    slope of a soft gate a channel does less and so seems worth less, and a layer that has begun to
-    close would close for that reason alone. With a target, the cost follows the same line; with a
-    price, a unit closes where it is worth less than the price of its cost.
+    By gradient, the paper's way: beta is moved by Adam against the pruner's penalty, units in the
+    order of their index. The price of the penalty is the one given, rising over the stage, or, with
+    a target, raised while the cost is above the same line (dual ascent). Its last step rounds the
+    widths to the target.
 
     Parameters
     ----------
@@ -106,9 +106,10 @@ class PruningStrategy:
     steps
         Batches of the whole training.
     cold, closed
-        Shares of the training at which the closing stage begins and ends.
+        Shares of the training at which the closing stage begins and ends; by default 0.1 and 0.3 by
+        worth, 0.2 and 0.6 by gradient.
     closing
-        "gradient" or "worth".
+        "worth" or "gradient".
     multiple_of
         With a target, widths end on multiples of this where the target allows it.
 
@@ -126,15 +127,16 @@ class PruningStrategy:
         scheduler: Any = None,
         *,
         steps: int,
-        cold: float = COLD,
-        closed: float = CLOSED,
-        closing: str = "gradient",
+        cold: float | None = None,
+        closed: float | None = None,
+        closing: str = CLOSINGS[0],
         multiple_of: int = MULTIPLE_OF,
     ) -> None:
         self.multiple_of = check_count("multiple_of", multiple_of, minimum=1)
         self.closing = check_choice("closing", closing, CLOSINGS)
-        cold = check_number("cold", cold, low=0.0, high=1.0)
-        closed = check_number("closed", closed, low=0.0, high=1.0)
+        usual = _STAGES[self.closing]
+        cold = check_number("cold", usual[0] if cold is None else cold, low=0.0, high=1.0)
+        closed = check_number("closed", usual[1] if closed is None else closed, low=0.0, high=1.0)
         if closed < cold:
             raise InputError(f"closed must be no less than cold, got {closed:g} < {cold:g}")
         self.pruner, self.task = pruner, task

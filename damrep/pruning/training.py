@@ -13,7 +13,7 @@ from torch import nn
 from damrep.masking.validation import InputError, check_count
 from damrep.pruning.loader_task import LoaderTask, LossFunction, ValidatedLoaderTask, split_batch
 from damrep.pruning.pruner import ChannelPruner
-from damrep.pruning.strategy import CLOSED, COLD, MULTIPLE_OF, PruningStrategy
+from damrep.pruning.strategy import CLOSINGS, MULTIPLE_OF, PruningStrategy
 from damrep.training.history import History
 from damrep.training.loop import resolve_device, train
 from damrep.training.options import TrainingOptions
@@ -64,9 +64,9 @@ def prune(
     gate_order: str = "after_norm",
     ignore: Iterable[str] = (),
     reference_loss: float | None = None,
-    cold: float = COLD,
-    closed: float = CLOSED,
-    closing: str = "gradient",
+    cold: float | None = None,
+    closed: float | None = None,
+    closing: str = CLOSINGS[0],
     multiple_of: int = MULTIPLE_OF,
     device: str = "auto",
     verbose: int = 0,
@@ -103,10 +103,11 @@ def prune(
     reference_loss
         Loss of the trivial predictor; by default that of the best constant output.
     cold, closed
-        Shares of the training before the first unit closes, and after which none does.
+        Shares of the training before the first unit closes, and after which none does; by default
+        0.1 and 0.3, and by gradient 0.2 and 0.6.
     closing
-        How units close: "gradient", as the paper has it; or "worth", by what they are worth over
-        what they cost. See `PruningStrategy`.
+        How units close: "worth", by what they are worth over what they cost; or "gradient", as the
+        paper has it. See `PruningStrategy`.
     multiple_of
         With a target, widths end on multiples of this where the target allows it; 1 for any. On a
         CPU 9 channels take the time of 16.
@@ -180,8 +181,8 @@ def _fit(
     optimizer_factory: OptimizerFactory,
     epochs: int,
     reference_loss: float | None,
-    cold: float,
-    closed: float,
+    cold: float | None,
+    closed: float | None,
     closing: str,
     multiple_of: int,
     device: str,
