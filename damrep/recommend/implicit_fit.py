@@ -18,7 +18,7 @@ from damrep.recommend.held_out import hold_out
 from damrep.recommend.interaction_model import InteractionModel, regress
 from damrep.recommend.settings import FactorSettings
 from damrep.recommend.softmax_fit import fit_softmax, fold_in_softmax
-from damrep.recommend.width_guard import SquaresTraining, WidthGuard
+from damrep.recommend.width_guard import BETTER, SquaresTraining, WidthGuard
 from damrep.recommend.width_path import Choice, WidthPath
 from damrep.training.history import History
 
@@ -32,8 +32,6 @@ _EXACT_STEPS = 20
 # columns would ask for heavier weights.
 _TRIAL_WIDTH, _TRIALS = 128, 9
 _UNOBSERVED, _STRENGTH, _STEP = 0.1, 3e-4, 3.0
-# A trial has to be better by this factor: where all rank alike the penalty is not to run away.
-_BETTER = 1.003
 
 
 def fit_implicit(weights: sp.csr_matrix, settings: FactorSettings, seed: int) -> FactorFit:
@@ -79,24 +77,24 @@ def fit_implicit(weights: sp.csr_matrix, settings: FactorSettings, seed: int) ->
     part = SquaresTraining(fitted, settings, seed, history)
     scores = HeldInteractions(fitted, held, seed)
     unobserved, reg, trials = _chosen_weights(part, scores, wanted or initial)
-    model = part.train(wanted or initial, unobserved, reg)
+    model, sweeps = part.until_best(scores, wanted or initial, unobserved, reg)
     contributions = scores.contributions(model)
     path = WidthPath(settings.price, scores.reference(model, contributions), initial)
     path.add(model.width, contributions)
     choice = path.choose(wanted)
     if wanted is None and 0 < choice.columns < initial:
-        guard = WidthGuard(weights, part, scores, model)
+        guard = WidthGuard(weights, part, scores, model, sweeps)
         columns = guard.from_width(choice.columns)
         for width, measured in guard.contributions.items():
             path.add(width, measured)
         choice = path.choose(None if columns == choice.columns else columns)
     whole = SquaresTraining(weights, settings, seed, history)
-    model = whole.train(wanted or (initial if choice.columns else 0), unobserved, reg)
+    model = whole.train(wanted or (initial if choice.columns else 0), unobserved, reg, sweeps)
     if choice.columns < model.width:
         model = whole.narrowed(model, choice.columns)
     fit = _finished(whole, model, path, choice, initial)
     fit.warnings = path.warnings(initial, wanted, choice.columns)
-    fit.details.update(trials=trials, held_out=held.nnz)
+    fit.details.update(trials=trials, sweeps=sweeps, held_out=held.nnz)
     return fit
 
 
@@ -139,7 +137,7 @@ def _chosen_weights(
             for sign in (-1, 1):
                 while len(seen) < _TRIALS:
                     place = (best[0] + sign * axis[0], best[1] + sign * axis[1])
-                    if tried(place) <= _BETTER * seen[best]:
+                    if tried(place) <= BETTER * seen[best]:
                         break
                     best, moved = place, True
     return *values(best), trials

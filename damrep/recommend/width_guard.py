@@ -16,10 +16,21 @@ from damrep.recommend.interaction_model import InteractionModel
 from damrep.recommend.settings import FactorSettings
 from damrep.training.history import History
 
-__all__ = ["REFINING", "SquaresTraining", "WidthGuard", "next_wider", "ranks_as_well", "undecided"]
+__all__ = [
+    "BETTER",
+    "REFINING",
+    "SquaresTraining",
+    "WidthGuard",
+    "next_wider",
+    "ranks_as_well",
+    "undecided",
+]
 
 REFINING = 3
-_SWEEPS = 8
+BETTER = 1.003
+"""What is tried has to be better by this factor: where all rank alike nothing is to run away."""
+# Sweeps at least and at most, unless asked otherwise, and between two looks whether they help.
+_SWEEPS, _MOST_SWEEPS, _MORE = 8, 32, 4
 # Share of the wide model's NDCG that may be lost, standard errors beyond which more surely is, and
 # the step in width then. With fewer errors one table in ten of known width is found too wide.
 _AS_WELL, CERTAIN, _WIDER = 0.01, 3.0, 1.25
@@ -48,14 +59,29 @@ class SquaresTraining:
         self.layout = self.by_user, self.by_item, _ = both_ways(weights)
         self.settings, self.seed, self.history = settings, seed, history
 
-    def train(
-        self, width: int, unobserved: float, reg: float, sweeps: int | None = None
-    ) -> InteractionModel:
+    def train(self, width: int, unobserved: float, reg: float, sweeps: int) -> InteractionModel:
         """A model of one width from the start."""
         model = InteractionModel(*self.layout, width, unobserved, reg, self.seed)
         if width:
-            self.sweep(model, sweeps or self.settings.max_sweeps or _SWEEPS)
+            self.sweep(model, sweeps)
         return model
+
+    def until_best(
+        self, scores: HeldInteractions, width: int, unobserved: float, reg: float
+    ) -> tuple[InteractionModel, int]:
+        """The same, swept for as long as it ranks what is held out better, and its sweeps."""
+        most = self.settings.max_sweeps or _MOST_SWEEPS
+        sweeps = min(_SWEEPS, most)
+        model = self.train(width, unobserved, reg, sweeps)
+        best = float(scores.ndcg(model.users, model.items).mean())
+        while sweeps < most:
+            before, more = model.cut(width), min(_MORE, most - sweeps)
+            self.sweep(model, more)
+            ndcg = float(scores.ndcg(model.users, model.items).mean())
+            if ndcg <= BETTER * best:
+                return before, sweeps
+            best, sweeps = ndcg, sweeps + more
+        return model, sweeps
 
     def sweep(self, model: InteractionModel, sweeps: int) -> None:
         """Sweep and keep a record; the users are those of the last items.
@@ -90,6 +116,8 @@ class WidthGuard:
         All interactions, users by items.
     training, scores, full
         What was fitted to a first part of them, its held-out interactions, the wide model.
+    sweeps
+        Of the wide model.
     """
 
     def __init__(
@@ -98,8 +126,9 @@ class WidthGuard:
         training: SquaresTraining,
         scores: HeldInteractions,
         full: InteractionModel,
+        sweeps: int,
     ) -> None:
-        self._weights, self._full = weights, full
+        self._weights, self._full, self._sweeps = weights, full, sweeps
         self._rounds = [(training, scores, full, scores.ndcg(full.users, full.items))]
         self._most = max(1, min(_PARTS, _AFFORDED // weights.nnz))
         self.contributions: dict[int, Contributions] = {}
@@ -135,7 +164,7 @@ class WidthGuard:
             settings, seed = first.settings, first.seed + number
             fitted, held = hold_out(self._weights, settings.validation_fraction, seed)
             training = SquaresTraining(fitted, settings, seed, History())
-            model = training.train(full.width, full.unobserved, full.reg)
+            model = training.train(full.width, full.unobserved, full.reg, self._sweeps)
             scores = HeldInteractions(fitted, held, seed)
             self._rounds.append((training, scores, model, scores.ndcg(model.users, model.items)))
         return self._rounds[number]
