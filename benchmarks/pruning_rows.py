@@ -16,13 +16,16 @@ from benchmarks.pruning_networks import build
 from benchmarks.pruning_peers import cut_to, slimming_penalty
 from benchmarks.pruning_training import Recipe, accuracy, fit, flops, optimiser, parameters
 from damrep.pruning.latency import measure_latency
+from damrep.pruning.strategy import STAGES
 from damrep.pruning.training import prune
 from damrep.training.seeding import local_seed
 
 __all__ = ["METHODS", "Run"]
 
+SAME_COMPUTE = "damrep, as many training FLOPs"
 _OURS: dict[str, dict[str, Any]] = {
     "damrep": {},
+    SAME_COMPUTE: {},
     "damrep, by gradient": {"closing": "gradient"},
     "damrep, paper's order": {"closing": "gradient", "gate_order": "conv"},
 }
@@ -55,7 +58,7 @@ class Run:
     seed : int
     recipe, tuning : Recipe
         Of the peers' training, and of the fine-tuning that comes on top of it. damrep trains once,
-        by the first recipe, for as many epochs as the two have together.
+        by the first recipe, for as many epochs, or FLOPs, as the two have together.
     target : mapping
         Of damrep; the peers are cut to the FLOPs it ends with.
     """
@@ -97,7 +100,7 @@ class Run:
         if method == "unpruned":
             model = self._plain("plain")
         elif method in _OURS:
-            model = self._ours(**_OURS[method])
+            model = self._ours(self._epochs(method), **_OURS[method])
         else:
             model = self._peer(method)
         seconds = time.perf_counter() - started
@@ -132,8 +135,21 @@ class Run:
             self._trained[kind] = model
         return self._trained[kind]
 
-    def _ours(self, **asked: Any) -> nn.Module:
-        recipe = replace(self.recipe, epochs=self.recipe.epochs + self.tuning.epochs)
+    def _epochs(self, method: str) -> int:
+        """As many as training and fine-tuning of a peer have, or as cost as many FLOPs."""
+        epochs = self.recipe.epochs + self.tuning.epochs
+        if method != SAME_COMPUTE:
+            return epochs
+        whole = STAGES["worth"][1]  # from there on only what is left is trained
+        return round(epochs / (whole + (1 - whole) * self._share()))
+
+    def _share(self) -> float:
+        if self.flops_share is None:
+            raise ValueError("damrep has to be measured first: it says how many FLOPs are left")
+        return self.flops_share
+
+    def _ours(self, epochs: int, **asked: Any) -> nn.Module:
+        recipe = replace(self.recipe, epochs=epochs)
         batches = self.batches(recipe)
         steps = recipe.epochs * len(batches)
         result = prune(
@@ -155,10 +171,8 @@ class Run:
         peer = method.removesuffix(_TUNED)
         if peer == "unpruned":
             return self._tuned(copy.deepcopy(self._plain("plain")))
-        if self.flops_share is None:
-            raise ValueError("damrep has to be measured first: it says how many FLOPs are left")
         trained = self._plain("slimming" if peer == "network slimming" else "plain")
-        model = cut_to(trained, self.split.example, peer, self.flops_share, self.seed)
+        model = cut_to(trained, self.split.example, peer, self._share(), self.seed)
         return self._tuned(model) if method.endswith(_TUNED) else model
 
     def _tuned(self, model: nn.Module) -> nn.Module:

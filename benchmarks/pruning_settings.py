@@ -45,8 +45,10 @@ class Setting:
         return [
             f"The others train for {self.recipe.epochs} epochs, and fine-tuning is "
             f"{self.tuning.epochs} more; damrep trains once, for "
-            f"{self.recipe.epochs + self.tuning.epochs} epochs, without fine-tuning. It is asked "
-            f"to leave {share:g} of the {noun}, and the others are cut to the FLOPs it ends with. "
+            f"{self.recipe.epochs + self.tuning.epochs} epochs, without fine-tuning, or for as "
+            "many as make the same FLOPs, since most of them are of the smaller network. It is "
+            f"asked to leave {share:g} of the {noun}, and the others are cut to the FLOPs it ends "
+            "with. "
             "By gradient: gates closed by their penalty, as in the paper, not by what channels are "
             "worth; the paper's order has them before BatchNorm, too, where removal is not exact.",
             "Speed-up: of a forward pass, measured; the next column is its share of the ratio of "

@@ -20,7 +20,7 @@ from damrep.pruning.importance import UnitImportance, absorb_gates
 from damrep.pruning.loader_task import LoaderTask
 from damrep.pruning.pruner import ChannelPruner
 
-__all__ = ["CLOSINGS", "MULTIPLE_OF", "PruningStrategy", "harden_gates"]
+__all__ = ["CLOSINGS", "MULTIPLE_OF", "STAGES", "PruningStrategy", "harden_gates"]
 
 MULTIPLE_OF = 8
 """What widths are brought to multiples of: CPU kernels compute blocks of eight channels."""
@@ -28,9 +28,11 @@ MULTIPLE_OF = 8
 CLOSINGS = ("worth", "gradient")
 """Ways to close units; the first is the default."""
 
-# Shares of the training between which units close. What is worth least shows early, and the sooner
-# the network is the one that stays, the longer it is trained; beta needs time to travel.
-_STAGES = {"worth": (0.1, 0.3), "gradient": (0.2, 0.6)}
+STAGES = {"worth": (0.1, 0.3), "gradient": (0.2, 0.6)}
+"""Shares of the training between which units close, by the way they do.
+
+What is worth least shows early, and the sooner the network is the one that stays, the longer that
+is trained; beta needs time to travel."""
 
 # Both by the length of the closing stage, so that a short training does in its steps what a long
 # one does in its own.
@@ -134,7 +136,7 @@ class PruningStrategy:
     ) -> None:
         self.multiple_of = check_count("multiple_of", multiple_of, minimum=1)
         self.closing = check_choice("closing", closing, CLOSINGS)
-        usual = _STAGES[self.closing]
+        usual = STAGES[self.closing]
         cold = check_number("cold", usual[0] if cold is None else cold, low=0.0, high=1.0)
         closed = check_number("closed", usual[1] if closed is None else closed, low=0.0, high=1.0)
         if closed < cold:
@@ -154,6 +156,11 @@ class PruningStrategy:
         if self.closing == "worth":
             for mask in pruner.gates.values():
                 _open_only(mask, mask.active)
+
+    @property
+    def steps_until_settled(self) -> int:
+        """Batches from the start of the training until no unit closes any more."""
+        return self._end
 
     # --- the loop's protocol --------------------------------------------------------------------
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import nn
 
 from damrep.masking.validation import InputError, check_count
+from damrep.pruning.carrying import carry_over
 from damrep.pruning.loader_task import LoaderTask, LossFunction, ValidatedLoaderTask, split_batch
 from damrep.pruning.pruner import ChannelPruner
 from damrep.pruning.strategy import CLOSINGS, MULTIPLE_OF, PruningStrategy
@@ -74,8 +76,9 @@ def prune(
 ) -> PruningResult:
     """Train a network once, closing channels on the way, and give the network that is left.
 
-    The given network is trained in place and is whole again afterwards, without gates. There is
-    no fine-tuning: the last part of the one training has the gates at rest.
+    One training, with no fine-tuning after it: once the channels are closed they are cut out, and
+    the same optimiser goes on with the network that is left, which takes less time. The given
+    network is trained in place until then, and is whole again, without gates.
 
     Parameters
     ----------
@@ -161,11 +164,10 @@ def prune(
             ignore=tuple(ignore),
         )
         try:
-            history = _fit(
+            history, compact = _fit(
                 pruner, train_loader, val_loader, loss_fn, optimizer_factory, epochs,
                 reference_loss, cold, closed, closing, multiple_of, device, verbose, seed,
             )  # fmt: skip
-            compact = pruner.compact()
         finally:
             pruner.detach()
     return PruningResult(
@@ -188,13 +190,16 @@ def _fit(
     device: str,
     verbose: int,
     seed: int,
-) -> History:
+) -> tuple[History, nn.Module]:
+    """Train until the channels are closed, cut, and train what is left."""
     model = pruner.model
-    task: LoaderTask
-    if val_loader is None:
-        task = LoaderTask(model, train_loader, loss_fn, reference_loss)
-    else:
-        task = ValidatedLoaderTask(model, train_loader, val_loader, loss_fn, reference_loss)
+
+    def task_of(model: nn.Module, reference_loss: float | None) -> LoaderTask:
+        if val_loader is None:
+            return LoaderTask(model, train_loader, loss_fn, reference_loss)
+        return ValidatedLoaderTask(model, train_loader, val_loader, loss_fn, reference_loss)
+
+    task = task_of(model, reference_loss)
     betas = {id(mask.beta) for mask in pruner.gates.values()}
     weights = [p for p in model.parameters() if p.requires_grad and id(p) not in betas]
     made = optimizer_factory(weights)
@@ -209,10 +214,23 @@ def _fit(
         steps=epochs * task.num_batches(), cold=cold, closed=closed, closing=closing,
         multiple_of=multiple_of,
     )  # fmt: skip
+    first = min(epochs, math.ceil(strategy.steps_until_settled / task.num_batches()))
     options = TrainingOptions(
-        max_epochs=epochs, device=device, verbose=verbose, seed=seed, description="pruning"
+        max_epochs=first, device=device, verbose=verbose, seed=seed, description="pruning"
     )
-    return train(task, options, strategy)
+    history = train(task, options, strategy)
+    compact = pruner.compact()
+    if first < epochs:
+        # The channels that are gone need not be computed any more.
+        carry_over(optimizer, pruner.detach(), compact)
+        options = replace(
+            options, max_epochs=epochs - first, seed=seed + 1, description="training what is left"
+        )
+        seconds = history[-1]["seconds"]
+        for row in train(task_of(compact, task.reference_loss), options, strategy):
+            later = {"epoch": row["epoch"] + first, "seconds": row["seconds"] + seconds}
+            history.append({**row, **later})
+    return history, compact
 
 
 def _first_inputs(train_loader: Iterable[Any]) -> tuple[Any, ...]:
