@@ -19,6 +19,7 @@ from damrep.autoencoder.columns import ID_NAMES, Columns
 from damrep.autoencoder.parquet_columns import ParquetColumns
 from damrep.autoencoder.text_columns import TEXT_ENDINGS, TextColumns
 from damrep.masking.validation import InputError
+from damrep.training.input_files import require_file
 
 __all__ = ["TABLE_ENDINGS", "Table", "column_names", "read_table"]
 
@@ -105,7 +106,7 @@ def read_table(
     ([[5.1, 3.5], [6.2, 2.9]], ('length', 'width'), ['a', 'b'], ('setosa', 'virginica'))
     """
     path = Path(path)
-    ending = _require_file(path)
+    ending = require_file(path, TABLE_ENDINGS, "a table")
     name = path.name.split(".")[0] or "table"
     if ending == ".npy":
         given = {"--id": id_column, "--labels": label_column, "--columns": columns}
@@ -131,7 +132,7 @@ def column_names(path: str | os.PathLike[str]) -> tuple[str, ...] | None:
         If the file cannot be read.
     """
     path = Path(path)
-    ending = _require_file(path)
+    ending = require_file(path, TABLE_ENDINGS, "a table")
     if ending == ".npy":
         return None
     if ending == ".npz":
@@ -200,29 +201,6 @@ def _guessed_ids(source: Columns, label: int | None, chosen: list[int] | None) -
         return None
     alone = len(source.names) == 1
     return None if alone or position == label or position in (chosen or ()) else position
-
-
-def _require_file(path: Path) -> str:
-    """The ending, in lower case and without .gz, of a file that is there and not empty."""
-    known = f"{', '.join(TABLE_ENDINGS)}, and the text ones with .gz"
-    if path.is_dir():
-        raise InputError(f"{path}: is a directory; expected a table ({known})")
-    if not path.exists():
-        raise InputError(f"{path}: no such file")
-    name = path.name.lower()
-    ending = Path(name.removesuffix(".gz")).suffix
-    if ending not in TABLE_ENDINGS or (name.endswith(".gz") and ending not in TEXT_ENDINGS):
-        raise InputError(
-            f"{path}: unknown ending {Path(name).suffix or 'none'!r} for a table; known are {known}"
-        )
-    try:
-        if path.stat().st_size == 0:
-            raise InputError(f"{path}: the file is empty")
-        with path.open("rb"):
-            pass
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    return ending
 
 
 def _ids(values: pd.Series | None, path: Path, column: str | None) -> np.ndarray | None:

@@ -39,8 +39,9 @@ from damrep.graph.edges import END_NAMES, EdgeList, choose_edge_columns, graph_f
 from damrep.graph.features import clean_features
 from damrep.graph.networkx_graphs import from_networkx
 from damrep.graph.node_tables import ID_NAMES, NodeTable, feature_table, label_table
-from damrep.graph.tables import TABLE_ENDINGS, Table, is_number, open_table, require_file
+from damrep.graph.tables import TABLE_ENDINGS, Table, is_number, open_table
 from damrep.masking.validation import InputError
+from damrep.training.input_files import require_file
 
 __all__ = ["GRAPH_ENDINGS", "read_features", "read_graph", "read_labels"]
 
@@ -102,7 +103,7 @@ def read_graph(
     Graph('friends': 3 nodes, 2 edges, no features)
     """
     path = Path(path)
-    ending = require_file(path, GRAPH_ENDINGS, "graph")
+    ending = require_file(path, GRAPH_ENDINGS, "a graph file")
     name = name or path.name.split(".")[0] or "graph"
     if ending not in TABLE_ENDINGS and any(part is not None for part in (source, target, weight)):
         raise InputError(f"{path}: column names were given, but the file is not an edge table")
@@ -150,7 +151,7 @@ def read_features(path: str | os.PathLike[str]) -> NodeTable:
         twice, or the file cannot be read.
     """
     path = Path(path)
-    ending = require_file(path, NODE_ENDINGS, "feature")
+    ending = require_file(path, NODE_ENDINGS, "a feature file")
     where = str(path)
     if ending not in TABLE_ENDINGS:
         values = open_npy(path) if ending == ".npy" else _npz_features(path)
@@ -199,7 +200,7 @@ def read_labels(path: str | os.PathLike[str]) -> NodeTable:
         If the file cannot be read, or has more columns than those and no column "label".
     """
     path = Path(path)
-    ending = require_file(path, NODE_ENDINGS, "label")
+    ending = require_file(path, NODE_ENDINGS, "a label file")
     if ending == ".npy":
         return NodeTable(open_npy(path), where=str(path))
     if ending == ".npz":

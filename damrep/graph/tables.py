@@ -26,52 +26,13 @@ import pyarrow.parquet
 
 from damrep.graph.ids import clean_ids, shown
 from damrep.masking.validation import InputError
+from damrep.training.input_files import file_ending
 
-__all__ = ["TABLE_ENDINGS", "Table", "file_ending", "is_number", "open_table", "require_file"]
+__all__ = ["TABLE_ENDINGS", "Table", "is_number", "open_table"]
 
 TEXT_ENDINGS = (".csv", ".tsv", ".txt")
 TABLE_ENDINGS = (*TEXT_ENDINGS, ".parquet")
 _DELIMITERS = {".csv": ",\t;", ".tsv": "\t,;", ".txt": "\t,; "}
-
-
-def file_ending(path: Path) -> str:
-    """The ending that says what a file holds, in lower case and without ``.gz``.
-
-    Examples
-    --------
-    >>> file_ending(Path("roads.CSV.gz"))
-    '.csv'
-    """
-    name = path.name.lower()
-    return Path(name.removesuffix(".gz")).suffix
-
-
-def require_file(path: Path, known: tuple[str, ...], what: str) -> str:
-    """Check that there is a file with something in it and return its ending.
-
-    Raises
-    ------
-    InputError
-        If there is no such file, it is a directory, is empty, or its ending is not in `known`.
-    """
-    if path.is_dir():
-        raise InputError(f"{path}: is a directory; expected a {what} file ({', '.join(known)})")
-    if not path.exists():
-        raise InputError(f"{path}: no such file")
-    ending = file_ending(path)
-    if ending not in known:
-        raise InputError(
-            f"{path}: unknown ending {ending or 'none'!r} for a {what} file; known are "
-            f"{', '.join(known)}, and the text ones with .gz"
-        )
-    try:
-        if path.stat().st_size == 0:
-            raise InputError(f"{path}: the file is empty")
-        with path.open("rb"):
-            pass
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    return ending
 
 
 def is_number(cell: str) -> bool:

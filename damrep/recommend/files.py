@@ -17,6 +17,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from damrep.masking.validation import InputError
+from damrep.training.input_files import require_file
 
 __all__ = ["RATING_ENDINGS", "RatingsTable", "read_ratings"]
 
@@ -96,7 +97,7 @@ def read_ratings(
     ([[1, 'Alien', 5.0], [1, 'Brazil', 4.5]], ("column 'userId' was taken for the users",))
     """
     path = Path(path)
-    ending = _ending(path)
+    ending = require_file(path, RATING_ENDINGS, "ratings")
     names, separator = _names(path, ending)
     asked = {"user": user, "item": item, "rating": rating}
     if with_rating is None and rating is None:
@@ -114,23 +115,6 @@ def read_ratings(
     if "rating" in found:
         table["rating"] = _numbers(table["rating"], f"{path}: column {found['rating']!r}")
     return RatingsTable(path.name.split(".")[0] or "ratings", table, found, tuple(notes))
-
-
-def _ending(path: Path) -> str:
-    known = f"{', '.join(RATING_ENDINGS)}, and the text ones with .gz"
-    if path.is_dir():
-        raise InputError(f"{path}: is a directory; expected a table of ratings ({known})")
-    if not path.exists():
-        raise InputError(f"{path}: no such file")
-    name = path.name.lower()
-    ending = Path(name.removesuffix(".gz")).suffix
-    if ending not in RATING_ENDINGS or name.endswith(".parquet.gz"):
-        raise InputError(
-            f"{path}: unknown ending {Path(name).suffix or 'none'!r} for ratings; known are {known}"
-        )
-    if path.stat().st_size == 0:
-        raise InputError(f"{path}: the file is empty")
-    return ending
 
 
 def _names(path: Path, ending: str) -> tuple[list[str], str]:
