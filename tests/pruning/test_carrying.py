@@ -12,8 +12,11 @@ from torch import nn
 
 from damrep.pruning import ChannelPruner
 from damrep.pruning.carrying import carry_over, entries_kept
+from damrep.pruning.storage import CUTS_ATTRIBUTE
 from damrep.pruning.strategy import harden_gates
 from damrep.pruning.surgery import Cuts
+from tests.pruning.architectures import random_network
+from tests.pruning.test_exactness import FEW, random_gates
 
 
 class _Net(nn.Module):
@@ -89,6 +92,22 @@ def test_steps_of_the_compact_network_are_those_of_the_gated_one(
     assert sum(p.numel() for p in small.parameters()) < 0.7 * sum(
         p.numel() for p in _net().parameters()
     )
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("seed", FEW)
+def test_the_weights_of_a_random_network_are_found_where_they_were(seed: int) -> None:
+    net, x, _ = random_network(seed)
+    pruner = ChannelPruner(net, x)
+    random_gates(pruner, torch.Generator().manual_seed(seed))
+    pruner.hold()
+    harden_gates(pruner)
+    small = pruner.compact(latency=False)
+    whole = dict(pruner.detach().named_parameters())
+    found = entries_kept(pruner.model, Cuts.from_dict(getattr(small, CUTS_ATTRIBUTE)))
+    assert found.keys() == dict(small.named_parameters()).keys()
+    for name, parameter in small.named_parameters():
+        assert torch.equal(whole[name].flatten()[found[name]], parameter), name
 
 
 def test_where_the_entries_were() -> None:
