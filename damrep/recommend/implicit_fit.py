@@ -122,6 +122,8 @@ def _chosen_weights(
     def tried(place: tuple[int, int]) -> float:
         if place not in seen:
             unobserved, reg = values(place)
+            if given[0] is None and unobserved > 1:
+                return 0.0  # a pair without interaction is not to outweigh one with
             model = part.train(width, unobserved, reg, _TRIAL_SWEEPS)
             seen[place] = float(scores.ndcg(model.users, model.items).mean())
             trials.append({"unobserved_weight": unobserved, "reg": reg, "ndcg": seen[place]})
