@@ -219,6 +219,7 @@ def _fit(
         max_epochs=first, device=device, verbose=verbose, seed=seed, description="pruning"
     )
     history = train(task, options, strategy)
+    optimizer.zero_grad()  # the strategy leaves those of the last step
     compact = pruner.compact()
     if first < epochs:
         # The channels that are gone need not be computed any more.
@@ -230,6 +231,7 @@ def _fit(
         for row in train(task_of(compact, task.reference_loss), options, strategy):
             later = {"epoch": row["epoch"] + first, "seconds": row["seconds"] + seconds}
             history.append({**row, **later})
+        optimizer.zero_grad()
     return history, compact
 
 
