@@ -71,7 +71,7 @@ def implicit_sweep(matrix: sp.csr_matrix, width: int) -> Work:
     from damrep.recommend.entries import both_ways
     from damrep.recommend.interaction_model import InteractionModel
 
-    return InteractionModel(*both_ways(matrix), width, 0.1, 0.01, 0).sweep
+    return InteractionModel(*both_ways(matrix), width, 0.1, 0.01, 0, exponent=0.5).sweep
 
 
 def surprise_epoch(matrix: sp.csr_matrix, width: int) -> Work:

@@ -57,6 +57,7 @@ class HeldInteractions:
         """Of each column of a model to the loss."""
         users, items = model.users, model.items
         held = Contributions.of_pairs(users, items, *self._held, torch.ones(len(self._held[0])))
+        items = items * model.shares.sqrt()[:, None]
         seen = Contributions.of_pairs(users, items, *self._seen, torch.zeros(len(self._seen[0])))
         everywhere = (users.T @ users).double() * (items.T @ items).double()
         count = len(self._held[0])
@@ -74,9 +75,11 @@ class HeldInteractions:
         """
         popular, count = self._popularity / max(1.0, self._popularity.max()), len(self._held[0])
         at_held, at_seen = (popular[pairs[1].numpy()] for pairs in (self._held, self._seen))
-        everywhere = self._shape[0] * float(popular @ popular)
-        seen, light = self._every * float(at_seen @ at_seen), model.unobserved
-        scale = self._every * float(at_seen.sum()) / max(seen + light * everywhere, 1e-12)
+        shares, light = model.shares.double().numpy(), model.unobserved
+        everywhere = self._shape[0] * float(popular**2 @ shares)
+        taken, square = self._every * float(at_seen.sum()), self._every * float(at_seen @ at_seen)
+        scale = taken / max(square + light * everywhere, 1e-12)
+        seen = self._every * float(at_seen**2 @ shares[self._seen[1].numpy()])
         if not self._replaced:
             everywhere = max(0.0, everywhere - seen)
         missed = float(np.square(1 - scale * at_held).sum())

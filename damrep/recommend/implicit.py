@@ -14,6 +14,7 @@ from damrep.recommend.settings import (
     IMPLICIT_LOSSES,
     IMPLICIT_PRICE,
     MAX_COMPONENTS,
+    UNOBSERVED_EXPONENT,
     FactorSettings,
 )
 
@@ -48,8 +49,11 @@ class DAMImplicitMF(FactorModel):
         L2 penalty an interaction: factors of users and items with more of them are charged more.
         None: chosen on what is held out.
     unobserved_weight : float or None
-        For "ials": what a pair without interaction weighs, beside 1 for one with. None: chosen on
-        what is held out.
+        For "ials": what a pair without interaction weighs, in the mean over items, beside 1 for
+        one with. None: chosen on what is held out.
+    unobserved_exponent : float
+        For "ials": that weight goes with this power of the number of users an item has, between 0,
+        all alike, and 1 (He et al., SIGIR 2016).
     max_sweeps : int or None
         Passes over users and items at one width, at most; epochs of the other losses.
     lr : float or None
@@ -113,6 +117,7 @@ class DAMImplicitMF(FactorModel):
         loss: str = "ials",
         reg: float | None = None,
         unobserved_weight: float | None = None,
+        unobserved_exponent: float = UNOBSERVED_EXPONENT,
         max_sweeps: int | None = None,
         lr: float | None = None,
         validation_fraction: float = 0.1,
@@ -132,6 +137,7 @@ class DAMImplicitMF(FactorModel):
         self.loss = loss
         self.reg = reg
         self.unobserved_weight = unobserved_weight
+        self.unobserved_exponent = unobserved_exponent
         self.max_sweeps = max_sweeps
         self.lr = lr
         self.validation_fraction = validation_fraction

@@ -31,7 +31,7 @@ _EXACT_STEPS = 20
 # Trials of weight and penalty are run at this width, from here, by this factor a step. Fewer
 # columns would ask for heavier weights.
 _TRIAL_WIDTH, _TRIALS = 128, 9
-_UNOBSERVED, _STRENGTH, _STEP = 0.1, 3e-4, 3.0
+_UNOBSERVED, _STRENGTH, _STEP = 0.03, 1e-4, 3.0
 
 
 def fit_implicit(weights: sp.csr_matrix, settings: FactorSettings, seed: int) -> FactorFit:
@@ -170,10 +170,11 @@ def _finished(
         details={
             "unobserved_weight": model.unobserved,
             "reg": model.reg,
+            "unobserved_exponent": whole.settings.unobserved_exponent,
             "beta": choice.beta,
         },
         penalty={
-            "unobserved_weight": np.array([model.unobserved], np.float32),
+            "unobserved_weight": _array(model.unobserved * model.shares),
             "reg": np.array([model.reg], np.float32),
         },
     )
@@ -210,12 +211,15 @@ def fold_in_implicit(weights: sp.csr_matrix, fit: FactorFit) -> tuple[Floats, Fl
         )
     if "temperature" in fit.penalty:
         return fold_in_softmax(weights, fit), np.zeros(weights.shape[0], np.float32)
-    unobserved, reg = (float(fit.penalty[name][0]) for name in ("unobserved_weight", "reg"))
+    light, reg = torch.from_numpy(fit.penalty["unobserved_weight"]), float(fit.penalty["reg"][0])
+    unobserved = float(light.mean())
     entries = Entries(weights if weights.has_sorted_indices else weights.sorted_indices())
     columns = torch.from_numpy(np.ascontiguousarray(fit.item_factors))
     blank = torch.zeros(weights.shape[0], width)
     if width:
-        blank = regress(entries, blank, columns, unobserved, reg, _EXACT_STEPS)
+        shares = light[:, None] / max(unobserved, 1e-30)
+        moments = columns.T @ (columns * shares)
+        blank = regress(entries, blank, columns, unobserved, reg, _EXACT_STEPS, moments=moments)
     return _array(blank), np.zeros(weights.shape[0], np.float32)
 
 

@@ -4,10 +4,13 @@ The objective is that of Hu, Koren, Volinsky (ICDM 2008) in the form of Rendle, 
 Koren, "Revisiting the performance of iALS on item recommendation benchmarks" (RecSys 2022,
 arXiv 2110.14037)::
 
-    sum over interactions of w (1 - x)^2  +  a sum over all pairs of x^2
-      +  reg sum over rows of (their interactions + a columns) ||row||^2
+    sum over interactions of w (1 - x)^2  +  a sum over all pairs of s_i x^2
+      +  reg sum over rows of (their interactions + a times their s) ||row||^2
 
-for x = p_u . q_i and a the weight of a pair without interaction.
+for x = p_u . q_i, a the weight of a pair without interaction and s_i the item's share in it, 1 in
+the mean. The more have an item the more it says of a user not to have it: s_i goes with a power of
+their number (He, Zhang, Kan, Chua, "Fast matrix factorization for online recommendation with
+implicit feedback", SIGIR 2016, arXiv 1708.05024, eq. 8).
 """
 
 from __future__ import annotations
@@ -22,17 +25,36 @@ from damrep.recommend.realign import realignment
 from damrep.recommend.ridge import Regressions
 from damrep.training.seeding import torch_generator
 
-__all__ = ["InteractionModel", "regress"]
+__all__ = ["InteractionModel", "popularity_shares", "regress"]
 
 _ITERATIONS = 2
 _SPARE = 8
+
+
+def popularity_shares(counts: Tensor, exponent: float) -> Tensor:
+    """Share of each item in the weight of the pairs without interaction, 1 in the mean.
+
+    Parameters
+    ----------
+    counts
+        Interactions of each item, (items,).
+    exponent
+        0 for all alike, 1 for as popular as the item is.
+
+    Examples
+    --------
+    >>> popularity_shares(torch.tensor([0.0, 8.0]), 0.5).tolist()
+    [0.5, 1.5]
+    """
+    shares = (counts.double() + 1) ** exponent
+    return (shares / shares.mean()).float()
 
 
 def regress(
     entries: Entries,
     rows: Tensor,
     columns: Tensor,
-    unobserved: float,
+    unobserved: float | Tensor,
     reg: float,
     steps: int,
     rest: Tensor | None = None,
@@ -49,7 +71,7 @@ def regress(
     columns
         Factors held fixed, (columns, m).
     unobserved
-        Weight of a pair without interaction.
+        Weight of a pair without interaction; or that of each row's, (rows,).
     reg
         L2 penalty per interaction.
     steps
@@ -58,7 +80,9 @@ def regress(
         Weight of each interaction times what the rows leave over of it; brought up to date in
         place. Found anew if not given.
     moments
-        ``columns.T @ columns``, or its diagonal where there is nothing beside it.
+        ``columns.T @ diag(shares) @ columns``, for the columns' shares in the weight of a pair
+        without interaction, 1 in the mean; or its diagonal where there is nothing beside it. By
+        default of shares that are all 1.
 
     Examples
     --------
@@ -69,14 +93,15 @@ def regress(
     0.4
     """
     moments = columns.T @ columns if moments is None else moments
-    common = unobserved * moments
+    light = torch.as_tensor(unobserved, dtype=columns.dtype).expand(len(rows))[:, None]
     # What the weights add up to, where a weight of 1 is one interaction.
-    ridges = reg * (entries.weight + unobserved * len(columns))[:, None]
+    ridges = reg * (entries.weight[:, None] + light * len(columns))
     if moments.dim() == 1:
-        size, shared, ridges = moments, None, ridges + common
-        usual = entries.weight
+        size, shared, ridges = moments, None, ridges + light * moments
+        usual = entries.weight[:, None]
     else:
-        size, shared, usual = moments.diagonal(), common, entries.weight + unobserved * len(columns)
+        size, shared = moments.diagonal(), moments
+        usual = entries.weight[:, None] + light * len(columns)
     if rest is None:
         rest = unexplained(entries, rows, columns)
     # An interaction's column is taken to be of the usual size; on the diagonal that is near enough.
@@ -88,9 +113,9 @@ def regress(
         weights = None if entries.weights is None else entries.weights[span]
         right = block.sums(columns, rest[span]).addcmul_(ridge, start, value=-1)
         if shared is not None:
-            right.addmm_(start, shared, alpha=-1)
-        diagonal = torch.addcmul(ridge, usual[here, None], size)
-        found[here] = Regressions(block, columns, ridge, weights, shared).solve(
+            right.addmm_(start * light[here], shared, alpha=-1)
+        diagonal = torch.addcmul(ridge, usual[here], size)
+        found[here] = Regressions(block, columns, ridge, weights, shared, light[here]).solve(
             right, start, diagonal.clamp_min_(1e-20), steps, rest[span]
         )
     return found
@@ -117,6 +142,14 @@ class InteractionModel:
         Seed of the randomised SVD the items' factors start from.
     steps
         Conjugate gradient steps of an update.
+    exponent
+        Of `popularity_shares`.
+
+    Attributes
+    ----------
+    users, items : Tensor of shape (users, width), (items, width)
+    shares : Tensor of shape (items,)
+        Of each item in the weight of the pairs without interaction.
     """
 
     def __init__(
@@ -129,6 +162,7 @@ class InteractionModel:
         reg: float,
         seed: int,
         steps: int = 3,
+        exponent: float = 0.0,
     ) -> None:
         self.by_user, self.by_item = by_user, by_item
         self.unobserved, self.reg, self.steps = unobserved, reg, steps
@@ -136,14 +170,18 @@ class InteractionModel:
         self.users = torch.zeros(by_user.shape[0], width)
         self._order, self._back = order, torch.empty_like(order)
         self._back[order.long()] = torch.arange(len(order), dtype=order.dtype)
-        # Of the items, (width,): they are kept such that their moments have nothing beside it.
-        self._diagonal = self.items.square().sum(0)
+        self.shares = popularity_shares(by_item.counts, exponent)
+        # After a sweep the diagonal alone: the items are kept such that there is nothing beside it.
+        self._moments = self._of_items()
         self._rest: Tensor | None = None
 
     @property
     def width(self) -> int:
         """Number of factor columns."""
         return self.users.shape[1]
+
+    def _of_items(self) -> Tensor:
+        return self.items.T @ (self.items * self.shares[:, None])
 
     def sweep(self) -> None:
         """Update the users, then the items, and turn both so that the strongest come first."""
@@ -153,7 +191,7 @@ class InteractionModel:
             self.by_item,
             self.items,
             self.users,
-            self.unobserved,
+            self.unobserved * self.shares,
             self.reg,
             self.steps,
             rest,
@@ -161,9 +199,9 @@ class InteractionModel:
         )
         # Turning the factors changes no prediction.
         self._rest = rest.index_select(0, self._back)
-        by_user, by_item, self.strengths = realignment(moments, self.items.T @ self.items)
+        by_user, by_item, self.strengths = realignment(moments, self._of_items())
         self.users, self.items = self.users @ by_user.float(), self.items @ by_item.float()
-        self._diagonal = self.strengths.float()
+        self._moments = self.strengths.float()
 
     def update_users(self, steps: int) -> Tensor:
         """Regress the users on the items; returns what is left over of each interaction."""
@@ -177,7 +215,7 @@ class InteractionModel:
             self.reg,
             steps,
             self._rest,
-            self._diagonal,
+            self._moments,
         )
         return self._rest
 
@@ -186,7 +224,8 @@ class InteractionModel:
         other = copy.copy(self)
         other.users = self.users[:, :columns].clone()
         other.items = self.items[:, :columns].clone()
-        other._diagonal, other._rest = self._diagonal[:columns], None
+        first = (slice(columns),) * self._moments.dim()
+        other._moments, other._rest = self._moments[first], None
         return other
 
 

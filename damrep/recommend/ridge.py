@@ -87,7 +87,7 @@ def conjugate_gradient(
 class Regressions:
     """A ridge regression of every row of a block on the columns that its entries are in.
 
-    Row i has the matrix ``sum of w q_j q_j^T over its entries + moments + diag(ridge_i)``.
+    Row i has the matrix ``sum of w q_j q_j^T over its entries + c_i moments + diag(ridge_i)``.
 
     Parameters
     ----------
@@ -101,6 +101,8 @@ class Regressions:
         The w of each entry; None for 1.
     moments
         What all rows have in common, (m, m).
+    share
+        The c_i, (rows, 1); None for 1.
 
     Examples
     --------
@@ -122,9 +124,10 @@ class Regressions:
         ridge: Tensor,
         weights: Tensor | None = None,
         moments: Tensor | None = None,
+        share: Tensor | None = None,
     ) -> None:
         self._block, self._columns, self._ridge = block, columns, ridge
-        self._weights, self._moments = weights, moments
+        self._weights, self._moments, self._share = weights, moments, share
         self._said = columns.new_zeros(0)
 
     def solve(
@@ -156,7 +159,9 @@ class Regressions:
 
     def _common(self, x: Tensor) -> Tensor:
         image = self._ridge * x
-        return image if self._moments is None else image.addmm_(x, self._moments)
+        if self._moments is None:
+            return image
+        return image.addmm_(x if self._share is None else x * self._share, self._moments)
 
     def _product(self, x: Tensor) -> Tensor:
         self._said = said = self._block.dots(x, self._columns)

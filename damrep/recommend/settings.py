@@ -22,6 +22,7 @@ __all__ = [
     "IMPLICIT_PRICE",
     "MAX_COMPONENTS",
     "STRATEGIES",
+    "UNOBSERVED_EXPONENT",
     "FactorSettings",
 ]
 
@@ -32,6 +33,7 @@ IMPLICIT_LOSSES = ("ials", "bpr", "softmax")
 EXPLICIT_PRICE = 1e-4
 IMPLICIT_PRICE = 3e-4
 MAX_COMPONENTS = 128
+UNOBSERVED_EXPONENT = 0.5
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,10 @@ class FactorSettings:
         L2 penalty per rating; what a row of factors is charged grows with its number of ratings.
         None: chosen on the validation part.
     unobserved_weight
-        Implicit only: weight of a pair without interaction, relative to 1 for one with. None:
-        chosen on the validation part.
+        Implicit only: weight of a pair without interaction, relative to 1 for one with; the mean
+        over items. None: chosen on the validation part.
+    unobserved_exponent
+        Implicit only: power of an item's popularity that this weight goes with.
     max_sweeps
         Passes over users and items at one width, at most; epochs of "adam", "bpr", "softmax".
     lr
@@ -97,6 +101,7 @@ class FactorSettings:
     loss: str = "squared"
     reg: float | None = None
     unobserved_weight: float | None = None
+    unobserved_exponent: float = UNOBSERVED_EXPONENT
     max_sweeps: int | None = None
     lr: float | None = None
     validation_fraction: float = 0.1
@@ -115,6 +120,7 @@ class FactorSettings:
         for name in ("reg", "unobserved_weight", "paper_lambda"):
             if getattr(self, name) is not None:
                 check_number(name, getattr(self, name), low=0.0)
+        check_number("unobserved_exponent", self.unobserved_exponent, low=0.0, high=1.0)
         if self.lr is not None:
             check_number("lr", self.lr, low=0.0, low_open=True)
         if self.max_sweeps is not None:

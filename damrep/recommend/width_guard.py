@@ -61,7 +61,10 @@ class SquaresTraining:
 
     def train(self, width: int, unobserved: float, reg: float, sweeps: int) -> InteractionModel:
         """A model of one width from the start."""
-        model = InteractionModel(*self.layout, width, unobserved, reg, self.seed)
+        exponent = self.settings.unobserved_exponent
+        model = InteractionModel(
+            *self.layout, width, unobserved, reg, self.seed, exponent=exponent
+        )
         if width:
             self.sweep(model, sweeps)
         return model

@@ -15,7 +15,7 @@ from damrep.recommend.entries import Entries, both_ways
 from damrep.recommend.gate_solve import Contributions, solve_beta
 from damrep.recommend.gradient_tasks import FactorModule, RatingTask
 from damrep.recommend.held_out import hold_out
-from damrep.recommend.interaction_model import InteractionModel, regress
+from damrep.recommend.interaction_model import InteractionModel, popularity_shares, regress
 from damrep.recommend.rating_model import RatingModel, Side
 from damrep.recommend.rating_pattern import pattern_features
 from damrep.recommend.realign import realignment
@@ -186,6 +186,38 @@ def test_implicit_regression_is_the_dense_ridge():
         left += 0.05 * (weights[row].sum() + 0.2 * 9) * torch.eye(3)
         wanted = torch.linalg.solve(left, columns.T @ weights[row])
         torch.testing.assert_close(found[row], wanted, rtol=1e-3, atol=1e-4)
+
+
+def test_pairs_without_interaction_weigh_by_the_items_popularity():
+    # The objective written out: a s_i in every pair, observed or not, on either side.
+    matrix = sp.csr_matrix(abs(some_matrix()))
+    by_user, by_item, order = both_ways(matrix)
+    model = InteractionModel(by_user, by_item, order, 3, 0.2, 0.05, seed=0, steps=9, exponent=0.5)
+    shares = np.sqrt(np.diff(matrix.tocsc().indptr) + 1.0)
+    shares = torch.from_numpy(shares / shares.mean()).float()
+    torch.testing.assert_close(model.shares, shares)
+    items = model.items.clone()
+    model.update_users(steps=9)
+    weights = torch.from_numpy(matrix.toarray())
+    wanted = []
+    for row in range(12):
+        left = (items.T * (weights[row] + 0.2 * shares)) @ items
+        left += 0.05 * (weights[row].sum() + 0.2 * 9) * torch.eye(3)
+        wanted.append(torch.linalg.solve(left, items.T @ weights[row]))
+    torch.testing.assert_close(model.users, torch.stack(wanted), rtol=1e-3, atol=1e-4)
+    model.sweep()
+    scores, users = model.users @ model.items.T, torch.stack(wanted)
+    for column in range(9):
+        light = 0.2 * shares[column]
+        left = (users.T * (weights[:, column] + light)) @ users
+        left += 0.05 * (weights[:, column].sum() + light * 12) * torch.eye(3)
+        item = torch.linalg.solve(left, users.T @ weights[:, column])
+        torch.testing.assert_close(scores[:, column], users @ item, rtol=2e-3, atol=1e-3)
+
+
+def test_without_an_exponent_all_items_share_alike():
+    assert popularity_shares(torch.tensor([0.0, 5.0, 100.0]), 0.0).tolist() == [1.0, 1.0, 1.0]
+    assert popularity_shares(torch.tensor([3.0, 3.0]), 0.7).tolist() == [1.0, 1.0]
 
 
 def test_a_rating_side_with_certain_others_is_a_ridge_by_hand():

@@ -27,6 +27,7 @@ class TestContract(FactorContract):
     wrong = (
         ({"loss": "squared"}, InputError),
         ({"unobserved_weight": -0.1}, InputError),
+        ({"unobserved_exponent": 1.5}, InputError),
         ({"reg": -1.0}, InputError),
         ({"max_sweeps": 0}, InputError),
         ({"validation_fraction": 1.0}, InputError),
