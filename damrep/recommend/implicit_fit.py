@@ -77,7 +77,7 @@ def fit_implicit(weights: sp.csr_matrix, settings: FactorSettings, seed: int) ->
     part = SquaresTraining(fitted, settings, seed, history)
     scores = HeldInteractions(fitted, held, seed)
     unobserved, reg, trials = _chosen_weights(part, scores, wanted or initial)
-    model, sweeps = part.until_best(scores, wanted or initial, unobserved, reg)
+    model, sweeps, _ = part.until_best(scores, wanted or initial, unobserved, reg)
     contributions = scores.contributions(model)
     path = WidthPath(settings.price, scores.reference(model, contributions), initial)
     path.add(model.width, contributions)
@@ -124,8 +124,7 @@ def _chosen_weights(
             unobserved, reg = values(place)
             if given[0] is None and unobserved > 1:
                 return 0.0  # a pair without interaction is not to outweigh one with
-            model = part.train(width, unobserved, reg, _TRIAL_SWEEPS)
-            seen[place] = float(scores.ndcg(model.users, model.items).mean())
+            *_, seen[place] = part.until_best(scores, width, unobserved, reg, _TRIAL_SWEEPS)
             trials.append({"unobserved_weight": unobserved, "reg": reg, "ndcg": seen[place]})
         return seen[place]
 

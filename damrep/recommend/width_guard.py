@@ -18,7 +18,6 @@ from damrep.training.history import History
 
 __all__ = [
     "BETTER",
-    "REFINING",
     "SquaresTraining",
     "WidthGuard",
     "next_wider",
@@ -26,16 +25,15 @@ __all__ = [
     "undecided",
 ]
 
-REFINING = 3
 BETTER = 1.003
 """What is tried has to be better by this factor: where all rank alike nothing is to run away."""
-# Sweeps at least and at most, unless asked otherwise, and between two looks whether they help.
-_SWEEPS, _MOST_SWEEPS, _MORE = 8, 32, 4
+# Sweeps at most, unless asked otherwise, and those after a cut.
+_MOST_SWEEPS, _REFINING = 32, 3
 # Share of the wide model's NDCG that may be lost, standard errors beyond which more surely is, and
 # the step in width then. With fewer errors one table in ten of known width is found too wide.
 _AS_WELL, CERTAIN, _WIDER = 0.01, 3.0, 1.25
 # Held-out parts at most, and interactions they may have together.
-_PARTS, _AFFORDED = 8, 2_000_000
+_PARTS, _AFFORDED = 16, 2_000_000
 
 
 class SquaresTraining:
@@ -62,29 +60,44 @@ class SquaresTraining:
     def train(self, width: int, unobserved: float, reg: float, sweeps: int) -> InteractionModel:
         """A model of one width from the start."""
         exponent = self.settings.unobserved_exponent
-        model = InteractionModel(
-            *self.layout, width, unobserved, reg, self.seed, exponent=exponent
-        )
+        model = InteractionModel(*self.layout, width, unobserved, reg, self.seed, exponent=exponent)
         if width:
             self.sweep(model, sweeps)
         return model
 
     def until_best(
-        self, scores: HeldInteractions, width: int, unobserved: float, reg: float
-    ) -> tuple[InteractionModel, int]:
-        """The same, swept for as long as it ranks what is held out better, and its sweeps."""
-        most = self.settings.max_sweeps or _MOST_SWEEPS
-        sweeps = min(_SWEEPS, most)
+        self,
+        scores: HeldInteractions,
+        width: int,
+        unobserved: float,
+        reg: float,
+        most: int = _MOST_SWEEPS,
+    ) -> tuple[InteractionModel, int, float]:
+        """The same after 1, 2, 4, ... sweeps, for as long as it ranks what is held out better.
+
+        A model starts from singular vectors of the interactions, and where they are few it ranks
+        best not far from there.
+
+        Returns
+        -------
+        model : InteractionModel
+        sweeps : int
+            That it had, `most` or `max_sweeps` at most.
+        ndcg : float
+            Of the held-out interactions, mean over users.
+        """
+        most = min(most, self.settings.max_sweeps or most)
+        sweeps = 1
         model = self.train(width, unobserved, reg, sweeps)
         best = float(scores.ndcg(model.users, model.items).mean())
         while sweeps < most:
-            before, more = model.cut(width), min(_MORE, most - sweeps)
+            before, more = model.cut(width), min(sweeps, most - sweeps)
             self.sweep(model, more)
             ndcg = float(scores.ndcg(model.users, model.items).mean())
             if ndcg <= BETTER * best:
-                return before, sweeps
+                return before, sweeps, best
             best, sweeps = ndcg, sweeps + more
-        return model, sweeps
+        return model, sweeps, best
 
     def sweep(self, model: InteractionModel, sweeps: int) -> None:
         """Sweep and keep a record; the users are those of the last items.
@@ -102,7 +115,7 @@ class SquaresTraining:
         """The first columns of a wide model, refitted to do without the others."""
         model = full.cut(columns)
         if columns:
-            self.sweep(model, REFINING)
+            self.sweep(model, _REFINING)
         return model
 
 

@@ -33,7 +33,7 @@ def _training(**asked: object) -> tuple[SquaresTraining, HeldInteractions]:
 
 def test_sweeps_go_on_while_the_held_out_ranking_gains() -> None:
     training, scores = _training()
-    model, sweeps = training.until_best(scores, 12, *WEIGHTS)
+    model, sweeps, best = training.until_best(scores, 12, *WEIGHTS)
     again = training.train(12, *WEIGHTS, sweeps)
     assert torch.allclose(model.users @ model.items.T, again.users @ again.items.T, atol=1e-5)
 
@@ -41,14 +41,27 @@ def test_sweeps_go_on_while_the_held_out_ranking_gains() -> None:
         found = training.train(12, *WEIGHTS, count)
         return float(scores.ndcg(found.users, found.items).mean())
 
-    assert sweeps >= 8
-    assert sweeps == 32 or ndcg(sweeps + 4) <= BETTER * ndcg(sweeps)
-    assert all(ndcg(count + 4) > BETTER * ndcg(count) for count in range(8, sweeps, 4))
+    assert sweeps in (1, 2, 4, 8, 16, 32)
+    assert ndcg(sweeps) == pytest.approx(best)
+    assert sweeps == 32 or ndcg(2 * sweeps) <= BETTER * best
+    assert all(
+        ndcg(2 * count) > BETTER * ndcg(count) for count in (1, 2, 4, 8, 16) if count < sweeps
+    )
+
+
+def test_sweeps_go_on_for_as_long_as_each_look_is_better() -> None:
+    training, scores = _training()
+    rising = iter(np.linspace(0.1, 0.9, 20))
+    scores.ndcg = lambda *_: np.full(3, next(rising))  # type: ignore[method-assign]
+    assert training.until_best(scores, 6, *WEIGHTS)[1:] == (32, pytest.approx(0.1 + 5 * 0.8 / 19))
+    assert training.until_best(scores, 6, *WEIGHTS, most=4)[1] == 4
 
 
 @pytest.mark.parametrize("most", [1, 5, 8])
 def test_never_more_sweeps_than_asked_for(most: int) -> None:
     training, scores = _training(max_sweeps=most)
+    rising = iter(np.linspace(0.1, 0.9, 20))
+    scores.ndcg = lambda *_: np.full(3, next(rising))  # type: ignore[method-assign]
     assert training.until_best(scores, 6, *WEIGHTS)[1] == most
     assert len(training.history) == most
 
@@ -70,7 +83,7 @@ def test_users_are_those_of_the_last_items() -> None:
 def test_the_guard_asks_for_no_more_than_the_groups() -> None:
     weights = grouped(120, 60, GROUPS)
     training, scores = _training()
-    model, sweeps = training.until_best(scores, 12, *WEIGHTS)
+    model, sweeps, _ = training.until_best(scores, 12, *WEIGHTS)
     guard = WidthGuard(weights, training, scores, model, sweeps)
     assert guard.from_width(GROUPS) == GROUPS
     assert list(guard.contributions) == [GROUPS]
