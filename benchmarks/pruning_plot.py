@@ -30,15 +30,23 @@ def _colour(method: str) -> str:
 def _figure(rows: Sequence[Mapping[str, Any]], title: str) -> Figure:
     figure = Figure(figsize=(6.4, 0.42 * len(rows) + 1.2), layout="constrained")
     axes = figure.subplots()
+    usual = max(float(row["accuracy"]["mean"]) for row in rows)
     for place, row in enumerate(reversed(rows)):
         cell = row["accuracy"]
         colour = _colour(str(row["method"]))
+        if cell["mean"] < usual / 2:
+            # A network cut and not trained on is worth little; an axis down to it would leave the
+            # others on one line. Drawn at the edge, with the number.
+            edge, label = axes.get_yaxis_transform(), f"{cell['mean']:.2f}"
+            axes.plot(0.02, place, "<", color=colour, ms=7, transform=edge)
+            axes.text(0.05, place, label, color=colour, transform=edge, va="center", fontsize=8)
+            continue
         axes.plot(cell["values"], [place] * cell["n"], "o", color=colour, alpha=0.35, ms=5)
         axes.plot(cell["mean"], place, "D", color=colour, ms=7)
         if row["method"] == "unpruned":
             axes.axvline(cell["mean"], color=GREY, lw=0.8, ls=":")
     axes.set_yticks(range(len(rows)), [str(row["method"]) for row in reversed(rows)])
-    axes.set_xlabel("test accuracy (diamond: mean; dots: seeds)")
+    axes.set_xlabel("test accuracy (dots: seeds; arrow: far below)")
     axes.set_title(title, fontsize=10)
     axes.grid(axis="x", color="#dddddd", lw=0.6)
     axes.set_axisbelow(True)
