@@ -11,7 +11,6 @@ from damrep.recommend.held_out import hold_out
 from damrep.recommend.interaction_model import InteractionModel
 from damrep.recommend.settings import FactorSettings
 from damrep.recommend.width_guard import (
-    BETTER,
     SquaresTraining,
     WidthGuard,
     next_wider,
@@ -31,30 +30,35 @@ def _training(**asked: object) -> tuple[SquaresTraining, HeldInteractions]:
     return SquaresTraining(fitted, settings, 0, History()), HeldInteractions(fitted, held, 0)
 
 
-def test_sweeps_go_on_while_the_held_out_ranking_gains() -> None:
+def test_a_model_is_that_of_its_sweeps() -> None:
     training, scores = _training()
     model, sweeps, best = training.until_best(scores, 12, *WEIGHTS)
     again = training.train(12, *WEIGHTS, sweeps)
-    assert torch.allclose(model.users @ model.items.T, again.users @ again.items.T, atol=1e-5)
-
-    def ndcg(count: int) -> float:
-        found = training.train(12, *WEIGHTS, count)
-        return float(scores.ndcg(found.users, found.items).mean())
-
+    # Near, not equal: at every look users are regressed a few steps more.
+    assert torch.allclose(model.users @ model.items.T, again.users @ again.items.T, atol=0.02)
+    assert float(scores.ndcg(again.users, again.items).mean()) == pytest.approx(best, abs=0.01)
     assert sweeps in (1, 2, 4, 8, 16, 32)
-    assert ndcg(sweeps) == pytest.approx(best)
-    assert sweeps == 32 or ndcg(2 * sweeps) <= BETTER * best
-    assert all(
-        ndcg(2 * count) > BETTER * ndcg(count) for count in (1, 2, 4, 8, 16) if count < sweeps
-    )
 
 
-def test_sweeps_go_on_for_as_long_as_each_look_is_better() -> None:
+@pytest.mark.parametrize(
+    ("means", "noise", "sweeps"),
+    [
+        ([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], 0.0, 32),
+        ([0.1, 0.2, 0.3, 0.4, 0.4, 0.6], 0.0, 8),  # what does no good ends it
+        ([0.1, 0.3, 0.2, 0.4, 0.4, 0.6], 0.0, 2),  # what does harm, too
+        ([0.1, 0.3, 0.29, 0.31, 0.3, 0.6], 0.2, 8),  # but not what may be chance
+        ([0.1, 0.3, 0.29, 0.2, 0.3, 0.6], 0.2, 2),
+    ],
+)
+def test_sweeps_go_on_until_they_do_no_good(means: list[float], noise: float, sweeps: int) -> None:
     training, scores = _training()
-    rising = iter(np.linspace(0.1, 0.9, 20))
-    scores.ndcg = lambda *_: np.full(3, next(rising))  # type: ignore[method-assign]
-    assert training.until_best(scores, 6, *WEIGHTS)[1:] == (32, pytest.approx(0.1 + 5 * 0.8 / 19))
-    assert training.until_best(scores, 6, *WEIGHTS, most=4)[1] == 4
+    chance = np.random.default_rng(0).normal(size=(len(means), 100))
+    chance -= chance.mean(axis=1, keepdims=True)
+    looks = iter(np.array(means)[:, None] + noise * chance)
+    scores.ndcg = lambda *_: next(looks)  # type: ignore[method-assign]
+    found = training.until_best(scores, 6, *WEIGHTS)
+    assert found[1] == sweeps
+    assert found[2] == pytest.approx(means[sweeps.bit_length() - 1])
 
 
 @pytest.mark.parametrize("most", [1, 5, 8])
