@@ -27,9 +27,9 @@ __all__ = [
 
 BETTER = 1.003
 """What is tried has to be better by this factor: where all rank alike nothing is to run away."""
-# Sweeps that have to do harm to be left out, sweeps at most, unless asked otherwise, and those
-# after a cut; standard errors beyond which there surely is harm.
-_SWEEPS, _MOST_SWEEPS, _REFINING = 8, 32, 3
+# Sweeps at least, those that have to do harm to be left out, those at most, unless asked otherwise,
+# and those after a cut; standard errors beyond which there surely is harm.
+_FIRST, _SWEEPS, _MOST_SWEEPS, _REFINING = 4, 8, 32, 3
 _HARM = 2.0
 # Share of the wide model's NDCG that may be lost, standard errors beyond which more surely is, and
 # the step in width then. With fewer errors one table in ten of known width is found too wide.
@@ -75,7 +75,7 @@ class SquaresTraining:
         reg: float,
         most: int = _MOST_SWEEPS,
     ) -> tuple[InteractionModel, int, float]:
-        """The same after 1, 2, 4, ... sweeps, as many as do what is held out good.
+        """The same after 4, 8, 16, ... sweeps, as many as do what is held out good.
 
         A model starts from singular vectors of the interactions, and where these are few it may
         rank best not far from there: it stops short of eight sweeps where the rest does harm
@@ -90,20 +90,19 @@ class SquaresTraining:
             Of the held-out interactions, mean over users.
         """
         most = min(most, self.settings.max_sweeps or most)
-        model = self.train(width, unobserved, reg, 1)
-        best = last = model.cut(width), 1, scores.ndcg(model.users, model.items)
+        first = min(_FIRST, most)
+        model = self.train(width, unobserved, reg, first)
+        last = model.cut(width), first, scores.ndcg(model.users, model.items)
         while last[1] < most:
             sweeps = min(2 * last[1], most)
             self.sweep(model, sweeps - last[1])
             now = model.cut(width), sweeps, scores.ndcg(model.users, model.items)
             if sweeps > _SWEEPS and now[2].mean() <= BETTER * last[2].mean():
                 break
-            lost, _, error = _lost(best[2], now[2])
+            lost, _, error = _lost(last[2], now[2])
             if lost > _HARM * error:
-                last = best
                 break
             last = now
-            best = max(best, last, key=lambda look: float(look[2].mean()))
         return last[0], last[1], float(last[2].mean())
 
     def sweep(self, model: InteractionModel, sweeps: int) -> None:
