@@ -33,7 +33,7 @@ _FIRST, _SWEEPS, _MOST_SWEEPS, _REFINING = 4, 8, 32, 3
 _HARM = 2.0
 # Share of the wide model's NDCG that may be lost, standard errors beyond which more surely is, and
 # the step in width then. With fewer errors one table in ten of known width is found too wide.
-_AS_WELL, CERTAIN, _WIDER = 0.01, 3.0, 1.25
+_AS_WELL, CERTAIN, _WIDER = 0.005, 3.0, 1.25
 # Held-out parts at most, and interactions they may have together.
 _PARTS, _AFFORDED = 16, 2_000_000
 
@@ -195,7 +195,7 @@ class WidthGuard:
 def ranks_as_well(
     full: NDArray[np.float64], narrow: NDArray[np.float64], errors: float = CERTAIN
 ) -> bool:
-    """Whether a narrow model ranks as well as the wide one: within 1 % of its NDCG.
+    """Whether a narrow model ranks as well as the wide one: within half a percent of its NDCG.
 
     Or within so many standard errors of the difference, where that is more.
 
@@ -209,7 +209,7 @@ def ranks_as_well(
     Examples
     --------
     >>> full = np.linspace(0.1, 0.9, 100)
-    >>> ranks_as_well(full, 0.995 * full), ranks_as_well(full, 0.9 * full)
+    >>> ranks_as_well(full, 0.997 * full), ranks_as_well(full, 0.9 * full)
     (True, False)
     """
     lost, allowed, error = _lost(full, narrow)
@@ -217,7 +217,7 @@ def ranks_as_well(
 
 
 def undecided(full: NDArray[np.float64], narrow: NDArray[np.float64]) -> bool:
-    """Whether what is lost is nearer than three standard errors to the 1 % that may be.
+    """Whether what is lost is nearer than three standard errors to the half percent that may be.
 
     Examples
     --------
