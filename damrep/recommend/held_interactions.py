@@ -27,7 +27,8 @@ class HeldInteractions:
     distance from 1, and the squares of all pairs that were not fitted, as many times lighter as
     the held-out ones are fewer, and ten times lighter again: at their full weight the loss stops
     asking for columns before the ranking does, and what a column of noise costs shows at any
-    weight. Per held-out interaction.
+    weight. Items have the shares in these squares that the model gives them. Per held-out
+    interaction.
 
     Parameters
     ----------
