@@ -70,8 +70,11 @@ def implicit_sweep(matrix: sp.csr_matrix, width: int) -> Work:
     """A sweep of the implicit model, re-alignment included."""
     from damrep.recommend.entries import both_ways
     from damrep.recommend.interaction_model import InteractionModel
+    from damrep.recommend.settings import UNOBSERVED_EXPONENT
 
-    return InteractionModel(*both_ways(matrix), width, 0.1, 0.01, 0, exponent=0.5).sweep
+    return InteractionModel(
+        *both_ways(matrix), width, 0.1, 0.01, 0, exponent=UNOBSERVED_EXPONENT
+    ).sweep
 
 
 def surprise_epoch(matrix: sp.csr_matrix, width: int) -> Work:

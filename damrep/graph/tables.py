@@ -26,11 +26,10 @@ import pyarrow.parquet
 
 from damrep.graph.ids import clean_ids, shown
 from damrep.masking.validation import InputError
-from damrep.training.input_files import file_ending
+from damrep.training.input_files import TEXT_ENDINGS, file_ending
 
 __all__ = ["TABLE_ENDINGS", "Table", "is_number", "open_table"]
 
-TEXT_ENDINGS = (".csv", ".tsv", ".txt")
 TABLE_ENDINGS = (*TEXT_ENDINGS, ".parquet")
 _DELIMITERS = {".csv": ",\t;", ".tsv": "\t,;", ".txt": "\t,; "}
 

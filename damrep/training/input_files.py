@@ -7,9 +7,10 @@ from pathlib import Path
 
 from damrep.masking.validation import InputError
 
-__all__ = ["file_ending", "require_file"]
+__all__ = ["TEXT_ENDINGS", "file_ending", "require_file"]
 
-_TEXT = (".csv", ".tsv", ".txt")
+TEXT_ENDINGS = (".csv", ".tsv", ".txt")
+"""Of files of text, which may have ``.gz`` after them."""
 
 
 def file_ending(path: Path) -> str:
@@ -48,7 +49,7 @@ def require_file(path: Path, known: Sequence[str], what: str) -> str:
         raise InputError(f"{path}: no such file")
     ending = file_ending(path)
     packed = path.name.lower().endswith(".gz")
-    if ending not in known or (packed and ending not in _TEXT):
+    if ending not in known or (packed and ending not in TEXT_ENDINGS):
         raise InputError(
             f"{path}: unknown ending {(path.suffix if packed else ending) or 'none'!r} for {what}; "
             f"known are {readable}"
