@@ -17,13 +17,14 @@ from torch import Tensor, nn
 
 from damrep.recommend.unit_rows import UnitRows
 
-__all__ = ["TEMPERATURE", "CosineModel", "Pairs", "drawn", "jittered", "popularity_offset"]
+__all__ = ["CosineModel", "Pairs", "drawn", "jittered", "popularity_offset", "usual_epochs"]
 
-TEMPERATURE = 0.1
 _POPULARITY = 0.5
 _BATCH, _OTHERS = 1024, 1024
-# Few interactions go in smaller batches: an epoch is to have so many steps.
+# Few interactions go in smaller batches: an epoch is to have so many steps; and more often, until
+# so many steps come together.
 _SMALLEST, _STEPS = 64, 32
+_LEAST_EPOCHS, _MOST_EPOCHS, _IN_ALL = 8, 32, 2500
 # Rows of scores that are at hand at once: they are gone through several times.
 _AT_HAND = 512
 _NOISE = 0.1
@@ -80,13 +81,15 @@ class CosineModel:
         Where to begin, (users, m) and (items, m).
     offset
         Added to every score of an item, (items,).
+    temperature
+        What cosines are divided by.
     generator
         For all that is random.
 
     Examples
     --------
     >>> generator = torch.Generator().manual_seed(0)
-    >>> model = CosineModel(torch.eye(2), torch.eye(2), torch.zeros(2), generator)
+    >>> model = CosineModel(torch.eye(2), torch.eye(2), torch.zeros(2), 0.1, generator)
     >>> pairs = Pairs(torch.tensor([0, 1]), torch.tensor([1, 0]))
     >>> model.train(pairs, epochs=200, rate=0.1)
     >>> (model.users @ model.items.T).argmax(1).tolist()
@@ -94,15 +97,20 @@ class CosineModel:
     """
 
     def __init__(
-        self, users: Tensor, items: Tensor, offset: Tensor, generator: torch.Generator
+        self,
+        users: Tensor,
+        items: Tensor,
+        offset: Tensor,
+        temperature: float,
+        generator: torch.Generator,
     ) -> None:
         self._sides = UnitRows(users), UnitRows(items)
-        self.offset, self._generator = offset, generator
+        self.offset, self.temperature, self._generator = offset, temperature, generator
 
     @property
     def users(self) -> Tensor:
         """Factors of the users, (users, m), of length one over the temperature."""
-        return self._sides[0].values / TEMPERATURE
+        return self._sides[0].values / self.temperature
 
     @property
     def items(self) -> Tensor:
@@ -137,8 +145,7 @@ class CosineModel:
         users_only
             Leave the items as they are.
         """
-        size = min(_BATCH, max(_SMALLEST, len(pairs) // _STEPS))
-        batches = math.ceil(len(pairs) / size)
+        size, batches = _batches(len(pairs))
         for epoch in range(epochs):
             order, loss = torch.randperm(len(pairs), generator=self._generator), 0.0
             for k in range(batches):
@@ -152,19 +159,21 @@ class CosineModel:
         users, items = self._sides
         rows, columns = pairs.users[chosen], pairs.items[chosen]
         others = drawn(len(self.offset), self._generator)
-        u, v, x = users.values[rows], items.values[columns], items.values[others]
+        u, v = users.values.index_select(0, rows), items.values.index_select(0, columns)
+        x = items.values.index_select(0, others)
         du, dv, dx = torch.empty_like(u), torch.empty_like(v), torch.zeros_like(x)
         weights = None if pairs.weights is None else pairs.weights[chosen]
         loss = 0.0
         for start in range(0, len(rows), _AT_HAND):
             part = slice(start, start + _AT_HAND)
-            own = torch.linalg.vecdot(u[part], v[part]) / TEMPERATURE
+            own = torch.linalg.vecdot(u[part], v[part]) / self.temperature
             own = own + self.offset[columns[part]]
-            # No larger than e^10 times the popularity: nothing overflows.
-            scores = torch.addmm(self.offset[others], u[part], x.T, alpha=1 / TEMPERATURE).exp_()
+            # No larger than e^(1 / temperature) times the popularity: nothing overflows.
+            scores = torch.addmm(self.offset[others], u[part], x.T, alpha=1 / self.temperature)
+            scores = scores.exp_()
             total = scores.sum(1)
             behind = total.log() - own
-            pull = torch.sigmoid(behind) / TEMPERATURE
+            pull = torch.sigmoid(behind) / self.temperature
             each = nn.functional.softplus(behind)
             if weights is not None:
                 pull, each = pull * weights[part], each * weights[part]
@@ -185,6 +194,24 @@ class CosineModel:
         turn = torch.linalg.eigh((moments[0] + moments[1]).double())[1].flip(1).float()
         for side in self._sides:
             side.values = side.values @ turn
+
+
+def _batches(pairs: int) -> tuple[int, int]:
+    """Pairs in a batch, and batches in an epoch."""
+    size = min(_BATCH, max(_SMALLEST, pairs // _STEPS))
+    return size, math.ceil(pairs / size)
+
+
+def usual_epochs(pairs: int) -> int:
+    """How often so many pairs are gone through unless asked otherwise: few of them more often.
+
+    Examples
+    --------
+    >>> usual_epochs(1000), usual_epochs(200_000), usual_epochs(10_000_000)
+    (32, 13, 8)
+    """
+    wanted = math.ceil(_IN_ALL / max(1, _batches(pairs)[1]))
+    return min(_MOST_EPOCHS, max(_LEAST_EPOCHS, wanted))
 
 
 def drawn(items: int, generator: torch.Generator) -> Tensor:

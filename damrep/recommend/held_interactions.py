@@ -36,9 +36,13 @@ class HeldInteractions:
         Weights of interactions, users by items. Where nothing is held out the fitted stand in.
     seed
         Seed of the draw of users to rank for and of fitted pairs, where there are many.
+    users
+        To rank for, at most.
     """
 
-    def __init__(self, fitted: sp.csr_matrix, held: sp.csr_matrix, seed: int) -> None:
+    def __init__(
+        self, fitted: sp.csr_matrix, held: sp.csr_matrix, seed: int, users: int = _USERS
+    ) -> None:
         self._replaced = not held.nnz
         held = fitted if self._replaced else held
         rng = numpy_generator(seed)
@@ -49,7 +53,7 @@ class HeldInteractions:
         self._seen = _pairs(fitted, chosen)
         self._every = fitted.nnz / len(self._seen[0])
         asked = np.flatnonzero(np.diff(held.indptr))
-        asked = rng.choice(asked, _USERS, replace=False) if len(asked) > _USERS else asked
+        asked = rng.choice(asked, users, replace=False) if len(asked) > users else asked
         self._asked = np.sort(asked)
         self._relevant = sp.csr_matrix(held[self._asked])
         self._fitted = None if self._replaced else sp.csr_matrix(fitted[self._asked])
@@ -90,7 +94,7 @@ class HeldInteractions:
     def ndcg(
         self, users: Tensor, items: Tensor, offset: Tensor | None = None
     ) -> NDArray[np.float64]:
-        """NDCG at 20 of the held-out interactions, of at most 2,000 users, one number a user.
+        """NDCG at 20 of the held-out interactions, one number a user that is ranked for.
 
         Parameters
         ----------

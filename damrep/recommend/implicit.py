@@ -54,6 +54,9 @@ class DAMImplicitMF(FactorModel):
     unobserved_exponent : float
         For "ials": that weight goes with this power of the number of users an item has, between 0,
         all alike, and 1 (He et al., SIGIR 2016).
+    temperature : float or None
+        For "softmax": what the cosines are divided by; the smaller, the more the nearest items
+        outdo all others. None: chosen on what is held out.
     max_sweeps : int or None
         Passes over users and items at one width, at most; epochs of the other losses.
     lr : float or None
@@ -118,6 +121,7 @@ class DAMImplicitMF(FactorModel):
         reg: float | None = None,
         unobserved_weight: float | None = None,
         unobserved_exponent: float = UNOBSERVED_EXPONENT,
+        temperature: float | None = None,
         max_sweeps: int | None = None,
         lr: float | None = None,
         validation_fraction: float = 0.1,
@@ -138,6 +142,7 @@ class DAMImplicitMF(FactorModel):
         self.reg = reg
         self.unobserved_weight = unobserved_weight
         self.unobserved_exponent = unobserved_exponent
+        self.temperature = temperature
         self.max_sweeps = max_sweeps
         self.lr = lr
         self.validation_fraction = validation_fraction

@@ -62,6 +62,8 @@ class FactorSettings:
         over items. None: chosen on the validation part.
     unobserved_exponent
         Implicit only: power of an item's popularity that this weight goes with.
+    temperature
+        "softmax" only: what cosines are divided by. None: chosen on the validation part.
     max_sweeps
         Passes over users and items at one width, at most; epochs of "adam", "bpr", "softmax".
     lr
@@ -102,6 +104,7 @@ class FactorSettings:
     reg: float | None = None
     unobserved_weight: float | None = None
     unobserved_exponent: float = UNOBSERVED_EXPONENT
+    temperature: float | None = None
     max_sweeps: int | None = None
     lr: float | None = None
     validation_fraction: float = 0.1
@@ -121,8 +124,9 @@ class FactorSettings:
             if getattr(self, name) is not None:
                 check_number(name, getattr(self, name), low=0.0)
         check_number("unobserved_exponent", self.unobserved_exponent, low=0.0, high=1.0)
-        if self.lr is not None:
-            check_number("lr", self.lr, low=0.0, low_open=True)
+        for name in ("lr", "temperature"):
+            if getattr(self, name) is not None:
+                check_number(name, getattr(self, name), low=0.0, low_open=True)
         if self.max_sweeps is not None:
             check_count("max_sweeps", self.max_sweeps, minimum=1)
         check_number("validation_fraction", self.validation_fraction, low=0.0, low_open=True)

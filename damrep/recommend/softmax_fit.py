@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from damrep.recommend.cosine_model import (
-    TEMPERATURE,
     CosineModel,
     Pairs,
     drawn,
     jittered,
     popularity_offset,
+    usual_epochs,
 )
 from damrep.recommend.entries import both_ways
 from damrep.recommend.factors import FactorFit
@@ -26,7 +26,7 @@ from damrep.recommend.held_interactions import HeldInteractions
 from damrep.recommend.held_out import hold_out
 from damrep.recommend.interaction_model import InteractionModel
 from damrep.recommend.settings import FactorSettings
-from damrep.recommend.width_guard import next_wider, ranks_as_well
+from damrep.recommend.width_guard import BETTER, next_wider, ranks_as_well
 from damrep.recommend.width_path import Choice, WidthPath
 from damrep.training.history import History
 from damrep.training.seeding import torch_generator
@@ -35,11 +35,15 @@ __all__ = ["fit_softmax", "fold_in_softmax"]
 
 Floats = NDArray[np.float32]
 
-_EPOCHS, _RATE = 8, 0.1
+_RATE = 0.1
 # Sweeps of weighted squares that the cosines start from, and under which weights.
 _START_SWEEPS, _UNOBSERVED, _REG = 4, 0.1, 3e-3
-# Standard errors: another held-out part would be another round of trainings.
-_CERTAIN = 2.0
+# Trials of the temperature begin at the second and go up or down: tables with many interactions a
+# user ask for a higher one.
+_TEMPERATURES = (0.08, 0.12, 0.18, 0.27)
+# Held-out users that are ranked for, at most, and standard errors: another held-out part would be
+# another round of trainings, a ranking of more users takes little beside one.
+_RANKED, _CERTAIN = 20_000, 1.0
 _JUDGED, _SHARPNESS = 2000, (0.35, 0.5, 0.7, 1.0)
 
 
@@ -64,7 +68,8 @@ def fit_softmax(weights: sp.csr_matrix, settings: FactorSettings, seed: int) -> 
     --------
     >>> among = np.random.default_rng(0).random((90, 60)) < 0.5
     >>> blocks = np.kron(np.eye(3), np.ones((30, 20))) * among
-    >>> fit = fit_softmax(sp.csr_matrix(blocks), FactorSettings(1e-2, loss="softmax"), seed=0)
+    >>> settings = FactorSettings(1e-2, loss="softmax", temperature=0.2)
+    >>> fit = fit_softmax(sp.csr_matrix(blocks), settings, seed=0)
     >>> fit.n_components <= 3
     True
     """
@@ -73,14 +78,16 @@ def fit_softmax(weights: sp.csr_matrix, settings: FactorSettings, seed: int) -> 
     wanted = None if settings.n_components is None else min(settings.n_components, initial)
     fitted, held = hold_out(weights, settings.validation_fraction, seed)
     part = _Interactions(fitted, settings, seed, history)
+    scores = HeldInteractions(fitted, held, seed, _RANKED)
+    widest, trials = _best_temperature(part, scores, wanted or initial)
+    temperature, known = widest.temperature, {widest.width: widest}
     judge = _Judge(held if held.nnz else fitted, part.offset, seed)
-    scores = HeldInteractions(fitted, held, seed)
     path = WidthPath(settings.price, judge.reference, initial)
     ranked: dict[int, NDArray[np.float64]] = {}
 
     def look(width: int) -> NDArray[np.float64]:
         if width not in ranked:
-            model = part.train(width)
+            model = known.pop(width, None) or part.train(width, temperature)
             path.add_losses(width, judge.prefixes(model))
             ranked[width] = scores.ndcg(model.users, model.items, model.offset)
         return ranked[width]
@@ -93,10 +100,38 @@ def fit_softmax(weights: sp.csr_matrix, settings: FactorSettings, seed: int) -> 
         columns = _wide_enough(look, columns, initial)
         choice = choice if columns == choice.columns else path.choose(columns)
     whole = _Interactions(weights, settings, seed, history)
-    fit = _finished(whole, whole.train(columns), path, choice, initial)
+    fit = _finished(whole, whole.train(columns, temperature), path, choice, initial)
     fit.warnings = path.warnings(initial, wanted, columns)
-    fit.details.update(temperature=TEMPERATURE, held_out=held.nnz)
+    fit.details.update(temperature=temperature, trials=trials, held_out=held.nnz)
     return fit
+
+
+def _best_temperature(
+    part: _Interactions, scores: HeldInteractions, width: int
+) -> tuple[CosineModel, list[dict[str, float]]]:
+    """A model of the temperature given, or of the one that ranks best what is held out."""
+    trials: list[dict[str, float]] = []
+    given = part.settings.temperature
+    if given is not None:
+        return part.train(width, given), trials
+
+    def tried(temperature: float) -> tuple[CosineModel, float]:
+        model = part.train(width, temperature)
+        ndcg = float(scores.ndcg(model.users, model.items, model.offset).mean())
+        trials.append({"temperature": temperature, "ndcg": ndcg})
+        return model, ndcg
+
+    down, usual, *up = _TEMPERATURES
+    best = tried(usual)
+    for temperature in up:
+        other = tried(temperature)
+        if other[1] <= BETTER * best[1]:
+            break
+        best = other
+    if best[0].temperature == usual:
+        other = tried(down)
+        best = other if other[1] > BETTER * best[1] else best
+    return best[0], trials
 
 
 def _wide_enough(look: Callable[[int], NDArray[np.float64]], columns: int, most: int) -> int:
@@ -129,20 +164,22 @@ class _Interactions:
         self.offset = popularity_offset(by_item.counts)
         self.settings, self.seed, self.history = settings, seed, history
 
-    def train(self, width: int) -> CosineModel:
+    def train(self, width: int, temperature: float) -> CosineModel:
         """A model of one width, from the start."""
         squares = InteractionModel(*self.layout, width, _UNOBSERVED, _REG, self.seed)
         for _ in range(_START_SWEEPS if width else 0):
             squares.sweep()
         generator = torch_generator(self.seed)
         users, items = jittered(squares.users, generator), jittered(squares.items, generator)
-        model = CosineModel(users, items, self.offset, generator)
+        model = CosineModel(users, items, self.offset, temperature, generator)
         if width:
             model.train(
                 self.pairs,
-                self.settings.max_sweeps or _EPOCHS,
+                self.settings.max_sweeps or usual_epochs(len(self.pairs)),
                 self.settings.lr or _RATE,
-                lambda loss: self.history.append({"width": width, "loss": loss}),
+                lambda loss: self.history.append(
+                    {"width": width, "temperature": temperature, "loss": loss}
+                ),
             )
             model.align()
         return model
@@ -167,8 +204,9 @@ class _Judge:
 
     def prefixes(self, model: CosineModel) -> list[float]:
         """Normalised loss of the model cut at 0, 1, ... columns, each row scaled to its length."""
-        users, items, others = model.users * TEMPERATURE, model.items, model.items[self._others]
-        u, v = users[self._users], items[self._items]
+        users, items, others = model.users, model.items, model.items[self._others]
+        heat = model.temperature
+        u, v = users[self._users] * heat, items[self._items]
         own, all_ = torch.zeros(len(u)), torch.zeros(len(u), len(others))
         sizes = [torch.zeros(len(side), 1) for side in (u, v, others)]
         losses = [1.0]
@@ -178,8 +216,8 @@ class _Judge:
             for size, side in zip(sizes, (u, v, others), strict=True):
                 size += side[:, j : j + 1].square()
             of_user, of_item, of_other = (size.clamp_min(1e-12).rsqrt() for size in sizes)
-            score = own * of_user[:, 0] * of_item[:, 0] / TEMPERATURE
-            scores = torch.mul(all_, of_other.T).mul_(of_user / TEMPERATURE)
+            score = own * of_user[:, 0] * of_item[:, 0] / heat
+            scores = torch.mul(all_, of_other.T).mul_(of_user / heat)
             losses.append(min(self._loss(score, scores, s) for s in _SHARPNESS) / self.reference)
         return losses
 
@@ -210,7 +248,7 @@ def _finished(
         history=whole.history.to_dict(),
         candidates=path.candidates(choice),
         details={"beta": choice.beta},
-        penalty={"temperature": np.array([TEMPERATURE], np.float32)},
+        penalty={"temperature": np.array([model.temperature], np.float32)},
     )
 
 
@@ -237,9 +275,10 @@ def fold_in_softmax(weights: sp.csr_matrix, fit: FactorFit, seed: int = 0) -> Fl
     start = torch.zeros(weights.shape[0], items.shape[1])
     start.index_add_(0, pairs.users, items[pairs.items])
     offset = torch.from_numpy(np.ascontiguousarray(fit.item_bias))
-    model = CosineModel(start, items, offset, torch_generator(seed))
+    temperature = float(fit.penalty["temperature"][0])
+    model = CosineModel(start, items, offset, temperature, torch_generator(seed))
     if len(pairs) and items.shape[1]:
-        model.train(pairs, _EPOCHS, _RATE, users_only=True)
+        model.train(pairs, usual_epochs(len(pairs)), _RATE, users_only=True)
     had = torch.from_numpy(np.diff(weights.indptr) > 0)
     return _array(model.users * had[:, None])
 

@@ -54,15 +54,16 @@ class UnitRows:
             Length of a step, as a share of the row's.
         """
         touched, place = torch.unique(rows, return_inverse=True)
-        values = self.values[touched]
+        values = self.values.index_select(0, touched)
         gradient = torch.zeros_like(values).index_add_(0, place, gradients)
         along = torch.linalg.vecdot(gradient, values)[:, None]
         gradient.addcmul_(along, values, value=-1)
-        momentum = self._momentum[touched].lerp_(gradient, 1 - _MOMENTUM)
-        squares = self._squares[touched].mul_(_SQUARES)
+        momentum = self._momentum.index_select(0, touched).lerp_(gradient, 1 - _MOMENTUM)
+        squares = self._squares.index_select(0, touched).mul_(_SQUARES)
         squares.addcmul_(gradient, gradient, value=1 - _SQUARES)
-        self._momentum[touched], self._squares[touched] = momentum, squares
+        self._momentum.index_copy_(0, touched, momentum)
+        self._squares.index_copy_(0, touched, squares)
         # A step of 1 in every column is one of the root of their number in all.
         step = rate / values.shape[1] ** 0.5
         values.addcdiv_(momentum, squares.sqrt_().add_(_TINY), value=-step)
-        self.values[touched] = nn.functional.normalize(values, eps=_TINY)
+        self.values.index_copy_(0, touched, nn.functional.normalize(values, eps=_TINY))

@@ -8,12 +8,14 @@ import scipy.sparse as sp
 import torch
 from sklearn.metrics import roc_auc_score
 
-from damrep.recommend.cosine_model import TEMPERATURE, CosineModel, Pairs, popularity_offset
+from damrep.recommend.cosine_model import CosineModel, Pairs, popularity_offset
 from damrep.recommend.implicit import DAMImplicitMF
 from damrep.recommend.implicit_fit import fit_implicit, fold_in_implicit
 from damrep.recommend.settings import FactorSettings
 from damrep.recommend.softmax_fit import fit_softmax
 from damrep.recommend.unit_rows import UnitRows
+
+TEMPERATURE = 0.1
 
 
 def communities(count: int, users: int = 40, items: int = 25, share: float = 0.4) -> sp.csr_matrix:
@@ -36,7 +38,7 @@ def test_a_step_goes_down_the_gradient_of_the_softmax():
     generator = torch.Generator().manual_seed(0)
     users, items = (torch.randn(n, 4, generator=generator, dtype=torch.double) for n in (6, 5))
     pairs = Pairs(torch.tensor([0, 1, 3, 3]), torch.tensor([2, 2, 0, 4]))
-    model = CosineModel(users.float(), items.float(), torch.zeros(5), generator)
+    model = CosineModel(users.float(), items.float(), torch.zeros(5), TEMPERATURE, generator)
     users, items = (torch.nn.functional.normalize(side) for side in (users, items))
     before = model.users * TEMPERATURE, model.items.clone()
     model.train(pairs, epochs=1, rate=1e-3)
@@ -115,7 +117,8 @@ def test_known_users_folded_in_rank_as_they_were_fitted():
     fit = fit_implicit(matrix, settings(n_components=4), seed=0)
     factors, bias = fold_in_implicit(matrix[:60], fit)
     assert not bias.any()
-    cosines = (factors * fit.user_factors[:60]).sum(1) * TEMPERATURE**2
+    lengths = [np.linalg.norm(side, axis=1) for side in (factors, fit.user_factors[:60])]
+    cosines = (factors * fit.user_factors[:60]).sum(1) / (lengths[0] * lengths[1])
     assert np.median(cosines) > 0.9
     empty, _ = fold_in_implicit(sp.csr_matrix((2, matrix.shape[1])), fit)
     assert not empty.any()
