@@ -55,8 +55,8 @@ class DAMImplicitMF(FactorModel):
         For "ials": that weight goes with this power of the number of users an item has, between 0,
         all alike, and 1 (He et al., SIGIR 2016).
     temperature : float or None
-        For "softmax": what the cosines are divided by; the smaller, the more the nearest items
-        outdo all others. None: chosen on what is held out.
+        For "softmax": what the cosines are divided by, 0.02 or more; the smaller, the more the
+        nearest items outdo all others. None: chosen on what is held out.
     max_sweeps : int or None
         Passes over users and items at one width, at most; epochs of the other losses.
     lr : float or None

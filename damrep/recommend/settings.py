@@ -63,7 +63,8 @@ class FactorSettings:
     unobserved_exponent
         Implicit only: power of an item's popularity that this weight goes with.
     temperature
-        "softmax" only: what cosines are divided by. None: chosen on the validation part.
+        "softmax" only: what cosines are divided by, 0.02 or more. None: chosen on the validation
+        part.
     max_sweeps
         Passes over users and items at one width, at most; epochs of "adam", "bpr", "softmax".
     lr
@@ -124,9 +125,11 @@ class FactorSettings:
             if getattr(self, name) is not None:
                 check_number(name, getattr(self, name), low=0.0)
         check_number("unobserved_exponent", self.unobserved_exponent, low=0.0, high=1.0)
-        for name in ("lr", "temperature"):
-            if getattr(self, name) is not None:
-                check_number(name, getattr(self, name), low=0.0, low_open=True)
+        if self.lr is not None:
+            check_number("lr", self.lr, low=0.0, low_open=True)
+        if self.temperature is not None:
+            # Below, the exponential of a cosine over it is more than a number can hold.
+            check_number("temperature", self.temperature, low=0.02)
         if self.max_sweeps is not None:
             check_count("max_sweeps", self.max_sweeps, minimum=1)
         check_number("validation_fraction", self.validation_fraction, low=0.0, low_open=True)

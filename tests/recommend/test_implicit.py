@@ -28,6 +28,7 @@ class TestContract(FactorContract):
         ({"loss": "squared"}, InputError),
         ({"unobserved_weight": -0.1}, InputError),
         ({"unobserved_exponent": 1.5}, InputError),
+        ({"temperature": 0.01}, InputError),
         ({"reg": -1.0}, InputError),
         ({"max_sweeps": 0}, InputError),
         ({"validation_fraction": 1.0}, InputError),

@@ -14,8 +14,7 @@ from damrep.recommend.implicit_fit import fit_implicit, fold_in_implicit
 from damrep.recommend.settings import FactorSettings
 from damrep.recommend.softmax_fit import fit_softmax
 from damrep.recommend.unit_rows import UnitRows
-
-TEMPERATURE = 0.1
+from damrep.recommend.width_guard import BETTER
 
 
 def communities(count: int, users: int = 40, items: int = 25, share: float = 0.4) -> sp.csr_matrix:
@@ -27,24 +26,27 @@ def settings(**more: object) -> FactorSettings:
     return FactorSettings(**{"price": 1e-3, "loss": "softmax", "max_components": 16, **more})
 
 
-def loss_of(users: torch.Tensor, items: torch.Tensor, pairs: Pairs) -> torch.Tensor:
+def loss_of(
+    users: torch.Tensor, items: torch.Tensor, pairs: Pairs, temperature: float
+) -> torch.Tensor:
     unit = torch.nn.functional.normalize
-    scores = unit(users) @ unit(items).T / TEMPERATURE
+    scores = unit(users) @ unit(items).T / temperature
     own = scores[pairs.users, pairs.items]
     return torch.nn.functional.softplus(scores[pairs.users].logsumexp(1) - own).sum()
 
 
-def test_a_step_goes_down_the_gradient_of_the_softmax():
+@pytest.mark.parametrize("temperature", [0.1, 0.4])
+def test_a_step_goes_down_the_gradient_of_the_softmax(temperature: float):
     generator = torch.Generator().manual_seed(0)
     users, items = (torch.randn(n, 4, generator=generator, dtype=torch.double) for n in (6, 5))
     pairs = Pairs(torch.tensor([0, 1, 3, 3]), torch.tensor([2, 2, 0, 4]))
-    model = CosineModel(users.float(), items.float(), torch.zeros(5), TEMPERATURE, generator)
+    model = CosineModel(users.float(), items.float(), torch.zeros(5), temperature, generator)
     users, items = (torch.nn.functional.normalize(side) for side in (users, items))
-    before = model.users * TEMPERATURE, model.items.clone()
+    before = model.users * temperature, model.items.clone()
     model.train(pairs, epochs=1, rate=1e-3)
     rows, columns = users.requires_grad_(), items.requires_grad_()
-    loss_of(rows, columns, pairs).backward()
-    moved = (model.users * TEMPERATURE - before[0], model.items - before[1])
+    loss_of(rows, columns, pairs, temperature).backward()
+    moved = (model.users * temperature - before[0], model.items - before[1])
     for step, side in zip(moved, (rows, columns), strict=True):
         assert side.grad is not None
         # A first step of Adam is one of the gradient's signs, turned onto the sphere.
@@ -89,6 +91,17 @@ def test_lengths_are_one_and_popularity_is_added():
     np.testing.assert_allclose(np.linalg.norm(fit.item_factors, axis=1), 1, rtol=1e-5)
     counts = torch.from_numpy(np.asarray((matrix > 0).sum(0)).ravel()).float()
     np.testing.assert_allclose(fit.item_bias, popularity_offset(counts).numpy(), rtol=1e-6)
+
+
+def test_the_temperature_is_the_one_given_or_the_best_of_those_tried():
+    matrix = communities(3)
+    given = fit_softmax(matrix, settings(n_components=3, max_sweeps=2, temperature=0.5), seed=0)
+    np.testing.assert_allclose(np.linalg.norm(given.user_factors, axis=1), 1 / 0.5, rtol=1e-5)
+    assert given.details["trials"] == []
+    fit = fit_softmax(matrix, settings(n_components=3, max_sweeps=2), seed=0)
+    found = {trial["temperature"]: trial["ndcg"] for trial in fit.details["trials"]}
+    assert len(found) >= 3
+    assert found[fit.details["temperature"]] * BETTER >= max(found.values())
 
 
 def test_a_high_price_leaves_popularity():
