@@ -24,7 +24,7 @@ _BATCH, _OTHERS = 1024, 1024
 # Few interactions go in smaller batches: an epoch is to have so many steps; and more often, until
 # so many steps come together.
 _SMALLEST, _STEPS = 64, 32
-_LEAST_EPOCHS, _MOST_EPOCHS, _IN_ALL = 8, 32, 2500
+_LEAST_EPOCHS, _MOST_EPOCHS, _IN_ALL = 8, 16, 2500
 # Rows of scores that are at hand at once: they are gone through several times.
 _AT_HAND = 512
 _NOISE = 0.1
@@ -208,7 +208,7 @@ def usual_epochs(pairs: int) -> int:
     Examples
     --------
     >>> usual_epochs(1000), usual_epochs(200_000), usual_epochs(10_000_000)
-    (32, 13, 8)
+    (16, 13, 8)
     """
     wanted = math.ceil(_IN_ALL / max(1, _batches(pairs)[1]))
     return min(_MOST_EPOCHS, max(_LEAST_EPOCHS, wanted))
