@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,9 +23,10 @@ from damrep.recommend.entries import both_ways
 from damrep.recommend.factors import FactorFit
 from damrep.recommend.held_interactions import HeldInteractions
 from damrep.recommend.held_out import hold_out
+from damrep.recommend.held_out_parts import HeldOutParts, Ndcg, NdcgAtWidth, next_wider
 from damrep.recommend.interaction_model import InteractionModel
 from damrep.recommend.settings import FactorSettings
-from damrep.recommend.width_guard import BETTER, next_wider, ranks_as_well
+from damrep.recommend.width_guard import BETTER
 from damrep.recommend.width_path import Choice, WidthPath
 from damrep.training.history import History
 from damrep.training.seeding import torch_generator
@@ -41,9 +41,9 @@ _START_SWEEPS, _UNOBSERVED, _REG = 4, 0.1, 3e-3
 # Trials of the temperature begin at the second and go up or down: tables with many interactions a
 # user ask for a higher one.
 _TEMPERATURES = (0.08, 0.12, 0.18, 0.27)
-# Held-out users that are ranked for, at most, and standard errors: another held-out part would be
-# another round of trainings, a ranking of more users takes little beside one.
-_RANKED, _CERTAIN = 20_000, 1.0
+# Held-out users that are ranked for, at most: that takes little beside a training. Held-out
+# parts at most, interactions they may have together, standard errors that may be lost on them.
+_RANKED, _PARTS, _AFFORDED, _ERRORS = 20_000, 4, 400_000, 1.0
 _JUDGED, _SHARPNESS = 2000, (0.35, 0.5, 0.7, 1.0)
 
 
@@ -83,21 +83,34 @@ def fit_softmax(weights: sp.csr_matrix, settings: FactorSettings, seed: int) -> 
     temperature, known = widest.temperature, {widest.width: widest}
     judge = _Judge(held if held.nnz else fitted, part.offset, seed)
     path = WidthPath(settings.price, judge.reference, initial)
-    ranked: dict[int, NDArray[np.float64]] = {}
+    ranked: dict[int, Ndcg] = {}
 
-    def look(width: int) -> NDArray[np.float64]:
+    def look(width: int) -> Ndcg:
         if width not in ranked:
             model = known.pop(width, None) or part.train(width, temperature)
             path.add_losses(width, judge.prefixes(model))
-            ranked[width] = scores.ndcg(model.users, model.items, model.offset)
+            ranked[width] = _ndcg(model, scores)
         return ranked[width]
+
+    def draw(number: int) -> tuple[Ndcg, NdcgAtWidth]:
+        if not number:
+            return look(initial), look
+        fitted, held = hold_out(weights, settings.validation_fraction, seed + number)
+        other = _Interactions(fitted, settings, seed + number, History())
+        others = HeldInteractions(fitted, held, seed + number, _RANKED)
+
+        def at_width(width: int) -> Ndcg:
+            return _ndcg(other.train(width, temperature), others)
+
+        return at_width(initial), at_width
 
     for width in path.starts(wanted):
         look(width)
     choice = path.choose(wanted)
     columns = choice.columns
     if wanted is None and 0 < columns < initial:
-        columns = _wide_enough(look, columns, initial)
+        parts = HeldOutParts(draw, max(1, min(_PARTS, _AFFORDED // weights.nnz)), _ERRORS)
+        columns = _wide_enough(parts, columns, initial)
         choice = choice if columns == choice.columns else path.choose(columns)
     whole = _Interactions(weights, settings, seed, history)
     fit = _finished(whole, whole.train(columns, temperature), path, choice, initial)
@@ -117,7 +130,7 @@ def _best_temperature(
 
     def tried(temperature: float) -> tuple[CosineModel, float]:
         model = part.train(width, temperature)
-        ndcg = float(scores.ndcg(model.users, model.items, model.offset).mean())
+        ndcg = float(_ndcg(model, scores).mean())
         trials.append({"temperature": temperature, "ndcg": ndcg})
         return model, ndcg
 
@@ -134,17 +147,21 @@ def _best_temperature(
     return best[0], trials
 
 
-def _wide_enough(look: Callable[[int], NDArray[np.float64]], columns: int, most: int) -> int:
+def _ndcg(model: CosineModel, scores: HeldInteractions) -> Ndcg:
+    return scores.ndcg(model.users, model.items, model.offset)
+
+
+def _wide_enough(parts: HeldOutParts, columns: int, most: int) -> int:
     """So many columns, or about as few as rank as well as the widest model.
 
     A model of another width has to be trained to be looked at, so the range is halved.
     """
-    if ranks_as_well(look(most), look(columns), _CERTAIN):
+    if parts.rank_as_well(columns):
         return columns
     worse, well = columns, most
     while well > next_wider(worse, most):
         between = math.ceil(math.sqrt(worse * well))
-        if ranks_as_well(look(most), look(between), _CERTAIN):
+        if parts.rank_as_well(between):
             well = between
         else:
             worse = between

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import math
-
-import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
 from damrep.recommend.entries import both_ways
 from damrep.recommend.gate_solve import Contributions
 from damrep.recommend.held_interactions import HeldInteractions
 from damrep.recommend.held_out import hold_out
+from damrep.recommend.held_out_parts import HeldOutParts, Ndcg, NdcgAtWidth, lost, next_wider
 from damrep.recommend.interaction_model import InteractionModel
 from damrep.recommend.settings import FactorSettings
 from damrep.training.history import History
 
-__all__ = [
-    "BETTER",
-    "SquaresTraining",
-    "WidthGuard",
-    "next_wider",
-    "ranks_as_well",
-    "undecided",
-]
+__all__ = ["BETTER", "SquaresTraining", "WidthGuard"]
 
 BETTER = 1.003
 """What is tried has to be better by this factor: where all rank alike nothing is to run away."""
@@ -31,9 +21,6 @@ BETTER = 1.003
 # and those after a cut; standard errors beyond which there surely is harm.
 _FIRST, _SWEEPS, _MOST_SWEEPS, _REFINING = 4, 8, 32, 3
 _HARM = 2.0
-# Share of the wide model's NDCG that may be lost, standard errors beyond which more surely is, and
-# the step in width then. With fewer errors one table in ten of known width is found too wide.
-_AS_WELL, CERTAIN, _WIDER = 0.005, 3.0, 1.25
 # Held-out parts at most, and interactions they may have together.
 _PARTS, _AFFORDED = 16, 2_000_000
 
@@ -99,8 +86,8 @@ class SquaresTraining:
             now = model.cut(width), sweeps, scores.ndcg(model.users, model.items)
             if sweeps > _SWEEPS and now[2].mean() <= BETTER * last[2].mean():
                 break
-            lost, _, error = _lost(last[2], now[2])
-            if lost > _HARM * error:
+            harm, error = lost(last[2], now[2])
+            if harm > _HARM * error:
                 break
             last = now
         return last[0], last[1], float(last[2].mean())
@@ -150,9 +137,10 @@ class WidthGuard:
         full: InteractionModel,
         sweeps: int,
     ) -> None:
-        self._weights, self._full, self._sweeps = weights, full, sweeps
-        self._rounds = [(training, scores, full, scores.ndcg(full.users, full.items))]
-        self._most = max(1, min(_PARTS, _AFFORDED // weights.nnz))
+        self._weights, self._sweeps = weights, sweeps
+        self._training, self._scores, self._full = training, scores, full
+        # With fewer standard errors one table in ten of known width is found too wide.
+        self._parts = HeldOutParts(self._draw, max(1, min(_PARTS, _AFFORDED // weights.nnz)))
         self.contributions: dict[int, Contributions] = {}
 
     def from_width(self, columns: int) -> int:
@@ -160,87 +148,23 @@ class WidthGuard:
 
         `contributions` then has those of every width looked at, on the first part.
         """
-        while columns < self._full.width and not self._ranks_as_well(columns):
+        while columns < self._full.width and not self._parts.rank_as_well(columns):
             columns = next_wider(columns, self._full.width)
         return columns
 
-    def _ranks_as_well(self, columns: int) -> bool:
-        at_full, at_columns = list[NDArray[np.float64]](), list[NDArray[np.float64]]()
-        for number in range(self._most):
-            training, scores, full, ndcg = self._round(number)
+    def _draw(self, number: int) -> tuple[Ndcg, NdcgAtWidth]:
+        training, scores, full = self._training, self._scores, self._full
+        if number:
+            settings, seed = training.settings, training.seed + number
+            fitted, held = hold_out(self._weights, settings.validation_fraction, seed)
+            training = SquaresTraining(fitted, settings, seed, History())
+            full = training.train(full.width, full.unobserved, full.reg, self._sweeps)
+            scores = HeldInteractions(fitted, held, seed)
+
+        def narrow(columns: int) -> Ndcg:
             model = training.narrowed(full, columns)
             if not number:
                 self.contributions[columns] = scores.contributions(model)
-            at_full.append(ndcg)
-            at_columns.append(scores.ndcg(model.users, model.items))
-            pair = np.concatenate(at_full), np.concatenate(at_columns)
-            if not undecided(*pair):
-                break
-        return ranks_as_well(*pair)
+            return scores.ndcg(model.users, model.items)
 
-    def _round(
-        self, number: int
-    ) -> tuple[SquaresTraining, HeldInteractions, InteractionModel, NDArray[np.float64]]:
-        if number == len(self._rounds):
-            first, _, full, _ = self._rounds[0]
-            settings, seed = first.settings, first.seed + number
-            fitted, held = hold_out(self._weights, settings.validation_fraction, seed)
-            training = SquaresTraining(fitted, settings, seed, History())
-            model = training.train(full.width, full.unobserved, full.reg, self._sweeps)
-            scores = HeldInteractions(fitted, held, seed)
-            self._rounds.append((training, scores, model, scores.ndcg(model.users, model.items)))
-        return self._rounds[number]
-
-
-def ranks_as_well(
-    full: NDArray[np.float64], narrow: NDArray[np.float64], errors: float = CERTAIN
-) -> bool:
-    """Whether a narrow model ranks as well as the wide one: within half a percent of its NDCG.
-
-    Or within so many standard errors of the difference, where that is more.
-
-    Parameters
-    ----------
-    full, narrow
-        NDCG of each user, of `HeldInteractions.ndcg`.
-    errors
-        Standard errors.
-
-    Examples
-    --------
-    >>> full = np.linspace(0.1, 0.9, 100)
-    >>> ranks_as_well(full, 0.997 * full), ranks_as_well(full, 0.9 * full)
-    (True, False)
-    """
-    lost, allowed, error = _lost(full, narrow)
-    return lost <= max(allowed, errors * error)
-
-
-def undecided(full: NDArray[np.float64], narrow: NDArray[np.float64]) -> bool:
-    """Whether what is lost is nearer than three standard errors to the half percent that may be.
-
-    Examples
-    --------
-    >>> full = np.linspace(0.1, 0.9, 100)
-    >>> undecided(full, 0.9 * full), undecided(full, full[::-1])
-    (False, True)
-    """
-    lost, allowed, error = _lost(full, narrow)
-    return abs(lost - allowed) < CERTAIN * error
-
-
-def next_wider(columns: int, most: int) -> int:
-    """The width to look at next where one ranks worse than the widest.
-
-    Examples
-    --------
-    >>> next_wider(10, 128), next_wider(120, 128)
-    (13, 128)
-    """
-    return min(most, math.ceil(columns * _WIDER))
-
-
-def _lost(full: NDArray[np.float64], narrow: NDArray[np.float64]) -> tuple[float, float, float]:
-    lost = full - narrow
-    error = float(lost.std()) / math.sqrt(max(1, len(lost)))
-    return float(lost.mean()), _AS_WELL * float(full.mean()), error
+        return scores.ndcg(full.users, full.items), narrow

@@ -10,13 +10,7 @@ from damrep.recommend.held_interactions import HeldInteractions
 from damrep.recommend.held_out import hold_out
 from damrep.recommend.interaction_model import InteractionModel
 from damrep.recommend.settings import FactorSettings
-from damrep.recommend.width_guard import (
-    SquaresTraining,
-    WidthGuard,
-    next_wider,
-    ranks_as_well,
-    undecided,
-)
+from damrep.recommend.width_guard import SquaresTraining, WidthGuard
 from damrep.training.history import History
 from tests.recommend.samples import grouped
 
@@ -91,20 +85,3 @@ def test_the_guard_asks_for_no_more_than_the_groups() -> None:
     guard = WidthGuard(weights, training, scores, model, sweeps)
     assert guard.from_width(GROUPS) == GROUPS
     assert list(guard.contributions) == [GROUPS]
-
-
-def test_worse_by_more_than_noise_is_worse() -> None:
-    full = np.tile([0.2, 0.8], 200)
-    assert ranks_as_well(full, full) and not undecided(full, full)
-    assert not ranks_as_well(full, 0.95 * full)
-    noisy = full - 0.02 + np.tile([0.3, -0.3, -0.3, 0.3], 100)  # 4 % lost, within 3 errors
-    assert ranks_as_well(full, noisy) and undecided(full, noisy)
-    assert not ranks_as_well(full, noisy, errors=0.5)
-
-
-def test_widths_grow_by_a_quarter_and_end_at_the_most() -> None:
-    widths = [1]
-    while widths[-1] < 128:
-        widths.append(next_wider(widths[-1], 128))
-    assert all(b > a for a, b in zip(widths, widths[1:], strict=False))
-    assert widths[-1] == 128

@@ -1,0 +1,59 @@
+"""Whether a narrow model ranks as well as a wide one, and how many parts it takes to say so."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from damrep.recommend.held_out_parts import (
+    HeldOutParts,
+    Ndcg,
+    NdcgAtWidth,
+    next_wider,
+    ranks_as_well,
+)
+
+FULL = np.tile([0.2, 0.8], 200)
+# 4 % lost in the mean, within three standard errors.
+NOISY = FULL - 0.02 + np.tile([0.3, -0.3, -0.3, 0.3], 100)
+
+
+def test_worse_by_more_than_noise_is_worse() -> None:
+    assert ranks_as_well(FULL, FULL)
+    assert not ranks_as_well(FULL, 0.95 * FULL)
+    assert ranks_as_well(FULL, NOISY)
+    assert not ranks_as_well(FULL, NOISY, errors=0.5)
+
+
+@pytest.mark.parametrize(
+    ("narrow", "drawn", "well"),
+    [
+        (FULL, 1, True),  # decided on the first part
+        (0.95 * FULL, 1, False),
+        (NOISY, 7, False),  # 400 users leave it open, 2,800 do not
+    ],
+)
+def test_parts_are_drawn_until_it_is_decided(narrow: Ndcg, drawn: int, well: bool) -> None:
+    numbers: list[int] = []
+
+    def draw(number: int) -> tuple[Ndcg, NdcgAtWidth]:
+        numbers.append(number)
+        return FULL, lambda columns: narrow if columns == 7 else FULL
+
+    parts = HeldOutParts(draw, most=8)
+    assert parts.rank_as_well(7) is well
+    assert numbers == list(range(drawn))
+    assert parts.rank_as_well(8)
+    assert numbers == list(range(drawn))  # those that are there are used again
+
+
+def test_there_are_no_more_parts_than_may_be() -> None:
+    assert HeldOutParts(lambda _: (FULL, lambda _: NOISY), most=2).rank_as_well(3)
+
+
+def test_widths_grow_by_a_quarter_and_end_at_the_most() -> None:
+    widths = [1]
+    while widths[-1] < 128:
+        widths.append(next_wider(widths[-1], 128))
+    assert all(b > a for a, b in zip(widths, widths[1:], strict=False))
+    assert widths[-1] == 128
