@@ -76,12 +76,10 @@ def fit_softmax(weights: sp.csr_matrix, settings: FactorSettings, seed: int) -> 
     history = History()
     initial = max(1, min(settings.max_components, min(weights.shape) - 1))
     wanted = None if settings.n_components is None else min(settings.n_components, initial)
-    fitted, held = hold_out(weights, settings.validation_fraction, seed)
-    part = _Interactions(fitted, settings, seed, history)
-    scores = HeldInteractions(fitted, held, seed, _RANKED)
-    widest, trials = _best_temperature(part, scores, wanted or initial)
+    part = _Part(weights, settings, seed, history)
+    widest, trials = _best_temperature(part, wanted or initial)
     temperature, known = widest.temperature, {widest.width: widest}
-    judge = _Judge(held if held.nnz else fitted, part.offset, seed)
+    judge = _Judge(part.held if part.held.nnz else weights, part.offset, seed)
     path = WidthPath(settings.price, judge.reference, initial)
     ranked: dict[int, Ndcg] = {}
 
@@ -89,18 +87,16 @@ def fit_softmax(weights: sp.csr_matrix, settings: FactorSettings, seed: int) -> 
         if width not in ranked:
             model = known.pop(width, None) or part.train(width, temperature)
             path.add_losses(width, judge.prefixes(model))
-            ranked[width] = _ndcg(model, scores)
+            ranked[width] = part.ndcg(model)
         return ranked[width]
 
     def draw(number: int) -> tuple[Ndcg, NdcgAtWidth]:
         if not number:
             return look(initial), look
-        fitted, held = hold_out(weights, settings.validation_fraction, seed + number)
-        other = _Interactions(fitted, settings, seed + number, History())
-        others = HeldInteractions(fitted, held, seed + number, _RANKED)
+        other = _Part(weights, settings, seed + number, History())
 
         def at_width(width: int) -> Ndcg:
-            return _ndcg(other.train(width, temperature), others)
+            return other.ndcg(other.train(width, temperature))
 
         return at_width(initial), at_width
 
@@ -115,13 +111,11 @@ def fit_softmax(weights: sp.csr_matrix, settings: FactorSettings, seed: int) -> 
     whole = _Interactions(weights, settings, seed, history)
     fit = _finished(whole, whole.train(columns, temperature), path, choice, initial)
     fit.warnings = path.warnings(initial, wanted, columns)
-    fit.details.update(temperature=temperature, trials=trials, held_out=held.nnz)
+    fit.details.update(temperature=temperature, trials=trials, held_out=part.held.nnz)
     return fit
 
 
-def _best_temperature(
-    part: _Interactions, scores: HeldInteractions, width: int
-) -> tuple[CosineModel, list[dict[str, float]]]:
+def _best_temperature(part: _Part, width: int) -> tuple[CosineModel, list[dict[str, float]]]:
     """A model of the temperature given, or of the one that ranks best what is held out."""
     trials: list[dict[str, float]] = []
     given = part.settings.temperature
@@ -130,7 +124,7 @@ def _best_temperature(
 
     def tried(temperature: float) -> tuple[CosineModel, float]:
         model = part.train(width, temperature)
-        ndcg = float(_ndcg(model, scores).mean())
+        ndcg = float(part.ndcg(model).mean())
         trials.append({"temperature": temperature, "ndcg": ndcg})
         return model, ndcg
 
@@ -145,10 +139,6 @@ def _best_temperature(
         other = tried(down)
         best = other if other[1] > BETTER * best[1] else best
     return best[0], trials
-
-
-def _ndcg(model: CosineModel, scores: HeldInteractions) -> Ndcg:
-    return scores.ndcg(model.users, model.items, model.offset)
 
 
 def _wide_enough(parts: HeldOutParts, columns: int, most: int) -> int:
@@ -200,6 +190,21 @@ class _Interactions:
             )
             model.align()
         return model
+
+
+class _Part(_Interactions):
+    """Interactions to fit, and others held out of them."""
+
+    def __init__(
+        self, weights: sp.csr_matrix, settings: FactorSettings, seed: int, history: History
+    ) -> None:
+        fitted, self.held = hold_out(weights, settings.validation_fraction, seed)
+        super().__init__(fitted, settings, seed, history)
+        self._scores = HeldInteractions(fitted, self.held, seed, _RANKED)
+
+    def ndcg(self, model: CosineModel) -> Ndcg:
+        """Of the held-out interactions, one number a user."""
+        return self._scores.ndcg(model.users, model.items, model.offset)
 
 
 class _Judge:
