@@ -43,7 +43,8 @@ class DAMImplicitMF(FactorModel):
     loss : {"ials", "bpr", "softmax"}
         "ials": weighted squares over all pairs (Hu, Koren and Volinsky, ICDM 2008; Rendle et al.,
         RecSys 2022). "softmax": sampled softmax over cosines, which mostly ranks better and takes
-        some ten times the seconds (Wu et al., TOIS 2024). "bpr": pairwise ranking (Rendle et al., UAI 2009). With strategy "adam", softmax is over products.
+        some ten times the seconds (Wu et al., TOIS 2024). "bpr": pairwise ranking (Rendle et al.,
+        UAI 2009). With strategy "adam", softmax is over products.
     reg : float or None
         L2 penalty an interaction: factors of users and items with more of them are charged more.
         None: chosen on what is held out.
