@@ -91,6 +91,11 @@ class HeldInteractions:
         loss = (missed + light * self._share * scale**2 * everywhere) / count
         return max(loss, float(contributions.prefixes()[1]), 1e-12)
 
+    def mean_score(self, model: InteractionModel) -> float:
+        """Of the held-out interactions: 1 would be a perfect one, 0 none."""
+        users, items = self._held
+        return float((model.users[users] * model.items[items]).sum(1).mean())
+
     def ndcg(
         self, users: Tensor, items: Tensor, offset: Tensor | None = None
     ) -> NDArray[np.float64]:

@@ -32,6 +32,9 @@ _EXACT_STEPS = 20
 # columns would ask for heavier weights.
 _TRIAL_WIDTH, _TRIALS = 128, 9
 _UNOBSERVED, _STRENGTH, _STEP = 0.03, 1e-4, 3.0
+# A trial is refused where its scores are below this share of another's: next to nothing is left of
+# its factors, and though they may still rank, no width can be told from them.
+_SHRUNK = 0.1
 
 
 def fit_implicit(weights: sp.csr_matrix, settings: FactorSettings, seed: int) -> FactorFit:
@@ -113,6 +116,7 @@ def _chosen_weights(
         return given[0], given[1], trials
     width = min(width, _TRIAL_WIDTH)
     seen: dict[tuple[int, int], float] = {}
+    strongest = 0.0
 
     def values(place: tuple[int, int]) -> tuple[float, float]:
         unobserved = _UNOBSERVED * _STEP ** place[0] if given[0] is None else given[0]
@@ -120,12 +124,16 @@ def _chosen_weights(
         return unobserved, reg if given[1] is None else given[1]
 
     def tried(place: tuple[int, int]) -> float:
+        nonlocal strongest
         if place not in seen:
             unobserved, reg = values(place)
             if given[0] is None and unobserved > 1:
                 return 0.0  # a pair without interaction is not to outweigh one with
-            *_, seen[place] = part.until_best(scores, width, unobserved, reg, _TRIAL_SWEEPS)
-            trials.append({"unobserved_weight": unobserved, "reg": reg, "ndcg": seen[place]})
+            model, _, ndcg = part.until_best(scores, width, unobserved, reg, _TRIAL_SWEEPS)
+            trials.append({"unobserved_weight": unobserved, "reg": reg, "ndcg": ndcg})
+            score = scores.mean_score(model)
+            strongest = max(strongest, score)
+            seen[place] = ndcg if score >= _SHRUNK * strongest else 0.0
         return seen[place]
 
     best = (0, 0)

@@ -17,6 +17,22 @@ from tests.recommend.samples import as_frame, checkerboard, grouped
 QUICK = {"max_components": 6, "random_state": 0}
 
 
+@pytest.mark.parametrize("seed", [0, 2])
+def test_a_penalty_that_leaves_nothing_of_the_factors_is_not_chosen(seed: int):
+    # Whole groups of items alike: a heavy penalty ranks as well, with scores of 1e-5.
+    rng = np.random.default_rng(0)
+    rows = []
+    for user in range(400):
+        for item in rng.choice(60, 12, replace=False):
+            bought = (user % 4) * 60 + item if rng.random() < 0.85 else rng.integers(240)
+            rows.append((f"user {user}", f"item {bought}"))
+    frame = pd.DataFrame(rows, columns=["user", "item"]).drop_duplicates()
+    model = DAMImplicitMF(rating=None, random_state=seed).fit(frame)
+    assert 3 <= model.n_components_ <= 6
+    scores = model.user_factors_ @ model.item_factors_.T
+    assert scores[model.user_items_.nonzero()].mean() > 0.2
+
+
 class TestContract(FactorContract):
     estimator = DAMImplicitMF
     # Weight and penalty given: otherwise each fit looks for them first.
