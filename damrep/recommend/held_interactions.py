@@ -11,7 +11,7 @@ from torch import Tensor
 from damrep.recommend.gate_solve import Contributions
 from damrep.recommend.interaction_model import InteractionModel
 from damrep.recommend.ranking import list_metrics
-from damrep.recommend.recommending import best, hide, row_blocks
+from damrep.recommend.recommending import best, hide, pair_scores, row_blocks
 from damrep.training.seeding import numpy_generator
 
 __all__ = ["HeldInteractions"]
@@ -93,8 +93,8 @@ class HeldInteractions:
 
     def mean_score(self, model: InteractionModel) -> float:
         """Of the held-out interactions: 1 would be a perfect one, 0 none."""
-        users, items = self._held
-        return float((model.users[users] * model.items[items]).sum(1).mean())
+        users, items = (rows.numpy() for rows in self._held)
+        return float(pair_scores(model.users.numpy(), model.items.numpy(), users, items).mean())
 
     def ndcg(
         self, users: Tensor, items: Tensor, offset: Tensor | None = None

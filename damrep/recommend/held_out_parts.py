@@ -8,8 +8,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["HeldOutParts", "Ndcg", "NdcgAtWidth", "lost", "next_wider", "ranks_as_well"]
+__all__ = ["BETTER", "HeldOutParts", "Ndcg", "NdcgAtWidth", "lost", "next_wider", "ranks_as_well"]
 
+BETTER = 1.003
+"""What is tried has to be better by this factor: where all rank alike nothing is to run away."""
 # Share of the wide model's NDCG that may be lost, and the step in width where more is.
 _AS_WELL, _WIDER = 0.005, 1.25
 # Standard errors beyond which a difference surely is one.

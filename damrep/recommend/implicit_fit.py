@@ -15,10 +15,11 @@ from damrep.recommend.factors import FactorFit
 from damrep.recommend.gradient_fit import fit_by_gradient
 from damrep.recommend.held_interactions import HeldInteractions
 from damrep.recommend.held_out import hold_out
+from damrep.recommend.held_out_parts import BETTER
 from damrep.recommend.interaction_model import InteractionModel, regress
 from damrep.recommend.settings import FactorSettings
 from damrep.recommend.softmax_fit import fit_softmax, fold_in_softmax
-from damrep.recommend.width_guard import BETTER, SquaresTraining, WidthGuard
+from damrep.recommend.width_guard import SquaresTraining, WidthGuard
 from damrep.recommend.width_path import Choice, WidthPath
 from damrep.training.history import History
 

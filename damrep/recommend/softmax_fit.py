@@ -23,10 +23,9 @@ from damrep.recommend.entries import both_ways
 from damrep.recommend.factors import FactorFit
 from damrep.recommend.held_interactions import HeldInteractions
 from damrep.recommend.held_out import hold_out
-from damrep.recommend.held_out_parts import HeldOutParts, Ndcg, NdcgAtWidth, next_wider
+from damrep.recommend.held_out_parts import BETTER, HeldOutParts, Ndcg, NdcgAtWidth, next_wider
 from damrep.recommend.interaction_model import InteractionModel
 from damrep.recommend.settings import FactorSettings
-from damrep.recommend.width_guard import BETTER
 from damrep.recommend.width_path import Choice, WidthPath
 from damrep.training.history import History
 from damrep.training.seeding import torch_generator
@@ -77,15 +76,17 @@ def fit_softmax(weights: sp.csr_matrix, settings: FactorSettings, seed: int) -> 
     initial = max(1, min(settings.max_components, min(weights.shape) - 1))
     wanted = None if settings.n_components is None else min(settings.n_components, initial)
     part = _Part(weights, settings, seed, history)
-    widest, trials = _best_temperature(part, wanted or initial)
-    temperature, known = widest.temperature, {widest.width: widest}
+    widest, ranking, trials = _best_temperature(part, wanted or initial)
+    temperature = widest.temperature
     judge = _Judge(part.held if part.held.nnz else weights, part.offset, seed)
     path = WidthPath(settings.price, judge.reference, initial)
-    ranked: dict[int, Ndcg] = {}
+    path.add_losses(widest.width, judge.prefixes(widest))
+    ranked = {widest.width: ranking}
+    del widest  # large, and not needed any more
 
     def look(width: int) -> Ndcg:
         if width not in ranked:
-            model = known.pop(width, None) or part.train(width, temperature)
+            model = part.train(width, temperature)
             path.add_losses(width, judge.prefixes(model))
             ranked[width] = part.ndcg(model)
         return ranked[width]
@@ -115,30 +116,37 @@ def fit_softmax(weights: sp.csr_matrix, settings: FactorSettings, seed: int) -> 
     return fit
 
 
-def _best_temperature(part: _Part, width: int) -> tuple[CosineModel, list[dict[str, float]]]:
+def _best_temperature(part: _Part, width: int) -> tuple[CosineModel, Ndcg, list[dict[str, float]]]:
     """A model of the temperature given, or of the one that ranks best what is held out."""
     trials: list[dict[str, float]] = []
+
+    def ranked(temperature: float) -> tuple[CosineModel, Ndcg]:
+        model = part.train(width, temperature)
+        return model, part.ndcg(model)
+
     given = part.settings.temperature
     if given is not None:
-        return part.train(width, given), trials
+        return *ranked(given), trials
 
-    def tried(temperature: float) -> tuple[CosineModel, float]:
-        model = part.train(width, temperature)
-        ndcg = float(part.ndcg(model).mean())
-        trials.append({"temperature": temperature, "ndcg": ndcg})
+    def tried(temperature: float) -> tuple[CosineModel, Ndcg]:
+        model, ndcg = ranked(temperature)
+        trials.append({"temperature": temperature, "ndcg": float(ndcg.mean())})
         return model, ndcg
+
+    def better(one: tuple[CosineModel, Ndcg], other: tuple[CosineModel, Ndcg]) -> bool:
+        return float(one[1].mean()) > BETTER * float(other[1].mean())
 
     down, usual, *up = _TEMPERATURES
     best = tried(usual)
     for temperature in up:
         other = tried(temperature)
-        if other[1] <= BETTER * best[1]:
+        if not better(other, best):
             break
         best = other
     if best[0].temperature == usual:
         other = tried(down)
-        best = other if other[1] > BETTER * best[1] else best
-    return best[0], trials
+        best = other if better(other, best) else best
+    return *best, trials
 
 
 def _wide_enough(parts: HeldOutParts, columns: int, most: int) -> int:

@@ -8,15 +8,20 @@ from damrep.recommend.entries import both_ways
 from damrep.recommend.gate_solve import Contributions
 from damrep.recommend.held_interactions import HeldInteractions
 from damrep.recommend.held_out import hold_out
-from damrep.recommend.held_out_parts import HeldOutParts, Ndcg, NdcgAtWidth, lost, next_wider
+from damrep.recommend.held_out_parts import (
+    BETTER,
+    HeldOutParts,
+    Ndcg,
+    NdcgAtWidth,
+    lost,
+    next_wider,
+)
 from damrep.recommend.interaction_model import InteractionModel
 from damrep.recommend.settings import FactorSettings
 from damrep.training.history import History
 
-__all__ = ["BETTER", "SquaresTraining", "WidthGuard"]
+__all__ = ["SquaresTraining", "WidthGuard"]
 
-BETTER = 1.003
-"""What is tried has to be better by this factor: where all rank alike nothing is to run away."""
 # Sweeps at least, those that have to do harm to be left out, those at most, unless asked otherwise,
 # and those after a cut; standard errors beyond which there surely is harm.
 _FIRST, _SWEEPS, _MOST_SWEEPS, _REFINING = 4, 8, 32, 3

@@ -9,12 +9,12 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from damrep.recommend.cosine_model import CosineModel, Pairs, popularity_offset
+from damrep.recommend.held_out_parts import BETTER
 from damrep.recommend.implicit import DAMImplicitMF
 from damrep.recommend.implicit_fit import fit_implicit, fold_in_implicit
 from damrep.recommend.settings import FactorSettings
 from damrep.recommend.softmax_fit import fit_softmax
 from damrep.recommend.unit_rows import UnitRows
-from damrep.recommend.width_guard import BETTER
 
 
 def communities(count: int, users: int = 40, items: int = 25, share: float = 0.4) -> sp.csr_matrix:
