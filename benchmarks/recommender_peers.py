@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -45,6 +45,18 @@ class Peer:
     grid: Mapping[str, tuple[Any, ...]]
     width: str | None
     most_items: int | None = None
+
+    def at_width(self, width: int) -> Peer:
+        """The same with so many dimensions in every trial; as it is where it has none.
+
+        Examples
+        --------
+        >>> RANKING_PEERS["implicit ALS"].at_width(512).grid["factors"]
+        (512,)
+        """
+        if self.width is None:
+            return self
+        return replace(self, grid={**self.grid, self.width: (width,)})
 
 
 def _entries(matrix: sp.csr_matrix) -> tuple[Array, Array, Array]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -33,32 +34,24 @@ from damrep.recommend.igmc.estimator import IGMC
 from damrep.recommend.implicit import DAMImplicitMF
 from damrep.recommend.ranking import evaluate_ranking, rating_errors
 
-__all__ = ["IMPLICIT_METHODS", "explicit_task", "igmc_task", "implicit_task", "rank_task", "tuned"]
+__all__ = [
+    "BUDGET",
+    "explicit_task",
+    "igmc_task",
+    "implicit_methods",
+    "implicit_task",
+    "rank_task",
+    "tuned",
+]
 
-DAMREP, UNMASKED, FULL = "damrep", "damrep, best width without a mask", "damrep, 128 without a mask"
-SOFTMAX, SOFTMAX_FULL = "damrep, softmax", "damrep, softmax, 128 without a mask"
-_OURS: dict[str, dict[str, Any]] = {
-    DAMREP: {},
-    FULL: {"n_components": 128},
-    SOFTMAX: {"loss": "softmax"},
-    SOFTMAX_FULL: {"loss": "softmax", "n_components": 128},
-}
-"""Methods of the task implicit that are damrep's: its arguments."""
-IMPLICIT_METHODS = (*_OURS, *RANKING_PEERS)
-"""Of the task implicit."""
+DAMREP, UNMASKED = "damrep", "damrep, best width without a mask"
+BUDGET = 128
+"""Dimensions that every method may have, unless asked otherwise."""
 WIDTHS = (2, 4, 8, 16, 32, 64, 128)
 IGMC_TABLES = ("flixster", "douban")
 RANKS = (3, 8, 16)
 CUTOFF = 20
-_ORDER = tuple(
-    f"{dataset}/{method}"
-    for datasets, methods in (
-        (EXPLICIT, (DAMREP, UNMASKED, *RATING_PEERS)),
-        (IMPLICIT, (*_OURS, *RANKING_PEERS)),
-    )
-    for dataset in datasets
-    for method in methods
-)
+_RATING_METHODS = (DAMREP, UNMASKED, *RATING_PEERS)
 
 _EXPLICIT_NOTES = (
     "Test RMSE and MAE, mean over MovieLens-100K's folds u1 to u5, elsewhere over seeds on the one "
@@ -73,6 +66,32 @@ _IMPLICIT_NOTES = (
     "chosen. EASE has no dimensions; it is left out above 10,000 items. CPU s: of the whole "
     "choice.",
 )
+
+
+def _ours(budget: int) -> dict[str, dict[str, Any]]:
+    """Methods of the task implicit that are damrep's: its arguments."""
+    whole = f"{budget} without a mask"
+    return {
+        DAMREP: {"max_components": budget},
+        f"damrep, {whole}": {"n_components": budget, "max_components": budget},
+        "damrep, softmax": {"loss": "softmax", "max_components": budget},
+        f"damrep, softmax, {whole}": {
+            "loss": "softmax",
+            "n_components": budget,
+            "max_components": budget,
+        },
+    }
+
+
+def implicit_methods(budget: int = BUDGET) -> tuple[str, ...]:
+    """Names of all methods of the task implicit, in the order of its table.
+
+    Parameters
+    ----------
+    budget : int
+        Dimensions that every method may have.
+    """
+    return (*_ours(budget), *RANKING_PEERS)
 
 
 def tuned(
@@ -134,8 +153,7 @@ def _explicit_row(method: str, split: RatingSplit, seed: int, quick: bool) -> di
 def _quickly(peer: Peer, quick: bool) -> Peer:
     if not quick:
         return peer
-    grid = {name: values[:1] for name, values in peer.grid.items()}
-    return Peer(peer.fit, grid, peer.width, peer.most_items)
+    return replace(peer, grid={name: values[:1] for name, values in peer.grid.items()})
 
 
 def explicit_task(options: argparse.Namespace, say: Say) -> None:
@@ -149,7 +167,6 @@ def explicit_task(options: argparse.Namespace, say: Say) -> None:
         Column("cpu_s", "CPU s", 1),
     )
     done = _checkpoint("explicit", "Ratings", columns, options, _EXPLICIT_NOTES)
-    methods = (DAMREP, UNMASKED, *RATING_PEERS)
     for dataset in _datasets(options, EXPLICIT):
         try:
             splits = rating_splits(dataset, options.data_root, options.seeds)
@@ -159,7 +176,7 @@ def explicit_task(options: argparse.Namespace, say: Say) -> None:
         folds = [*enumerate(splits)]
         if dataset != "ml-100k":
             folds = [*zip(options.seeds, splits, strict=True)]
-        for method in methods:
+        for method in _RATING_METHODS:
 
             def row(
                 dataset: str = dataset,
@@ -172,12 +189,18 @@ def explicit_task(options: argparse.Namespace, say: Say) -> None:
                 )
                 return {"dataset": dataset, "method": method, **found}
 
-            _measured(done, dataset, method, row, ("dims", "rmse", "cpu_s"), say)
+            order = _order(EXPLICIT, _RATING_METHODS)
+            _measured(done, dataset, method, row, ("dims", "rmse", "cpu_s"), say, order)
     draw_recommenders(done.name, options.out)
 
 
 def _ranked(score: Callable[[Any], Any], split: RankingSplit) -> dict[str, float]:
     return evaluate_ranking(score, split.test, split.train, (CUTOFF,))
+
+
+def _halves(budget: int) -> list[int]:
+    """Narrower widths to draw the curve at: 8, 16, ... below the budget."""
+    return [8 * 2**k for k in range(20) if 8 * 2**k < budget]
 
 
 def _scores(model: DAMImplicitMF) -> Callable[[Any], Any]:
@@ -189,11 +212,12 @@ def _scores(model: DAMImplicitMF) -> Callable[[Any], Any]:
 
 
 def _implicit_row(
-    method: str, split: RankingSplit, seed: int, quick: bool
+    method: str, split: RankingSplit, seed: int, quick: bool, budget: int
 ) -> dict[str, float] | None:
     curve: dict[str, float] = {}
-    if method in _OURS:
-        asked = _OURS[method]
+    ours = _ours(budget)
+    if method in ours:
+        asked = ours[method]
         if quick:
             small = {"n_components": 8} if "n_components" in asked else {}
             known = {"max_components": 8, "reg": 0.01, "unobserved_weight": 0.1, "max_sweeps": 2}
@@ -201,18 +225,16 @@ def _implicit_row(
         done = measure(DAMImplicitMF(random_state=seed, **asked).fit, split.train)
         model = done.value
         dims, score = float(model.n_components_), _scores(model)
-        if method == FULL and not quick:
+        if method == [*ours][1] and not quick:
             details: dict[str, Any] = model.report_.details
             chosen = {name: details[name] for name in ("reg", "unobserved_weight")}
-            for width in WIDTHS[2:-1]:
-                one = DAMImplicitMF(n_components=width, random_state=seed, **chosen).fit(
-                    split.train
-                )
+            for width in _halves(budget):
+                narrow: dict[str, Any] = {**asked, **chosen, "n_components": width}
+                one = DAMImplicitMF(random_state=seed, **narrow).fit(split.train)
                 curve[f"{AT_WIDTH}{width}"] = _ranked(_scores(one), split)[f"ndcg_at_{CUTOFF}"]
-            curve[f"{AT_WIDTH}{WIDTHS[-1]}"] = _ranked(score, split)[f"ndcg_at_{CUTOFF}"]
-
+            curve[f"{AT_WIDTH}{budget}"] = _ranked(score, split)[f"ndcg_at_{CUTOFF}"]
     else:
-        peer = _quickly(RANKING_PEERS[method], quick)
+        peer = _quickly(RANKING_PEERS[method], quick).at_width(budget)
         if peer.most_items is not None and split.train.shape[1] > peer.most_items:
             return None
 
@@ -246,28 +268,34 @@ def implicit_task(options: argparse.Namespace, say: Say) -> None:
         Column("coverage", f"Coverage@{CUTOFF}", 3),
         Column("cpu_s", "CPU s", 1),
     )
-    done = _checkpoint("implicit", "Interactions", columns, options, _IMPLICIT_NOTES)
+    budget, methods = options.budget, implicit_methods(options.budget)
+    name = "implicit" if budget == BUDGET else f"implicit-{budget}"
+    title = "Interactions" if budget == BUDGET else f"Interactions, {budget} dimensions at most"
+    done = _checkpoint(name, title, columns, options, _IMPLICIT_NOTES)
     for dataset in _datasets(options, IMPLICIT):
         try:
             splits = {s: ranking_split(dataset, options.data_root, s) for s in options.seeds}
         except InputError as error:
             say(f"{dataset}: left out: {error}")
             continue
-        for method in [name for name in IMPLICIT_METHODS if name in options.methods]:
+        for method in [name for name in methods if name in (options.methods or methods)]:
 
             def row(
                 dataset: str = dataset,
                 method: str = method,
                 splits: Mapping[int, RankingSplit] = splits,
             ) -> Mapping[str, Any] | None:
-                rows = {s: _implicit_row(method, splits[s], s, options.quick) for s in splits}
+                rows = {
+                    s: _implicit_row(method, splits[s], s, options.quick, budget) for s in splits
+                }
                 kept = {s: found for s, found in rows.items() if found is not None}
                 if not kept:
                     return None
                 found = over_seeds(lambda seed: kept[seed], kept)
                 return {"dataset": dataset, "method": method, **found}
 
-            _measured(done, dataset, method, row, ("dims", "ndcg", "recall", "cpu_s"), say)
+            order = _order(IMPLICIT, methods)
+            _measured(done, dataset, method, row, ("dims", "ndcg", "recall", "cpu_s"), say, order)
     draw_recommenders(done.name, options.out)
 
 
@@ -368,6 +396,11 @@ def _checkpoint(
     )
 
 
+def _order(datasets: Sequence[str], methods: Sequence[str]) -> list[str]:
+    """Keys of rows in the order of a table."""
+    return [f"{dataset}/{method}" for dataset in datasets for method in methods]
+
+
 def _measured(
     done: Checkpoint,
     dataset: str,
@@ -375,9 +408,10 @@ def _measured(
     row: Callable[[], Mapping[str, Any] | None],
     shown: Sequence[str],
     say: Say,
+    order: Sequence[str] = (),
 ) -> None:
     try:
-        made = done.row(f"{dataset}/{method}", row, _ORDER)
+        made = done.row(f"{dataset}/{method}", row, order)
     except PeerMissingError as error:
         say(f"{dataset}: {method}: left out: {error}")
         return

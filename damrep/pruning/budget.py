@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -15,8 +18,12 @@ __all__ = ["Allocation", "TOLERANCE"]
 TOLERANCE = 0.02
 """A target is met when the cost is within this share of it."""
 
-_CLOSE_ENOUGH = 0.005
-_ROUNDS = 8
+# How bad it is to be off the target by a share of it: hardly up to the first of these, and beyond.
+_NEAR, _WITHIN, _BEYOND = 0.01, 0.1, 10.0
+# How bad a width is that is changed by a factor of e, and one whose last block is not full, by the
+# logarithm of the factor it takes longer for that.
+_CHANGED, _NOT_FULL = 0.05, 0.03
+_ROUNDS = 30
 _CANDIDATES = 30
 _FEW_GROUPS = 8  # up to so many, three groups are moved at a time, else two
 
@@ -90,10 +97,10 @@ class Allocation:
         return now
 
     def fit(self, widths: Mapping[str, int], share: float, multiple: int = 1) -> dict[str, int]:
-        """Widths near the given ones whose cost is as near to a share of the whole as it gets.
+        """Widths near the given ones whose cost is near a share of the whole.
 
-        Units are closed down to it; then up to three groups give or get a few units where that
-        brings the cost nearer.
+        Units are closed down to it. Then up to three groups at a time give or get some, while that
+        brings the cost nearer, or widths nearer to multiples, without changing any by much.
 
         Parameters
         ----------
@@ -102,33 +109,23 @@ class Allocation:
         share
             Of the cost of the whole model.
         multiple
-            Bring widths to multiples of this first, as far as the target allows: convolutions are
-            computed in blocks of channels, and a block that is not full takes the time of one
-            that is.
+            Convolutions are computed in blocks of so many channels: one that is not full takes the
+            time of one that is.
         """
-        now = self.narrow(widths, share)
-        if multiple > 1:
-            now = {name: self._rounded(name, width, multiple) for name, width in now.items()}
-            now = self._approach(now, share, multiple)
-        return self._approach(now, share, 1)
+        wanted = self.narrow(widths, share)
+        fit = _Fit(wanted, {name: len(worth) for name, worth in self.worth.items()}, multiple)
 
-    def _rounded(self, name: str, width: int, multiple: int) -> int:
-        full = len(self.worth[name])
-        if width == 0 or full < 2 * multiple:
-            return width
-        return min(max(multiple, round(width / multiple) * multiple), full)
+        def bad(way: Mapping[str, int]) -> float:
+            return float(_missed(self.share(way) / share - 1)) + sum(
+                map(fit.bad, way, way.values())
+            )
 
-    def _approach(self, widths: Mapping[str, int], share: float, multiple: int) -> dict[str, int]:
-        now = dict(widths)
+        now, worst = wanted, bad(wanted)
         for _ in range(_ROUNDS):
-            gap = self.share(now) - share
-            if abs(gap) <= _CLOSE_ENOUGH * share:
+            found = min(self._other(now, share, fit), key=bad)
+            if bad(found) >= worst:
                 break
-            ways = self._nearer(now, gap, multiple)
-            found = min(ways, key=lambda way: abs(self.share(way) - share))
-            if abs(self.share(found) - share) >= abs(gap):
-                break
-            now = found
+            now, worst = found, bad(found)
         return now
 
     def priced(self, widths: Mapping[str, int], price: float) -> dict[str, int]:
@@ -169,39 +166,62 @@ class Allocation:
         worth = self.worth[name]
         return float(worth[len(worth) - width])
 
-    def _nearer(
-        self, widths: Mapping[str, int], gap: float, multiple: int = 1
-    ) -> list[dict[str, int]]:
-        """Ways to open or close a few units that should take a gap in the cost away.
+    def _other(self, widths: Mapping[str, int], share: float, fit: _Fit) -> list[dict[str, int]]:
+        """Widths of up to three groups changed, the changes that should be the best.
 
         Should: by the costs of units at `widths`, which move with every unit, so several are given.
         """
-        units = (self.cost.unit_costs(self.kind, widths) / self.whole).tolist()
+        units = (self.cost.unit_costs(self.kind, widths) / self.whole / share).tolist()
         few = len(units) <= _FEW_GROUPS
-        far = 4 if few else 2
-        steps = [(0, 0, 0.0)]
+        moves = [(0, 0, 0.0, 0.0)]
         for place, (name, unit) in enumerate(zip(self.cost.names, units, strict=True)):
-            low, high = max(self.least[name], int(multiple > 1)), len(self.worth[name])
-            for sign in (multiple * step for step in range(-far, far + 1) if step):
-                if low <= widths[name] + sign <= high:
-                    steps.append((place, sign, sign * unit))
-        change = np.array([step[2] for step in steps])
-        left = np.abs(gap + change[:, None] + change[None, :])
+            now = widths[name]
+            for width in fit.near(name, now, 4 if few else 2):
+                if width >= self.least[name]:
+                    better = fit.bad(name, width) - fit.bad(name, now)
+                    moves.append((place, width, (width - now) * unit, better))
+        change, bad = (np.array([move[at] for move in moves]) for at in (2, 3))
+        cost, total = change[:, None] + change, bad[:, None] + bad
         if few:
-            left = np.abs(gap + change[:, None, None] + change[None, :, None] + change)
-        # Every unit that is moved counts a little, so that of two ways the smaller one is taken.
-        size = np.array([abs(step[1]) for step in steps]) * 1e-3 * abs(gap)
-        left += (
-            size[:, None] + size[None, :]
-            if left.ndim == 2
-            else (size[:, None, None] + size[None, :, None] + size)
-        )
-        best = np.argsort(left, axis=None)[: 12 * _CANDIDATES]  # each comes in several orders
+            cost, total = cost[:, :, None] + change, total[:, :, None] + bad
+        total = total + _missed(self.share(widths) / share - 1 + cost)
+        best = np.argsort(total, axis=None)[: 12 * _CANDIDATES]  # each comes in several orders
         ways: dict[tuple[int, ...], dict[str, int]] = {}
-        for places in zip(*np.unravel_index(best, left.shape), strict=True):
+        for chosen in zip(*np.unravel_index(best, total.shape), strict=True):
             found = dict(widths)
-            for place, sign, _ in (steps[index] for index in places):
-                name = self.cost.names[place]
-                found[name] = min(max(found[name] + sign, self.least[name]), len(self.worth[name]))
+            for place, width, *_ in (moves[index] for index in chosen if index):
+                found[self.cost.names[place]] = width
             ways.setdefault(tuple(found.values()), found)
         return list(ways.values())[:_CANDIDATES]
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """How bad widths are beside those wanted: changed by large factors, or in blocks not full."""
+
+    wanted: Mapping[str, int]
+    full: Mapping[str, int]
+    multiple: int
+
+    def bad(self, name: str, width: int) -> float:
+        """Of one group; in shares of the target's cost."""
+        some = max(width, 0.5)
+        changed = math.log(some / max(self.wanted[name], 0.5)) ** 2
+        block = min(self._block(width), self.full[name])
+        return _CHANGED * changed + _NOT_FULL * math.log(max(block, 0.5) / some)
+
+    def near(self, name: str, width: int, far: int) -> set[int]:
+        """Other widths to look at: a few units more and less, and the multiples next to it."""
+        few = {width + step for step in range(-far, far + 1)}
+        above = self._block(width)
+        blocks = {above - 2 * self.multiple, above - self.multiple, above, above + self.multiple}
+        return {found for found in few | blocks if 0 <= found <= self.full[name]} - {width}
+
+    def _block(self, width: int) -> int:
+        return -(-width // self.multiple) * self.multiple
+
+
+def _missed(off: Any) -> Any:
+    """How bad it is to be off a target by a share of it; an array, or a number."""
+    off = np.abs(off)
+    return _WITHIN * off + _BEYOND * np.maximum(0, off - _NEAR)

@@ -97,3 +97,37 @@ def test_what_cannot_be_reached_is_said() -> None:
     plan = _plan({name: torch.ones(n) for name, n in SIZES.items()})
     with pytest.raises(InputError, match=r"0\.0001 of the flops cannot be reached"):
         plan.fit(SIZES, 0.0001)
+
+
+@settings(deadline=None, max_examples=15)
+@given(share=st.floats(0.15, 0.9), seed=st.integers(0, 2**31), multiple=st.sampled_from([1, 4, 8]))
+def test_fitting_changes_no_width_beyond_recognition(
+    share: float, seed: int, multiple: int
+) -> None:
+    """What units are worth said how wide each group is to be; meeting the target respects it."""
+    drawn = torch.Generator().manual_seed(seed)
+    plan = _plan({name: torch.rand(n, generator=drawn) ** 3 for name, n in SIZES.items()})
+    wanted = plan.narrow(SIZES, share)
+    widths = plan.fit(SIZES, share, multiple)
+    assert abs(plan.share(widths) / share - 1) <= TOLERANCE
+    for name, width in widths.items():
+        assert 0.6 <= width / wanted[name] <= 1 / 0.6 or abs(width - wanted[name]) <= 4
+
+
+def test_a_branch_that_is_needed_is_not_closed_for_a_round_number() -> None:
+    drawn = torch.Generator().manual_seed(0)
+    scores = {name: torch.rand(n, generator=drawn) for name, n in SIZES.items()}
+    plan = Allocation(PRUNER.cost, "flops", dict.fromkeys(SIZES, 0), scores)
+    for share in (0.2, 0.3, 0.5):
+        assert all(plan.narrow(SIZES, share).values())
+        assert all(plan.fit(SIZES, share, 8).values())
+
+
+def test_blocks_of_channels_are_filled_where_the_target_allows_it() -> None:
+    def wasted(widths: dict[str, int]) -> int:
+        return sum(-width % 8 for width in widths.values())
+
+    plan = _plan({name: torch.linspace(0.1, 1, n) for name, n in SIZES.items()})
+    shares = [0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
+    singly = sum(wasted(plan.fit(SIZES, share)) for share in shares)
+    assert sum(wasted(plan.fit(SIZES, share, 8)) for share in shares) < 0.7 * singly
