@@ -18,7 +18,7 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-__all__ = ["Block", "Entries", "both_ways"]
+__all__ = ["Block", "Entries", "both_ways", "stored_pairs"]
 
 # Rows times columns of a block: what a regression keeps of a block is to stay in the cache.
 _AT_HAND = 2**17
@@ -192,6 +192,18 @@ class Entries(Block):
                 for row in range(0, total, size)
             ]
         return self._cut[size]
+
+
+def stored_pairs(matrix: sp.csr_matrix) -> tuple[Tensor, Tensor]:
+    """Row and column of each stored entry, int64, in the order of the data.
+
+    Examples
+    --------
+    >>> stored_pairs(sp.csr_matrix([[0, 2.0], [1.0, 3.0]]))
+    (tensor([0, 1, 1]), tensor([1, 0, 1]))
+    """
+    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    return torch.from_numpy(rows), torch.from_numpy(matrix.indices.astype(np.int64))
 
 
 def both_ways(matrix: sp.csr_matrix) -> tuple[Entries, Entries, Tensor]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from damrep.masking.validation import InputError
-from damrep.recommend.entries import Entries, both_ways
+from damrep.recommend.entries import Entries, both_ways, stored_pairs
 from damrep.recommend.factors import FactorFit
 from damrep.recommend.gate_solve import Contributions
 from damrep.recommend.gradient_fit import fit_by_gradient
@@ -189,11 +189,8 @@ class _Scores:
     def __init__(self, part: _Part, held: sp.csr_matrix) -> None:
         # Without a held-out part, for want of ratings, the fitted ones have to do.
         if held.nnz:
-            pairs = held.tocoo()
-            self.users, self.items = (
-                torch.from_numpy(index.astype(np.int64)) for index in (pairs.row, pairs.col)
-            )
-            values = (pairs.data.astype(np.float64) - part.mean) / part.scale
+            self.users, self.items = stored_pairs(held)
+            values = (held.data.astype(np.float64) - part.mean) / part.scale
             self.values = torch.from_numpy(values.astype(np.float32))
         else:
             entries = part.by_user

@@ -18,7 +18,7 @@ from damrep.masking.gradient import GradientWidth
 from damrep.masking.price import lambda_to_price
 from damrep.masking.validation import InputError
 from damrep.recommend.biases import fit_biases
-from damrep.recommend.entries import both_ways
+from damrep.recommend.entries import both_ways, stored_pairs
 from damrep.recommend.factors import FactorFit
 from damrep.recommend.gradient_tasks import FactorModule, RatingTask, SampledTask
 from damrep.recommend.held_out import hold_out
@@ -153,11 +153,6 @@ def _prepared(
     return kind(fitted, held, settings, seed)
 
 
-def _pairs(matrix: sp.csr_matrix) -> tuple[Tensor, Tensor]:
-    coo = matrix.tocoo()
-    return torch.from_numpy(coo.row.astype(np.int64)), torch.from_numpy(coo.col.astype(np.int64))
-
-
 class _Ratings:
     """Ratings, in one batch."""
 
@@ -172,8 +167,8 @@ class _Ratings:
         self.reg = _REG["squared"] if settings.reg is None else settings.reg
         biases = fit_biases(matrix)
         self.biases = torch.from_numpy(biases.user), torch.from_numpy(biases.item)
-        self.pairs = _pairs(held)
-        values = (held.tocoo().data.astype(np.float64) - self.mean) / self.scale
+        self.pairs = stored_pairs(held)
+        values = (held.data.astype(np.float64) - self.mean) / self.scale
         self.values = torch.from_numpy(values.astype(np.float32))
         rest = self.values - self.biases[0][self.pairs[0]] - self.biases[1][self.pairs[1]]
         self._trivial = max(float(rest.square().mean()), 1e-12)
@@ -218,12 +213,12 @@ class _Interactions:
     ) -> None:
         self.shape: tuple[int, int] = fitted.shape
         self.settings = settings
-        self.pairs = _pairs(fitted)
+        self.pairs = stored_pairs(fitted)
         self.reg = _REG[settings.loss] if settings.reg is None else settings.reg
         counts = np.bincount(fitted.indices, minlength=fitted.shape[1])
         self.popularity = torch.from_numpy(np.log1p(counts).astype(np.float32))
         generator = torch_generator(seed)
-        rows, columns = _pairs(held)
+        rows, columns = stored_pairs(held)
         chosen = torch.randperm(len(rows), generator=generator)[:_HELD]
         self.held = rows[chosen], columns[chosen]
         blank = FactorModule(self.shape[0], self.shape[1], 0, False, generator)

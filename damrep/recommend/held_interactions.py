@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from damrep.recommend.entries import stored_pairs
 from damrep.recommend.gate_solve import Contributions
 from damrep.recommend.interaction_model import InteractionModel
 from damrep.recommend.ranking import list_metrics
@@ -46,11 +47,12 @@ class HeldInteractions:
         self._replaced = not held.nnz
         held = fitted if self._replaced else held
         rng = numpy_generator(seed)
-        self._held = _pairs(held, None)
+        self._held = stored_pairs(held)
         self._shape, self._popularity = fitted.shape, np.asarray(fitted.sum(0)).ravel()
         self._share = _LIGHTER * held.nnz / fitted.nnz
         chosen = rng.choice(fitted.nnz, _SEEN, replace=False) if fitted.nnz > _SEEN else None
-        self._seen = _pairs(fitted, chosen)
+        seen = stored_pairs(fitted)
+        self._seen = seen if chosen is None else (seen[0][chosen], seen[1][chosen])
         self._every = fitted.nnz / len(self._seen[0])
         asked = np.flatnonzero(np.diff(held.indptr))
         asked = rng.choice(asked, users, replace=False) if len(asked) > users else asked
@@ -123,11 +125,3 @@ class HeldInteractions:
             )
             found.append(values)
         return np.concatenate(found)
-
-
-def _pairs(matrix: sp.csr_matrix, chosen: NDArray[np.intp] | None) -> tuple[Tensor, Tensor]:
-    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    columns = matrix.indices
-    if chosen is not None:
-        rows, columns = rows[chosen], columns[chosen]
-    return torch.from_numpy(rows), torch.from_numpy(columns.astype(np.int64))

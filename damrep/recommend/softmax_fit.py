@@ -19,7 +19,7 @@ from damrep.recommend.cosine_model import (
     popularity_offset,
     usual_epochs,
 )
-from damrep.recommend.entries import both_ways
+from damrep.recommend.entries import both_ways, stored_pairs
 from damrep.recommend.factors import FactorFit
 from damrep.recommend.held_interactions import HeldInteractions
 from damrep.recommend.held_out import hold_out
@@ -173,7 +173,7 @@ class _Interactions:
         self, weights: sp.csr_matrix, settings: FactorSettings, seed: int, history: History
     ) -> None:
         self.layout = by_user, by_item, _ = both_ways(weights)
-        self.pairs = _pairs(weights)
+        self.pairs = Pairs(*stored_pairs(weights))
         if by_user.weights is not None:
             self.pairs.weights = by_user.weights / by_user.weights.mean()
         self.offset = popularity_offset(by_item.counts)
@@ -224,9 +224,9 @@ class _Judge:
 
     def __init__(self, held: sp.csr_matrix, offset: Tensor, seed: int) -> None:
         generator = torch_generator(seed)
-        pairs = _pairs(held)
-        chosen = torch.randperm(len(pairs), generator=generator)[:_JUDGED]
-        self._users, self._items = pairs.users[chosen], pairs.items[chosen]
+        users, items = stored_pairs(held)
+        chosen = torch.randperm(len(users), generator=generator)[:_JUDGED]
+        self._users, self._items = users[chosen], items[chosen]
         self._others, self._offset = drawn(len(offset), generator), offset
         popular = 2 * offset  # the logarithm itself
         behind = popular[self._others].logsumexp(0) - popular[self._items]
@@ -300,7 +300,7 @@ def fold_in_softmax(weights: sp.csr_matrix, fit: FactorFit, seed: int = 0) -> Fl
         Zeros for users without interactions.
     """
     items = torch.from_numpy(np.ascontiguousarray(fit.item_factors))
-    pairs = _pairs(weights)
+    pairs = Pairs(*stored_pairs(weights))
     # To begin with, where the user's items are.
     start = torch.zeros(weights.shape[0], items.shape[1])
     start.index_add_(0, pairs.users, items[pairs.items])
@@ -311,11 +311,6 @@ def fold_in_softmax(weights: sp.csr_matrix, fit: FactorFit, seed: int = 0) -> Fl
         model.train(pairs, usual_epochs(len(pairs)), _RATE, users_only=True)
     had = torch.from_numpy(np.diff(weights.indptr) > 0)
     return _array(model.users * had[:, None])
-
-
-def _pairs(matrix: sp.csr_matrix) -> Pairs:
-    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    return Pairs(torch.from_numpy(rows), torch.from_numpy(matrix.indices.astype(np.int64)))
 
 
 def _array(values: Tensor) -> Any:
