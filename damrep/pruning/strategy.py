@@ -113,7 +113,7 @@ class PruningStrategy:
     closing
         "worth" or "gradient".
     multiple_of
-        With a target, widths end on multiples of this where the target allows it.
+        With a target, widths end on multiples of this where that changes them little.
 
     Attributes
     ----------

@@ -112,8 +112,8 @@ def prune(
         How units close: "worth", by what they are worth over what they cost; or "gradient", as the
         paper has it. See `PruningStrategy`.
     multiple_of
-        With a target, widths end on multiples of this where the target allows it; 1 for any. On a
-        CPU 9 channels take the time of 16.
+        With a target, widths end on multiples of this where that changes them little; 1 for any.
+        On a CPU 9 channels take the time of 16.
     device
         "auto", "cpu", "cuda" or "mps".
     verbose

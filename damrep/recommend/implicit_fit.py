@@ -81,19 +81,23 @@ def fit_implicit(weights: sp.csr_matrix, settings: FactorSettings, seed: int) ->
     part = SquaresTraining(fitted, settings, seed, history)
     scores = HeldInteractions(fitted, held, seed)
     unobserved, reg, trials = _chosen_weights(part, scores, wanted or initial)
-    model, sweeps, _ = part.until_best(scores, wanted or initial, unobserved, reg)
+    if wanted is None:
+        model, sweeps = part.widest(scores, initial, unobserved, reg)
+    else:
+        model, sweeps, _ = part.until_best(scores, wanted, unobserved, reg)
+    widest = model.width
     contributions = scores.contributions(model)
     path = WidthPath(settings.price, scores.reference(model, contributions), initial)
-    path.add(model.width, contributions)
+    path.add(widest, contributions)
     choice = path.choose(wanted)
-    if wanted is None and 0 < choice.columns < initial:
+    if wanted is None and 0 < choice.columns < widest:
         guard = WidthGuard(weights, part, scores, model, sweeps)
         columns = guard.from_width(choice.columns)
         for width, measured in guard.contributions.items():
             path.add(width, measured)
         choice = path.choose(None if columns == choice.columns else columns)
     whole = SquaresTraining(weights, settings, seed, history)
-    model = whole.train(wanted or (initial if choice.columns else 0), unobserved, reg, sweeps)
+    model = whole.train(widest if choice.columns else 0, unobserved, reg, sweeps)
     if choice.columns < model.width:
         model = whole.narrowed(model, choice.columns)
     fit = _finished(whole, model, path, choice, initial)
@@ -130,7 +134,8 @@ def _chosen_weights(
             unobserved, reg = values(place)
             if given[0] is None and unobserved > 1:
                 return 0.0  # a pair without interaction is not to outweigh one with
-            model, _, ndcg = part.until_best(scores, width, unobserved, reg, _TRIAL_SWEEPS)
+            model, _, ranked = part.until_best(scores, width, unobserved, reg, _TRIAL_SWEEPS)
+            ndcg = float(ranked.mean())
             trials.append({"unobserved_weight": unobserved, "reg": reg, "ndcg": ndcg})
             score = scores.mean_score(model)
             strongest = max(strongest, score)

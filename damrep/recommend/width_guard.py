@@ -66,7 +66,7 @@ class SquaresTraining:
         unobserved: float,
         reg: float,
         most: int = _MOST_SWEEPS,
-    ) -> tuple[InteractionModel, int, float]:
+    ) -> tuple[InteractionModel, int, Ndcg]:
         """The same after 4, 8, 16, ... sweeps, as many as do what is held out good.
 
         A model starts from singular vectors of the interactions, and where these are few it may
@@ -78,8 +78,8 @@ class SquaresTraining:
         model : InteractionModel
         sweeps : int
             That it had, `most` or `max_sweeps` at most.
-        ndcg : float
-            Of the held-out interactions, mean over users.
+        ndcg : ndarray
+            Of the held-out interactions, one number a user.
         """
         most = min(most, self.settings.max_sweeps or most)
         first = min(_FIRST, most)
@@ -95,7 +95,24 @@ class SquaresTraining:
             if harm > _HARM * error:
                 break
             last = now
-        return last[0], last[1], float(last[2].mean())
+        return last
+
+    def widest(
+        self, scores: HeldInteractions, width: int, unobserved: float, reg: float
+    ) -> tuple[InteractionModel, int]:
+        """What narrow models are to rank as well as, and the sweeps it had.
+
+        The model of all columns; where one of half as many surely ranks better, that one, and so
+        on: too many columns may do harm, and a narrow model is not to be measured by it.
+        """
+        model, sweeps, ndcg = self.until_best(scores, width, unobserved, reg)
+        while width := width // 2:
+            half, its_sweeps, its_ndcg = self.until_best(scores, width, unobserved, reg)
+            gain, error = lost(its_ndcg, ndcg)
+            if gain <= error:
+                break
+            model, sweeps, ndcg = half, its_sweeps, its_ndcg
+        return model, sweeps
 
     def sweep(self, model: InteractionModel, sweeps: int) -> None:
         """Sweep and keep a record; the users are those of the last items.

@@ -30,7 +30,9 @@ def test_a_model_is_that_of_its_sweeps() -> None:
     again = training.train(12, *WEIGHTS, sweeps)
     # Near, not equal: at every look users are regressed a few steps more.
     assert torch.allclose(model.users @ model.items.T, again.users @ again.items.T, atol=0.02)
-    assert float(scores.ndcg(again.users, again.items).mean()) == pytest.approx(best, abs=0.01)
+    assert float(scores.ndcg(again.users, again.items).mean()) == pytest.approx(
+        best.mean(), abs=0.01
+    )
     assert sweeps in (4, 8, 16, 32)
 
 
@@ -52,7 +54,7 @@ def test_sweeps_go_on_until_they_do_no_good(means: list[float], noise: float, sw
     scores.ndcg = lambda *_: next(looks)  # type: ignore[method-assign]
     found = training.until_best(scores, 6, *WEIGHTS)
     assert found[1] == sweeps
-    assert found[2] == pytest.approx(means[sweeps.bit_length() - 3])
+    assert found[2].mean() == pytest.approx(means[sweeps.bit_length() - 3])
 
 
 @pytest.mark.parametrize("most", [1, 5, 8])
@@ -62,6 +64,27 @@ def test_never_more_sweeps_than_asked_for(most: int) -> None:
     scores.ndcg = lambda *_: np.full(3, next(rising))  # type: ignore[method-assign]
     assert training.until_best(scores, 6, *WEIGHTS)[1] == most
     assert len(training.history) == most
+
+
+@pytest.mark.parametrize(
+    ("means", "noise", "width"),
+    [
+        ([0.4, 0.3, 0.6], 0.0, 12),  # the widest ranks best, whatever comes after
+        ([0.4, 0.5, 0.6, 0.5], 0.0, 3),
+        ([0.4, 0.5, 0.6, 0.7, 0.8], 0.0, 1),
+        ([0.4, 0.4, 0.6], 0.0, 12),  # no better is no reason
+        ([0.4, 0.41, 0.6], 0.2, 12),  # nor is what may be chance
+    ],
+)
+def test_too_many_columns_are_not_what_is_compared_with(
+    means: list[float], noise: float, width: int
+) -> None:
+    training, scores = _training()
+    chance = np.random.default_rng(0).normal(size=(len(means), 100))
+    chance -= chance.mean(axis=1, keepdims=True)
+    ranked = {12 // 2**k: mean + noise * chance[k] for k, mean in enumerate(means)}
+    scores.ndcg = lambda users, _: ranked[users.shape[1]]  # type: ignore[method-assign]
+    assert training.widest(scores, 12, *WEIGHTS)[0].width == width
 
 
 def test_users_are_those_of_the_last_items() -> None:
