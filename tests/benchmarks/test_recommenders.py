@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from benchmarks import recommenders
 from benchmarks.recommender_data import held_out_part, synthetic
 from benchmarks.recommender_peers import Peer, ease
-from benchmarks.recommender_quality import tuned
+from benchmarks.recommender_quality import implicit_methods, tuned
 from benchmarks.recommender_speed import adam_epochs, explicit_sweep, implicit_sweep
 
 
@@ -53,6 +53,12 @@ def test_settings_are_chosen_on_a_part_of_what_may_be_fitted() -> None:
     )
     assert (model, chosen) == (1.0, {"reg": 1.0})
     assert seen == [90, 90, 90, 100]
+
+
+def test_a_budget_has_methods_of_its_own() -> None:
+    usual, wide = implicit_methods(), implicit_methods(512)
+    assert [name.replace("128", "512") for name in usual] == [*wide]
+    assert "damrep, 512 without a mask" in wide
 
 
 def test_ease_by_hand() -> None:
@@ -96,6 +102,8 @@ def test_data_that_are_not_there_are_left_out(
         (["--task", "magic"], "unknown tasks magic; known are explicit"),
         (["--datasets", "cora"], "unknown datasets cora; known are ml-100k"),
         (["--rounds", "0"], "not a number of rounds"),
+        (["--methods", "damrep, 512 without a mask"], "unknown methods damrep, 512 without a mask"),
+        (["--budget", "0"], "not a number of dimensions"),
     ],
 )
 def test_bad_options_are_refused(
