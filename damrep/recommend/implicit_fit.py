@@ -102,7 +102,7 @@ def fit_implicit(weights: sp.csr_matrix, settings: FactorSettings, seed: int) ->
         model = whole.narrowed(model, choice.columns)
     fit = _finished(whole, model, path, choice, initial)
     fit.warnings = path.warnings(initial, wanted, choice.columns)
-    fit.details.update(trials=trials, sweeps=sweeps, held_out=held.nnz)
+    fit.details.update(trials=trials, started_from=widest, sweeps=sweeps, held_out=held.nnz)
     return fit
 
 
