@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from benchmarks.checkpoint import Checkpoint
 from benchmarks.harness import Column, Say
-from benchmarks.peers import PeerMissingError
 from benchmarks.recommender_data import (
     EXPLICIT,
     IMPLICIT,
@@ -26,6 +24,7 @@ from benchmarks.recommender_data import (
 )
 from benchmarks.recommender_peers import RANKING_PEERS, RATING_PEERS, Peer
 from benchmarks.recommender_plot import AT_WIDTH, draw_recommenders
+from benchmarks.recommender_rows import checkpoint, datasets_asked, measured_row, row_order
 from benchmarks.seeds import over_seeds
 from benchmarks.timing import measure
 from damrep.masking.validation import InputError
@@ -166,8 +165,8 @@ def explicit_task(options: argparse.Namespace, say: Say) -> None:
         Column("mae", "MAE", 4),
         Column("cpu_s", "CPU s", 1),
     )
-    done = _checkpoint("explicit", "Ratings", columns, options, _EXPLICIT_NOTES)
-    for dataset in _datasets(options, EXPLICIT):
+    done = checkpoint("explicit", "Ratings", columns, options, _EXPLICIT_NOTES)
+    for dataset in datasets_asked(options, EXPLICIT):
         try:
             splits = rating_splits(dataset, options.data_root, options.seeds)
         except InputError as error:
@@ -189,8 +188,8 @@ def explicit_task(options: argparse.Namespace, say: Say) -> None:
                 )
                 return {"dataset": dataset, "method": method, **found}
 
-            order = _order(EXPLICIT, _RATING_METHODS)
-            _measured(done, dataset, method, row, ("dims", "rmse", "cpu_s"), say, order)
+            order = row_order(EXPLICIT, _RATING_METHODS)
+            measured_row(done, dataset, method, row, ("dims", "rmse", "cpu_s"), say, order)
     draw_recommenders(done.name, options.out)
 
 
@@ -271,8 +270,8 @@ def implicit_task(options: argparse.Namespace, say: Say) -> None:
     budget, methods = options.budget, implicit_methods(options.budget)
     name = "implicit" if budget == BUDGET else f"implicit-{budget}"
     title = "Interactions" if budget == BUDGET else f"Interactions, {budget} dimensions at most"
-    done = _checkpoint(name, title, columns, options, _IMPLICIT_NOTES)
-    for dataset in _datasets(options, IMPLICIT):
+    done = checkpoint(name, title, columns, options, _IMPLICIT_NOTES)
+    for dataset in datasets_asked(options, IMPLICIT):
         try:
             splits = {s: ranking_split(dataset, options.data_root, s) for s in options.seeds}
         except InputError as error:
@@ -294,8 +293,10 @@ def implicit_task(options: argparse.Namespace, say: Say) -> None:
                 found = over_seeds(lambda seed: kept[seed], kept)
                 return {"dataset": dataset, "method": method, **found}
 
-            order = _order(IMPLICIT, methods)
-            _measured(done, dataset, method, row, ("dims", "ndcg", "recall", "cpu_s"), say, order)
+            order = row_order(IMPLICIT, methods)
+            measured_row(
+                done, dataset, method, row, ("dims", "ndcg", "recall", "cpu_s"), say, order
+            )
     draw_recommenders(done.name, options.out)
 
 
@@ -309,8 +310,8 @@ def igmc_task(options: argparse.Namespace, say: Say) -> None:
         Column("cpu_s", "CPU s", 0),
     )
     notes = ("Published for IGMC without a mask: Flixster .872, Douban .721.",)
-    done = _checkpoint("igmc", "IGMC with a mask over its readout", columns, options, notes)
-    for dataset in _datasets(options, IGMC_TABLES):
+    done = checkpoint("igmc", "IGMC with a mask over its readout", columns, options, notes)
+    for dataset in datasets_asked(options, IGMC_TABLES):
         try:
             splits = rating_splits(dataset, options.data_root, options.seeds)
         except InputError as error:
@@ -333,7 +334,7 @@ def igmc_task(options: argparse.Namespace, say: Say) -> None:
 
             return {"dataset": dataset, "method": "damrep IGMC", **over_seeds(one, by_seed)}
 
-        _measured(done, dataset, "damrep IGMC", row, ("dims", "rmse", "cpu_s"), say)
+        measured_row(done, dataset, "damrep IGMC", row, ("dims", "rmse", "cpu_s"), say)
 
 
 def rank_task(options: argparse.Namespace, say: Say) -> None:
@@ -347,7 +348,7 @@ def rank_task(options: argparse.Namespace, say: Say) -> None:
         Column("cpu_s", "CPU s", 1),
     )
     notes = ("Two thousand users, 1,500 items; `benchmarks.recommender_data.synthetic`.",)
-    done = _checkpoint("rank", "The number of factors where it is known", columns, options, notes)
+    done = checkpoint("rank", "The number of factors where it is known", columns, options, notes)
     for kind, model in (("explicit", DAMExplicitMF), ("implicit", DAMImplicitMF)):
         for rank in RANKS[:1] if options.quick else RANKS:
 
@@ -375,48 +376,3 @@ def rank_task(options: argparse.Namespace, say: Say) -> None:
             made = done.row(f"{kind}/{rank}", row)
             assert made is not None
             say(f"{kind}, {rank} factors: exact {made['exact']}, found {made['found']}")
-
-
-def _datasets(options: argparse.Namespace, known: Sequence[str]) -> list[str]:
-    if options.datasets is not None:
-        return [name for name in options.datasets if name in known]
-    return list(known[:1] if options.quick else known)
-
-
-def _checkpoint(
-    name: str,
-    title: str,
-    columns: Sequence[Column],
-    options: argparse.Namespace,
-    notes: Sequence[str],
-) -> Checkpoint:
-    under = {"seeds": list(options.seeds), "quick": options.quick}
-    return Checkpoint(
-        f"recommenders-{name}", title, columns, options.out, under, options.again, notes
-    )
-
-
-def _order(datasets: Sequence[str], methods: Sequence[str]) -> list[str]:
-    """Keys of rows in the order of a table."""
-    return [f"{dataset}/{method}" for dataset in datasets for method in methods]
-
-
-def _measured(
-    done: Checkpoint,
-    dataset: str,
-    method: str,
-    row: Callable[[], Mapping[str, Any] | None],
-    shown: Sequence[str],
-    say: Say,
-    order: Sequence[str] = (),
-) -> None:
-    try:
-        made = done.row(f"{dataset}/{method}", row, order)
-    except PeerMissingError as error:
-        say(f"{dataset}: {method}: left out: {error}")
-        return
-    if made is None:
-        say(f"{dataset}: {method}: left out: too many items for it")
-        return
-    numbers = [f"{key} {made[key]['mean']:.4g}" for key in shown if made.get(key) is not None]
-    say(f"{dataset}: {method}: {' '.join(numbers)}")
