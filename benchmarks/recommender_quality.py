@@ -67,18 +67,20 @@ _IMPLICIT_NOTES = (
 )
 
 
+def _full(budget: int) -> str:
+    """Name of the method whose widths are drawn as a curve."""
+    return f"damrep, {budget} without a mask"
+
+
 def _ours(budget: int) -> dict[str, dict[str, Any]]:
     """Methods of the task implicit that are damrep's: its arguments."""
-    whole = f"{budget} without a mask"
+    learned = {"max_components": budget}
+    whole = {**learned, "n_components": budget}
     return {
-        DAMREP: {"max_components": budget},
-        f"damrep, {whole}": {"n_components": budget, "max_components": budget},
-        "damrep, softmax": {"loss": "softmax", "max_components": budget},
-        f"damrep, softmax, {whole}": {
-            "loss": "softmax",
-            "n_components": budget,
-            "max_components": budget,
-        },
+        DAMREP: learned,
+        _full(budget): whole,
+        "damrep, softmax": {**learned, "loss": "softmax"},
+        f"damrep, softmax, {budget} without a mask": {**whole, "loss": "softmax"},
     }
 
 
@@ -166,6 +168,7 @@ def explicit_task(options: argparse.Namespace, say: Say) -> None:
         Column("cpu_s", "CPU s", 1),
     )
     done = checkpoint("explicit", "Ratings", columns, options, _EXPLICIT_NOTES)
+    order = row_order(EXPLICIT, _RATING_METHODS)
     for dataset in datasets_asked(options, EXPLICIT):
         try:
             splits = rating_splits(dataset, options.data_root, options.seeds)
@@ -188,7 +191,6 @@ def explicit_task(options: argparse.Namespace, say: Say) -> None:
                 )
                 return {"dataset": dataset, "method": method, **found}
 
-            order = row_order(EXPLICIT, _RATING_METHODS)
             measured_row(done, dataset, method, row, ("dims", "rmse", "cpu_s"), say, order)
     draw_recommenders(done.name, options.out)
 
@@ -224,7 +226,7 @@ def _implicit_row(
         done = measure(DAMImplicitMF(random_state=seed, **asked).fit, split.train)
         model = done.value
         dims, score = float(model.n_components_), _scores(model)
-        if method == [*ours][1] and not quick:
+        if method == _full(budget) and not quick:
             details: dict[str, Any] = model.report_.details
             chosen = {name: details[name] for name in ("reg", "unobserved_weight")}
             for width in _halves(budget):
@@ -271,6 +273,7 @@ def implicit_task(options: argparse.Namespace, say: Say) -> None:
     name = "implicit" if budget == BUDGET else f"implicit-{budget}"
     title = "Interactions" if budget == BUDGET else f"Interactions, {budget} dimensions at most"
     done = checkpoint(name, title, columns, options, _IMPLICIT_NOTES)
+    order = row_order(IMPLICIT, methods)
     for dataset in datasets_asked(options, IMPLICIT):
         try:
             splits = {s: ranking_split(dataset, options.data_root, s) for s in options.seeds}
@@ -293,7 +296,6 @@ def implicit_task(options: argparse.Namespace, say: Say) -> None:
                 found = over_seeds(lambda seed: kept[seed], kept)
                 return {"dataset": dataset, "method": method, **found}
 
-            order = row_order(IMPLICIT, methods)
             measured_row(
                 done, dataset, method, row, ("dims", "ndcg", "recall", "cpu_s"), say, order
             )

@@ -120,12 +120,12 @@ class Allocation:
                 map(fit.bad, way, way.values())
             )
 
-        now, worst = wanted, bad(wanted)
+        now, so_bad = wanted, bad(wanted)
         for _ in range(_ROUNDS):
             found = min(self._other(now, share, fit), key=bad)
-            if bad(found) >= worst:
+            if (less_bad := bad(found)) >= so_bad:
                 break
-            now, worst = found, bad(found)
+            now, so_bad = found, less_bad
         return now
 
     def priced(self, widths: Mapping[str, int], price: float) -> dict[str, int]:
@@ -176,10 +176,11 @@ class Allocation:
         moves = [(0, 0, 0.0, 0.0)]
         for place, (name, unit) in enumerate(zip(self.cost.names, units, strict=True)):
             now = widths[name]
+            before = fit.bad(name, now)
             for width in fit.near(name, now, 4 if few else 2):
                 if width >= self.least[name]:
-                    better = fit.bad(name, width) - fit.bad(name, now)
-                    moves.append((place, width, (width - now) * unit, better))
+                    worse = fit.bad(name, width) - before
+                    moves.append((place, width, (width - now) * unit, worse))
         change, bad = (np.array([move[at] for move in moves]) for at in (2, 3))
         cost, total = change[:, None] + change, bad[:, None] + bad
         if few:
