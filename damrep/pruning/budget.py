@@ -22,7 +22,7 @@ TOLERANCE = 0.02
 _NEAR, _WITHIN, _BEYOND = 0.01, 0.1, 10.0
 # How bad a width is that is changed by a factor of e, and one whose last block is not full, by the
 # logarithm of the factor it takes longer for that.
-_CHANGED, _NOT_FULL = 0.05, 0.03
+_CHANGED, _NOT_FULL = 0.05, 0.05
 _ROUNDS = 30
 _CANDIDATES = 30
 _FEW_GROUPS = 8  # up to so many, three groups are moved at a time, else two
@@ -99,8 +99,9 @@ class Allocation:
     def fit(self, widths: Mapping[str, int], share: float, multiple: int = 1) -> dict[str, int]:
         """Widths near the given ones whose cost is near a share of the whole.
 
-        Units are closed down to it. Then up to three groups at a time give or get some, while that
-        brings the cost nearer, or widths nearer to multiples, without changing any by much.
+        Units are closed down to it. From there, and from there with each group at its own nearest
+        multiple, up to three groups at a time give or get some, while that brings the cost nearer,
+        or widths nearer to multiples, without changing any by much. The better end counts.
 
         Parameters
         ----------
@@ -120,13 +121,17 @@ class Allocation:
                 map(fit.bad, way, way.values())
             )
 
-        now, so_bad = wanted, bad(wanted)
-        for _ in range(_ROUNDS):
-            found = min(self._other(now, share, fit), key=bad)
-            if (less_bad := bad(found)) >= so_bad:
-                break
-            now, so_bad = found, less_bad
-        return now
+        def searched(now: dict[str, int]) -> dict[str, int]:
+            so_bad = bad(now)
+            for _ in range(_ROUNDS):
+                found = min(self._other(now, share, fit), key=bad)
+                if (less_bad := bad(found)) >= so_bad:
+                    break
+                now, so_bad = found, less_bad
+            return now
+
+        alone = {name: fit.alone(name, least) for name, least in self.least.items()}
+        return min(searched(wanted), searched(alone), key=bad)
 
     def priced(self, widths: Mapping[str, int], price: float) -> dict[str, int]:
         """Close every unit that is worth less than the price of what it costs.
@@ -210,6 +215,10 @@ class _Fit:
         changed = math.log(some / max(self.wanted[name], 0.5)) ** 2
         block = min(self._block(width), self.full[name])
         return _CHANGED * changed + _NOT_FULL * math.log(max(block, 0.5) / some)
+
+    def alone(self, name: str, least: int) -> int:
+        """The width that is least bad where the cost of all does not matter."""
+        return min(range(least, self.full[name] + 1), key=lambda width: self.bad(name, width))
 
     def near(self, name: str, width: int, far: int) -> set[int]:
         """Other widths to look at: a few units more and less, and the multiples next to it."""

@@ -131,3 +131,29 @@ def test_blocks_of_channels_are_filled_where_the_target_allows_it() -> None:
     shares = [0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
     singly = sum(wasted(plan.fit(SIZES, share)) for share in shares)
     assert sum(wasted(plan.fit(SIZES, share, 8)) for share in shares) < 0.7 * singly
+
+
+def test_blocks_are_filled_where_no_three_groups_could_do_it_alone() -> None:
+    """11, 11, 22, 21, 21 and 90 channels of a small VGG: one block at a time only leads away."""
+    torch.manual_seed(0)
+    layers: list[nn.Module] = []
+    inputs = 1
+    wanted = dict[str, int]()
+    for outputs, width in ((24, 11), (24, 11), (48, 22), (48, 21), (96, 21), (96, 90)):
+        wanted[str(len(layers))] = width
+        layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU()]
+        inputs = outputs
+        if len(layers) in (4, 9):
+            layers.append(nn.MaxPool2d(2))
+    layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, 10)]
+    pruner = ChannelPruner(nn.Sequential(*layers), torch.zeros(1, 1, 28, 28), verify=False)
+    sizes = {name: mask.num_features for name, mask in pruner.gates.items()}
+    assert set(sizes) == set(wanted)
+    scores = {name: (torch.arange(n) >= n - wanted[name]).float() for name, n in sizes.items()}
+    plan = Allocation(pruner.cost, "flops", dict.fromkeys(sizes, 1), scores)
+    share = plan.share(wanted)
+    assert plan.narrow(sizes, share) == wanted
+    widths = plan.fit(sizes, share, 8)
+    assert abs(plan.share(widths) / share - 1) <= TOLERANCE
+    assert sum(-width % 8 for width in widths.values()) <= 1
+    assert all(0.7 <= widths[name] / wanted[name] <= 1 / 0.65 for name in sizes)
