@@ -91,7 +91,7 @@ def fit_implicit(weights: sp.csr_matrix, settings: FactorSettings, seed: int) ->
     path.add(widest, contributions)
     choice = path.choose(wanted)
     if wanted is None and 0 < choice.columns < widest:
-        guard = WidthGuard(weights, part, scores, model, sweeps)
+        guard = WidthGuard(weights, part, model, sweeps)
         columns = guard.from_width(choice.columns)
         for width, measured in guard.contributions.items():
             path.add(width, measured)

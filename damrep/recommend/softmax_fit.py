@@ -21,7 +21,7 @@ from damrep.recommend.cosine_model import (
 )
 from damrep.recommend.entries import both_ways, stored_pairs
 from damrep.recommend.factors import FactorFit
-from damrep.recommend.held_interactions import HeldInteractions
+from damrep.recommend.held_interactions import MANY_USERS, HeldInteractions
 from damrep.recommend.held_out import hold_out
 from damrep.recommend.held_out_parts import BETTER, HeldOutParts, Ndcg, NdcgAtWidth, next_wider
 from damrep.recommend.interaction_model import InteractionModel
@@ -40,9 +40,9 @@ _START_SWEEPS, _UNOBSERVED, _REG = 4, 0.1, 3e-3
 # Trials of the temperature begin at the second and go up or down: tables with many interactions a
 # user ask for a higher one.
 _TEMPERATURES = (0.08, 0.12, 0.18, 0.27)
-# Held-out users that are ranked for, at most: that takes little beside a training. Held-out
-# parts at most, interactions they may have together, standard errors that may be lost on them.
-_RANKED, _PARTS, _AFFORDED, _ERRORS = 20_000, 4, 400_000, 1.0
+# Held-out parts at most, interactions they may have together, standard errors that may be lost on
+# them. Ranking for many users takes little beside a training.
+_PARTS, _AFFORDED, _ERRORS = 4, 400_000, 1.0
 _JUDGED, _SHARPNESS = 2000, (0.35, 0.5, 0.7, 1.0)
 
 
@@ -208,7 +208,7 @@ class _Part(_Interactions):
     ) -> None:
         fitted, self.held = hold_out(weights, settings.validation_fraction, seed)
         super().__init__(fitted, settings, seed, history)
-        self._scores = HeldInteractions(fitted, self.held, seed, _RANKED)
+        self._scores = HeldInteractions(fitted, self.held, seed, MANY_USERS)
 
     def ndcg(self, model: CosineModel) -> Ndcg:
         """Of the held-out interactions, one number a user."""

@@ -6,7 +6,7 @@ import scipy.sparse as sp
 
 from damrep.recommend.entries import both_ways
 from damrep.recommend.gate_solve import Contributions
-from damrep.recommend.held_interactions import HeldInteractions
+from damrep.recommend.held_interactions import MANY_USERS, HeldInteractions
 from damrep.recommend.held_out import hold_out
 from damrep.recommend.held_out_parts import (
     BETTER,
@@ -145,8 +145,8 @@ class WidthGuard:
     ----------
     weights
         All interactions, users by items.
-    training, scores, full
-        What was fitted to a first part of them, its held-out interactions, the wide model.
+    training, full
+        Of all but a first part of them, which is held out, and the wide model.
     sweeps
         Of the wide model.
     """
@@ -155,12 +155,11 @@ class WidthGuard:
         self,
         weights: sp.csr_matrix,
         training: SquaresTraining,
-        scores: HeldInteractions,
         full: InteractionModel,
         sweeps: int,
     ) -> None:
         self._weights, self._sweeps = weights, sweeps
-        self._training, self._scores, self._full = training, scores, full
+        self._training, self._full = training, full
         # With fewer standard errors one table in ten of known width is found too wide.
         self._parts = HeldOutParts(self._draw, max(1, min(_PARTS, _AFFORDED // weights.nnz)))
         self.contributions: dict[int, Contributions] = {}
@@ -175,13 +174,13 @@ class WidthGuard:
         return columns
 
     def _draw(self, number: int) -> tuple[Ndcg, NdcgAtWidth]:
-        training, scores, full = self._training, self._scores, self._full
+        training, full = self._training, self._full
+        settings, seed = training.settings, training.seed + number
+        fitted, held = hold_out(self._weights, settings.validation_fraction, seed)
+        scores = HeldInteractions(fitted, held, seed, MANY_USERS)
         if number:
-            settings, seed = training.settings, training.seed + number
-            fitted, held = hold_out(self._weights, settings.validation_fraction, seed)
             training = SquaresTraining(fitted, settings, seed, History())
             full = training.train(full.width, full.unobserved, full.reg, self._sweeps)
-            scores = HeldInteractions(fitted, held, seed)
 
         def narrow(columns: int) -> Ndcg:
             model = training.narrowed(full, columns)

@@ -105,6 +105,6 @@ def test_the_guard_asks_for_no_more_than_the_groups() -> None:
     weights = grouped(120, 60, GROUPS)
     training, scores = _training()
     model, sweeps, _ = training.until_best(scores, 12, *WEIGHTS)
-    guard = WidthGuard(weights, training, scores, model, sweeps)
+    guard = WidthGuard(weights, training, model, sweeps)
     assert guard.from_width(GROUPS) == GROUPS
     assert list(guard.contributions) == [GROUPS]
