@@ -57,10 +57,12 @@ class Checkpoint:
 
     def has(self, key: str) -> bool:
         """Whether a row is there and counts."""
+        return (key in self._fresh or not self.again) and self.finished(key) is not None
+
+    def finished(self, key: str) -> dict[str, Any] | None:
+        """A row of these settings, measured now or before: to measure others beside it."""
         row = self._rows.get(key)
-        if row is None or (self.again and key not in self._fresh):
-            return False
-        return bool(row.get("under") == _as_json(self.under))
+        return row if row is not None and row.get("under") == _as_json(self.under) else None
 
     def get(self, key: str) -> dict[str, Any]:
         """A row that is there.

@@ -121,12 +121,13 @@ def accuracy_task(options: argparse.Namespace, say: Say) -> None:
         return {"method": method, **_over(measured)}
 
     # The peers are cut to what damrep ends with, so its row comes first.
-    order = ["damrep", *(name for name in METHODS if name != "damrep")]
-    for method in [name for name in order if name in options.methods]:
-        row = table.row(method, partial(measure, method), METHODS)
-        if method == "damrep" and row is not None:
-            for run, share in zip(runs, row["flops"]["values"], strict=True):
-                run.flops_share = share
+    if "damrep" in options.methods:
+        table.row("damrep", partial(measure, "damrep"), METHODS)
+    if (ours := table.finished("damrep")) is not None:
+        for run, share in zip(runs, ours["flops"]["values"], strict=True):
+            run.flops_share = share
+    for method in [name for name in METHODS if name in options.methods and name != "damrep"]:
+        table.row(method, partial(measure, method), METHODS)
     plot_pruning(table.name, options.out)
 
 

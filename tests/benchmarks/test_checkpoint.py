@@ -50,6 +50,8 @@ def test_again_measures_a_row_once_more_but_once(tmp_path: Path) -> None:
     checkpoint(tmp_path).row("a", lambda: {"name": "a", "value": 1.0})
     again = checkpoint(tmp_path, again=True)
     assert not again.has("a")
+    before = again.finished("a")
+    assert before is not None and before["value"] == 1.0
     again.row("a", lambda: {"name": "a", "value": 2.0})
     assert again.has("a") and again.rows[0]["value"] == 2.0
 

@@ -134,6 +134,16 @@ def test_all_tasks_in_short(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().err == ""
 
 
+def test_one_row_is_measured_again_beside_those_that_stay(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["--dataset", "digits", "--quick", "--out", str(tmp_path), "--methods"]
+    assert pruning.main([*asked, "damrep;random"]) == 0
+    capsys.readouterr()
+    assert pruning.main([*asked, "random", "--again"]) == 0
+    assert "seed 0: random" in (said := capsys.readouterr().err) and "damrep" not in said
+
+
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
