@@ -24,7 +24,7 @@ __all__ = ["SquaresTraining", "WidthGuard"]
 
 # Sweeps at least, those that have to do harm to be left out, those at most, unless asked otherwise,
 # and those after a cut; standard errors beyond which there surely is harm.
-_FIRST, _SWEEPS, _MOST_SWEEPS, _REFINING = 4, 8, 32, 3
+_FIRST, _SWEEPS, _MOST_SWEEPS, _REFINING = 2, 8, 32, 3
 _HARM = 2.0
 # Held-out parts at most, and interactions they may have together.
 _PARTS, _AFFORDED = 16, 2_000_000
@@ -67,7 +67,7 @@ class SquaresTraining:
         reg: float,
         most: int = _MOST_SWEEPS,
     ) -> tuple[InteractionModel, int, Ndcg]:
-        """The same after 4, 8, 16, ... sweeps, as many as do what is held out good.
+        """The same after 2, 4, 8, 16, ... sweeps, as many as do what is held out good.
 
         A model starts from singular vectors of the interactions, and where these are few it may
         rank best not far from there: it stops short of eight sweeps where the rest does harm
