@@ -72,7 +72,8 @@ def fit_explicit(ratings: sp.csr_matrix, settings: FactorSettings, seed: int) ->
     wanted = settings.n_components
     fitted, held = hold_out(ratings, settings.validation_fraction, seed)
     part = _Part(fitted, settings, seed, history)
-    scores = _Scores(part, held)
+    # Without a held-out part, for want of ratings, the fitted ones have to do.
+    scores = _Scores(part, held if held.nnz else fitted)
     path = WidthPath(settings.price, scores.reference, initial)
     for start in path.starts(None if wanted is None else min(wanted, initial)):
         model = part.train(start)
@@ -187,17 +188,9 @@ class _Scores:
     """Held-out ratings, in the standard unit of the fitted part."""
 
     def __init__(self, part: _Part, held: sp.csr_matrix) -> None:
-        # Without a held-out part, for want of ratings, the fitted ones have to do.
-        if held.nnz:
-            self.users, self.items = stored_pairs(held)
-            values = (held.data.astype(np.float64) - part.mean) / part.scale
-            self.values = torch.from_numpy(values.astype(np.float32))
-        else:
-            entries = part.by_user
-            self.users = torch.repeat_interleave(
-                torch.arange(entries.shape[0]), entries.counts.long()
-            )
-            self.items, self.values = entries.columns.long(), entries.values
+        self.users, self.items = stored_pairs(held)
+        values = (held.data.astype(np.float64) - part.mean) / part.scale
+        self.values = torch.from_numpy(values.astype(np.float32))
         self.reference = max(self.contributions(part.biases()).square, 1e-12)
 
     def contributions(self, model: RatingModel) -> Contributions:
