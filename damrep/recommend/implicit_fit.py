@@ -120,6 +120,7 @@ def _chosen_weights(
     if given[0] is not None and given[1] is not None:
         return given[0], given[1], trials
     width = min(width, _TRIAL_WIDTH)
+    sweeps = min(_TRIAL_SWEEPS, settings.max_sweeps or _TRIAL_SWEEPS)
     seen: dict[tuple[int, int], float] = {}
     strongest = 0.0
 
@@ -134,8 +135,8 @@ def _chosen_weights(
             unobserved, reg = values(place)
             if given[0] is None and unobserved > 1:
                 return 0.0  # a pair without interaction is not to outweigh one with
-            model, _, ranked = part.until_best(scores, width, unobserved, reg, _TRIAL_SWEEPS)
-            ndcg = float(ranked.mean())
+            model = part.train(width, unobserved, reg, sweeps)
+            ndcg = float(scores.ndcg(model.users, model.items).mean())
             trials.append({"unobserved_weight": unobserved, "reg": reg, "ndcg": ndcg})
             score = scores.mean_score(model)
             strongest = max(strongest, score)

@@ -60,12 +60,7 @@ class SquaresTraining:
         return model
 
     def until_best(
-        self,
-        scores: HeldInteractions,
-        width: int,
-        unobserved: float,
-        reg: float,
-        most: int = _MOST_SWEEPS,
+        self, scores: HeldInteractions, width: int, unobserved: float, reg: float
     ) -> tuple[InteractionModel, int, Ndcg]:
         """The same after 2, 4, 8, 16, ... sweeps, as many as do what is held out good.
 
@@ -77,11 +72,11 @@ class SquaresTraining:
         -------
         model : InteractionModel
         sweeps : int
-            That it had, `most` or `max_sweeps` at most.
+            That it had, 32 or `max_sweeps` at most.
         ndcg : ndarray
             Of the held-out interactions, one number a user.
         """
-        most = min(most, self.settings.max_sweeps or most)
+        most = min(_MOST_SWEEPS, self.settings.max_sweeps or _MOST_SWEEPS)
         first = min(_FIRST, most)
         model = self.train(width, unobserved, reg, first)
         last = model.cut(width), first, scores.ndcg(model.users, model.items)
