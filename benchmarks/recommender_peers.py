@@ -94,7 +94,7 @@ def lenskit_explicit(matrix: sp.csr_matrix, seed: int, **parameters: Any) -> Pre
     from lenskit.als import BiasedMFScorer
     from lenskit.training import TrainingOptions
 
-    model = BiasedMFScorer(**parameters)
+    model: Any = BiasedMFScorer(**parameters)
     model.train(data, TrainingOptions(rng=seed))
     low, high = matrix.data.min(), matrix.data.max()
     bias, users_at, items_at = model.bias, model.users, model.items
@@ -157,7 +157,7 @@ def lenskit_implicit(matrix: sp.csr_matrix, seed: int, **parameters: Any) -> Sco
     from lenskit.als import ImplicitMFScorer
     from lenskit.training import TrainingOptions
 
-    model = ImplicitMFScorer(**parameters)
+    model: Any = ImplicitMFScorer(**parameters)
     model.train(data, TrainingOptions(rng=seed))
     u = model.users.numbers(np.arange(matrix.shape[0]), missing="negative")
     i = model.items.numbers(np.arange(matrix.shape[1]), missing="negative")

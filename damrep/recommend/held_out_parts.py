@@ -68,7 +68,10 @@ class HeldOutParts:
 def ranks_as_well(full: Ndcg, narrow: Ndcg, errors: float = _CERTAIN) -> bool:
     """Whether a narrow model ranks as well as the wide one: within half a percent of its NDCG.
 
-    Or within so many standard errors of the difference, where that is more.
+    Or within so many standard errors of the difference, where that is more; but what is lost is
+    taken for chance no further than it may be. Widths worth looking at lose about as much as may
+    be lost, more or less, so that the loss to be expected is the one seen, shrunk by the square of
+    that over itself plus the square of the error; and that has to be within the half percent.
 
     Parameters
     ----------
@@ -84,7 +87,9 @@ def ranks_as_well(full: Ndcg, narrow: Ndcg, errors: float = _CERTAIN) -> bool:
     (True, False)
     """
     difference, error = lost(full, narrow)
-    return difference <= max(_allowed(full), errors * error)
+    allowed = _allowed(full)
+    unshrunk = allowed + error**2 / max(allowed, 1e-12)
+    return difference <= max(allowed, min(errors * error, unshrunk))
 
 
 def _undecided(full: Ndcg, narrow: Ndcg) -> bool:

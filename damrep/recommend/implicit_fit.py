@@ -79,9 +79,8 @@ def fit_implicit(weights: sp.csr_matrix, settings: FactorSettings, seed: int) ->
     wanted = None if settings.n_components is None else min(settings.n_components, initial)
     fitted, held = hold_out(weights, settings.validation_fraction, seed)
     part = SquaresTraining(fitted, settings, seed, history)
-    few = HeldInteractions(fitted, held, seed)
-    unobserved, reg, trials = _chosen_weights(part, few, wanted or initial)
     scores = HeldInteractions(fitted, held, seed, MANY_USERS)
+    unobserved, reg, trials = _chosen_weights(part, scores, wanted or initial)
     if wanted is None:
         model, sweeps = part.widest(scores, initial, unobserved, reg)
     else:

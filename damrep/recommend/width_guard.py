@@ -26,6 +26,8 @@ __all__ = ["SquaresTraining", "WidthGuard"]
 # and those after a cut; standard errors beyond which there surely is harm.
 _FIRST, _SWEEPS, _MOST_SWEEPS, _REFINING = 2, 8, 32, 3
 _HARM = 2.0
+# Columns that the search for what narrow models are measured by starts from.
+_USUAL = 128
 # Held-out parts at most, and interactions they may have together.
 _PARTS, _AFFORDED = 16, 2_000_000
 
@@ -97,17 +99,23 @@ class SquaresTraining:
     ) -> tuple[InteractionModel, int]:
         """What narrow models are to rank as well as, and the sweeps it had.
 
-        The model of all columns; where one of half as many surely ranks better, that one, and so
-        on: too many columns may do harm, and a narrow model is not to be measured by it.
+        The model of as many columns as are usual; where one of twice as many surely ranks better,
+        that one, and so on up to all; else one of half as many, as long as that does: too many
+        columns may do harm, and a narrow model is not to be measured by it.
         """
-        model, sweeps, ndcg = self.until_best(scores, width, unobserved, reg)
-        while width := width // 2:
-            half, its_sweeps, its_ndcg = self.until_best(scores, width, unobserved, reg)
-            gain, error = lost(its_ndcg, ndcg)
-            if gain <= error:
-                break
-            model, sweeps, ndcg = half, its_sweeps, its_ndcg
-        return model, sweeps
+        best = self.until_best(scores, min(width, _USUAL), unobserved, reg)
+
+        def better(width: int) -> tuple[InteractionModel, int, Ndcg] | None:
+            other = self.until_best(scores, width, unobserved, reg)
+            gain, error = lost(other[2], best[2])
+            return other if gain > error else None
+
+        first = best[0].width
+        while best[0].width < width and (wider := better(min(2 * best[0].width, width))):
+            best = wider
+        while 1 < best[0].width <= first and (half := better(best[0].width // 2)):
+            best = half
+        return best[0], best[1]
 
     def sweep(self, model: InteractionModel, sweeps: int) -> None:
         """Sweep and keep a record; the users are those of the last items.

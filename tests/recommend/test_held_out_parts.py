@@ -26,6 +26,24 @@ def test_worse_by_more_than_noise_is_worse() -> None:
 
 
 @pytest.mark.parametrize(
+    ("loss", "error", "well"),
+    [
+        (0.49, 0.01, True),  # half a percent may be lost, however surely
+        (0.55, 0.2, True),  # 0.5 + 0.2^2 / 0.5 = 0.58
+        (0.6, 0.2, False),  # three standard errors, but more than it may be chance
+        (4.0, 1.5, True),  # 0.5 + 1.5^2 / 0.5 = 5, so that three standard errors count
+        (5.0, 1.5, False),
+    ],
+)
+def test_a_loss_is_taken_for_chance_as_far_as_it_may_be(
+    loss: float, error: float, well: bool
+) -> None:
+    full = np.full(10_000, 1.0)
+    chance = np.tile([1.0, -1.0], 5000) * error  # in percent, as the loss; over 100 = sqrt(10,000)
+    assert ranks_as_well(full, full - loss / 100 + chance) is well
+
+
+@pytest.mark.parametrize(
     ("narrow", "drawn", "well"),
     [
         (FULL, 1, True),  # decided on the first part

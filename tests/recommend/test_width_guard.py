@@ -88,6 +88,31 @@ def test_too_many_columns_are_not_what_is_compared_with(
     assert training.widest(scores, 12, *WEIGHTS)[0].width == width
 
 
+@pytest.mark.parametrize(
+    ("means", "width", "looked_at"),
+    [
+        ({3: 0.4, 6: 0.5, 12: 0.6, 20: 0.7}, 20, [3, 6, 12, 20]),
+        ({3: 0.4, 6: 0.5, 12: 0.5, 20: 0.7}, 6, [3, 6, 12]),  # no better is no reason to go on
+        ({3: 0.4, 6: 0.3, 1: 0.3}, 3, [3, 6, 1]),
+        ({3: 0.4, 6: 0.3, 1: 0.5}, 1, [3, 6, 1]),
+    ],
+)
+def test_wide_models_are_trained_as_long_as_they_rank_better(
+    means: dict[int, float], width: int, looked_at: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("damrep.recommend.width_guard._USUAL", 3)
+    training, scores = _training(max_sweeps=2)
+    seen: list[int] = []
+
+    def ndcg(users: torch.Tensor, _: torch.Tensor) -> np.ndarray:
+        seen.append(users.shape[1])
+        return np.full(10, means[users.shape[1]])
+
+    scores.ndcg = ndcg  # type: ignore[method-assign, assignment]
+    assert training.widest(scores, 20, *WEIGHTS)[0].width == width
+    assert seen == looked_at
+
+
 def test_users_are_those_of_the_last_items() -> None:
     training, _ = _training()
 
