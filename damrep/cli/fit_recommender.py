@@ -66,7 +66,7 @@ _ROW_NOTES = {
     default=MAX_DIMS,
     show_default=True,
     metavar="N",
-    help="Dimensions to start from.",
+    help="Dimensions there may be.",
 )
 @click.option(
     "--strategy",
