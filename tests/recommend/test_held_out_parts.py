@@ -29,10 +29,10 @@ def test_worse_by_more_than_noise_is_worse() -> None:
     ("loss", "error", "well"),
     [
         (0.49, 0.01, True),  # half a percent may be lost, however surely
-        (0.55, 0.2, True),  # 0.5 + 0.2^2 / 0.5 = 0.58
-        (0.6, 0.2, False),  # three standard errors, but more than it may be chance
-        (4.0, 1.5, True),  # 0.5 + 1.5^2 / 0.5 = 5, so that three standard errors count
-        (5.0, 1.5, False),
+        (0.75, 0.3, True),  # times 0.4^2 / (0.4^2 + 0.3^2): 0.48 is to be expected
+        (0.8, 0.3, False),  # within three standard errors, but 0.512 is to be expected
+        (4.4, 1.5, True),  # 0.29 is to be expected, and it is within three standard errors
+        (4.6, 1.5, False),
     ],
 )
 def test_a_loss_is_taken_for_chance_as_far_as_it_may_be(
