@@ -226,7 +226,8 @@ def _implicit_row(
         done = measure(DAMImplicitMF(random_state=seed, **asked).fit, split.train)
         model = done.value
         dims, score = float(model.n_components_), _scores(model)
-        if method == _full(budget) and not quick:
+        # Of wider budgets the curve would cost more than all else together.
+        if method == _full(BUDGET) and not quick:
             details: dict[str, Any] = model.report_.details
             chosen = {name: details[name] for name in ("reg", "unobserved_weight")}
             for width in _halves(budget):
