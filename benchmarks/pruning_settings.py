@@ -63,10 +63,13 @@ DATASETS: dict[str, Setting] = {
         Recipe(8, lr=0.05, batch=32),
         {"params": 0.295},
     ),
+    # After 8 epochs a network of a fifth of the FLOPs still gains, whether once whole or not:
+    # on 20,000 training images not used here, one seed, .9877 after 8 and .9898 after 16 (unpruned
+    # after 8: .9890), and .9871 and .9892 where it had its widths from the start.
     "mnist": Setting(
         "small-vgg",
-        Recipe(6, batch=64),
-        Recipe(2, lr=0.05, batch=64),
+        Recipe(12, batch=64),
+        Recipe(4, lr=0.05, batch=64),
         {"flops": 0.197},
         rows=10_000,
     ),

@@ -157,9 +157,18 @@ class CostModel:
         own = self._weights(vector) + self._bias.to(device) * self._size("out", vector)
         return own.sum() + self._norms.to(device) @ vector + self._rest
 
+    def outputs(self, widths: Mapping[str, float] | Tensor) -> Tensor:
+        """Numbers that the layers of `layers` give for one example, a float64 scalar.
+
+        What follows a layer, as normalisation and activation, takes time by these.
+        """
+        vector = self.vector(widths)
+        return self._positions.to(vector.device) @ self._size("out", vector)
+
     def cost(self, kind: str, widths: Mapping[str, float] | Tensor) -> Tensor:
-        """`flops` or `params`, by name."""
-        return self.flops(widths) if kind == "flops" else self.params(widths)
+        """`flops`, `params` or `outputs`, by name."""
+        costs = {"flops": self.flops, "params": self.params, "outputs": self.outputs}
+        return costs[kind](widths)
 
     def unit_costs(
         self, kind: str = "flops", widths: Mapping[str, float] | Tensor | None = None

@@ -29,6 +29,7 @@ def test_flops_and_parameters_by_hand(pruner: ChannelPruner) -> None:
     wanted = (9 * a + 2 * a) + (9 * a * b + b + 2 * b) + (16 * b * 3 + 3)
     assert float(pruner.cost.params(widths)) == wanted
     assert pruner.cost.layer_flops(widths).tolist() == [2 * 64 * 36, 2 * 64 * 180, 2 * 240]
+    assert float(pruner.cost.outputs(widths)) == 64 * a + 64 * b + 3
     assert pruner.flops_before == float(pruner.cost.flops({}))
 
 
