@@ -36,7 +36,7 @@ class DAMImplicitMF(FactorModel):
     n_components : int or None
         Exactly that many dimensions; the price is then not looked at.
     max_components : int
-        Dimensions there may be. "ials" tries more than 128 only as far as they rank better.
+        Dimensions there may be. "ials" tries more than 128 until they rank worse.
     strategy : {"als", "adam"}
         "als": alternating ridge regressions. "adam": factors and mask together by gradient
         descent, as in arXiv 2110.00684.

@@ -48,7 +48,7 @@ class FactorSettings:
     n_components
         Ask for exactly so many dimensions instead; None lets the price decide.
     max_components
-        Width to start from, or, for "ials" beyond 128, to go up to while that ranks better.
+        Width to start from, or, for "ials" beyond 128, to go up to until that ranks worse.
     strategy
         "als" (alternating ridge regressions) or "adam" (the paper's: all weights and the mask
         together, by full-batch gradient descent).

@@ -99,21 +99,21 @@ class SquaresTraining:
     ) -> tuple[InteractionModel, int]:
         """What narrow models are to rank as well as, and the sweeps it had.
 
-        The model of as many columns as are usual; where one of twice as many surely ranks better,
-        that one, and so on up to all; else one of half as many, as long as that does: too many
-        columns may do harm, and a narrow model is not to be measured by it.
+        Too many columns may do harm, and a narrow model is not to be measured by it. So of a model
+        and one of half as many columns it is the wider, unless the other surely ranks better; from
+        as many columns as are usual up to all, or down.
         """
         best = self.until_best(scores, min(width, _USUAL), unobserved, reg)
-
-        def better(width: int) -> tuple[InteractionModel, int, Ndcg] | None:
-            other = self.until_best(scores, width, unobserved, reg)
-            gain, error = lost(other[2], best[2])
-            return other if gain > error else None
-
         first = best[0].width
-        while best[0].width < width and (wider := better(min(2 * best[0].width, width))):
+        while best[0].width < width:
+            wider = self.until_best(scores, min(2 * best[0].width, width), unobserved, reg)
+            if _surely_better(best[2], wider[2]):
+                break
             best = wider
-        while 1 < best[0].width <= first and (half := better(best[0].width // 2)):
+        while 1 < best[0].width <= first:
+            half = self.until_best(scores, best[0].width // 2, unobserved, reg)
+            if not _surely_better(half[2], best[2]):
+                break
             best = half
         return best[0], best[1]
 
@@ -135,6 +135,11 @@ class SquaresTraining:
         if columns:
             self.sweep(model, _REFINING)
         return model
+
+
+def _surely_better(one: Ndcg, other: Ndcg) -> bool:
+    gain, error = lost(one, other)
+    return gain > error
 
 
 class WidthGuard:

@@ -92,12 +92,13 @@ def test_too_many_columns_are_not_what_is_compared_with(
     ("means", "width", "looked_at"),
     [
         ({3: 0.4, 6: 0.5, 12: 0.6, 20: 0.7}, 20, [3, 6, 12, 20]),
-        ({3: 0.4, 6: 0.5, 12: 0.5, 20: 0.7}, 6, [3, 6, 12]),  # no better is no reason to go on
+        ({3: 0.4, 6: 0.5, 12: 0.5, 20: 0.5}, 20, [3, 6, 12, 20]),  # no better does no harm
+        ({3: 0.4, 6: 0.5, 12: 0.4, 20: 0.7}, 6, [3, 6, 12]),
         ({3: 0.4, 6: 0.3, 1: 0.3}, 3, [3, 6, 1]),
         ({3: 0.4, 6: 0.3, 1: 0.5}, 1, [3, 6, 1]),
     ],
 )
-def test_wide_models_are_trained_as_long_as_they_rank_better(
+def test_wide_models_are_trained_until_they_rank_worse(
     means: dict[int, float], width: int, looked_at: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("damrep.recommend.width_guard._USUAL", 3)
