@@ -15,11 +15,10 @@ from damrep.recommend.ranking import list_metrics
 from damrep.recommend.recommending import best, hide, pair_scores, row_blocks
 from damrep.training.seeding import numpy_generator
 
-__all__ = ["MANY_USERS", "HeldInteractions"]
+__all__ = ["HeldInteractions"]
 
-MANY_USERS = 20_000
-"""To rank for where a percent of NDCG has to be told from none."""
-_SEEN, _USERS, _CUTOFF = 200_000, 2000, 20
+# Fitted pairs to take, and users to rank for: a percent of NDCG has to be told from none.
+_SEEN, _USERS, _CUTOFF = 200_000, 20_000, 20
 _LIGHTER = 0.1
 
 

@@ -13,7 +13,7 @@ from damrep.masking.validation import InputError
 from damrep.recommend.entries import Entries
 from damrep.recommend.factors import FactorFit
 from damrep.recommend.gradient_fit import fit_by_gradient
-from damrep.recommend.held_interactions import MANY_USERS, HeldInteractions
+from damrep.recommend.held_interactions import HeldInteractions
 from damrep.recommend.held_out import hold_out
 from damrep.recommend.held_out_parts import BETTER
 from damrep.recommend.interaction_model import InteractionModel, regress
@@ -79,7 +79,7 @@ def fit_implicit(weights: sp.csr_matrix, settings: FactorSettings, seed: int) ->
     wanted = None if settings.n_components is None else min(settings.n_components, initial)
     fitted, held = hold_out(weights, settings.validation_fraction, seed)
     part = SquaresTraining(fitted, settings, seed, history)
-    scores = HeldInteractions(fitted, held, seed, MANY_USERS)
+    scores = HeldInteractions(fitted, held, seed)
     unobserved, reg, trials = _chosen_weights(part, scores, wanted or initial)
     if wanted is None:
         model, sweeps = part.widest(scores, initial, unobserved, reg)

@@ -21,7 +21,7 @@ from damrep.recommend.cosine_model import (
 )
 from damrep.recommend.entries import both_ways, stored_pairs
 from damrep.recommend.factors import FactorFit
-from damrep.recommend.held_interactions import MANY_USERS, HeldInteractions
+from damrep.recommend.held_interactions import HeldInteractions
 from damrep.recommend.held_out import hold_out
 from damrep.recommend.held_out_parts import BETTER, HeldOutParts, Ndcg, NdcgAtWidth, next_wider
 from damrep.recommend.interaction_model import InteractionModel
@@ -208,7 +208,7 @@ class _Part(_Interactions):
     ) -> None:
         fitted, self.held = hold_out(weights, settings.validation_fraction, seed)
         super().__init__(fitted, settings, seed, history)
-        self._scores = HeldInteractions(fitted, self.held, seed, MANY_USERS)
+        self._scores = HeldInteractions(fitted, self.held, seed)
 
     def ndcg(self, model: CosineModel) -> Ndcg:
         """Of the held-out interactions, one number a user."""

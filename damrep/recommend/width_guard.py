@@ -6,7 +6,7 @@ import scipy.sparse as sp
 
 from damrep.recommend.entries import both_ways
 from damrep.recommend.gate_solve import Contributions
-from damrep.recommend.held_interactions import MANY_USERS, HeldInteractions
+from damrep.recommend.held_interactions import HeldInteractions
 from damrep.recommend.held_out import hold_out
 from damrep.recommend.held_out_parts import (
     BETTER,
@@ -185,7 +185,7 @@ class WidthGuard:
         training, full = self._training, self._full
         settings, seed = training.settings, training.seed + number
         fitted, held = hold_out(self._weights, settings.validation_fraction, seed)
-        scores = HeldInteractions(fitted, held, seed, MANY_USERS)
+        scores = HeldInteractions(fitted, held, seed)
         if number:
             training = SquaresTraining(fitted, settings, seed, History())
             full = training.train(full.width, full.unobserved, full.reg, self._sweeps)
