@@ -300,7 +300,8 @@ def implicit_task(options: argparse.Namespace, say: Say) -> None:
             measured_row(
                 done, dataset, method, row, ("dims", "ndcg", "recall", "cpu_s"), say, order
             )
-    draw_recommenders(done.name, options.out)
+    if budget == BUDGET:  # without a curve there is little to see
+        draw_recommenders(done.name, options.out)
 
 
 def igmc_task(options: argparse.Namespace, say: Say) -> None:
