@@ -38,13 +38,9 @@ class HeldInteractions:
         Weights of interactions, users by items. Where nothing is held out the fitted stand in.
     seed
         Seed of the draw of users to rank for and of fitted pairs, where there are many.
-    users
-        To rank for, at most.
     """
 
-    def __init__(
-        self, fitted: sp.csr_matrix, held: sp.csr_matrix, seed: int, users: int = _USERS
-    ) -> None:
+    def __init__(self, fitted: sp.csr_matrix, held: sp.csr_matrix, seed: int) -> None:
         self._replaced = not held.nnz
         held = fitted if self._replaced else held
         rng = numpy_generator(seed)
@@ -56,7 +52,7 @@ class HeldInteractions:
         self._seen = seen if chosen is None else (seen[0][chosen], seen[1][chosen])
         self._every = fitted.nnz / len(self._seen[0])
         asked = np.flatnonzero(np.diff(held.indptr))
-        asked = rng.choice(asked, users, replace=False) if len(asked) > users else asked
+        asked = rng.choice(asked, _USERS, replace=False) if len(asked) > _USERS else asked
         self._asked = np.sort(asked)
         self._relevant = sp.csr_matrix(held[self._asked])
         self._fitted = None if self._replaced else sp.csr_matrix(fitted[self._asked])
