@@ -221,7 +221,8 @@ def _implicit_row(
         asked = ours[method]
         if quick:
             small = {"n_components": 8} if "n_components" in asked else {}
-            known = {"max_components": 8, "reg": 0.01, "unobserved_weight": 0.1, "max_sweeps": 2}
+            known: dict[str, Any] = {"max_components": 8, "max_sweeps": 2}
+            known |= {"reg": 0.01, "unobserved_weight": 0.1, "unobserved_exponent": 0.5}
             asked = {**asked, **known, **small}
         done = measure(DAMImplicitMF(random_state=seed, **asked).fit, split.train)
         model = done.value
@@ -229,7 +230,9 @@ def _implicit_row(
         # Of wider budgets the curve would cost more than all else together.
         if method == _full(BUDGET) and not quick:
             details: dict[str, Any] = model.report_.details
-            chosen = {name: details[name] for name in ("reg", "unobserved_weight")}
+            chosen = {
+                name: details[name] for name in ("reg", "unobserved_weight", "unobserved_exponent")
+            }
             for width in _halves(budget):
                 narrow: dict[str, Any] = {**asked, **chosen, "n_components": width}
                 one = DAMImplicitMF(random_state=seed, **narrow).fit(split.train)

@@ -69,12 +69,9 @@ def adam_epochs(matrix: sp.csr_matrix, width: int) -> Work:
 def implicit_sweep(matrix: sp.csr_matrix, width: int) -> Work:
     """A sweep of the implicit model, re-alignment included."""
     from damrep.recommend.entries import both_ways
-    from damrep.recommend.interaction_model import InteractionModel
-    from damrep.recommend.settings import UNOBSERVED_EXPONENT
+    from damrep.recommend.interaction_model import InteractionModel, Penalties
 
-    return InteractionModel(
-        *both_ways(matrix), width, 0.1, 0.01, 0, exponent=UNOBSERVED_EXPONENT
-    ).sweep
+    return InteractionModel(*both_ways(matrix), width, Penalties(0.1, 0.01, 0.5), seed=0).sweep
 
 
 def surprise_epoch(matrix: sp.csr_matrix, width: int) -> Work:

@@ -67,7 +67,7 @@ class HeldInteractions:
         count = len(self._held[0])
         if not self._replaced:
             everywhere = everywhere - seen.quadratic * len(self._seen[0]) * self._every
-        light = model.unobserved * self._share / count
+        light = model.penalties.unobserved * self._share / count
         return Contributions(held.quadratic + light * everywhere, held.linear, held.square)
 
     def reference(self, model: InteractionModel, contributions: Contributions) -> float:
@@ -79,7 +79,7 @@ class HeldInteractions:
         """
         popular, count = self._popularity / max(1.0, self._popularity.max()), len(self._held[0])
         at_held, at_seen = (popular[pairs[1].numpy()] for pairs in (self._held, self._seen))
-        shares, light = model.shares.double().numpy(), model.unobserved
+        shares, light = model.shares.double().numpy(), model.penalties.unobserved
         everywhere = self._shape[0] * float(popular**2 @ shares)
         taken, square = self._every * float(at_seen.sum()), self._every * float(at_seen @ at_seen)
         scale = taken / max(square + light * everywhere, 1e-12)

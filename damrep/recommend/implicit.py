@@ -14,7 +14,6 @@ from damrep.recommend.settings import (
     IMPLICIT_LOSSES,
     IMPLICIT_PRICE,
     MAX_COMPONENTS,
-    UNOBSERVED_EXPONENT,
     FactorSettings,
 )
 
@@ -51,9 +50,9 @@ class DAMImplicitMF(FactorModel):
     unobserved_weight : float or None
         For "ials": what a pair without interaction weighs, in the mean over items, beside 1 for
         one with. None: chosen on what is held out.
-    unobserved_exponent : float
+    unobserved_exponent : float or None
         For "ials": that weight goes with this power of the number of users an item has, between 0,
-        all alike, and 1 (He et al., SIGIR 2016).
+        all alike, and 1 (He et al., SIGIR 2016). None: chosen on what is held out.
     temperature : float or None
         For "softmax": what the cosines are divided by, 0.02 or more; the smaller, the more the
         nearest items outdo all others. None: chosen on what is held out.
@@ -120,7 +119,7 @@ class DAMImplicitMF(FactorModel):
         loss: str = "ials",
         reg: float | None = None,
         unobserved_weight: float | None = None,
-        unobserved_exponent: float = UNOBSERVED_EXPONENT,
+        unobserved_exponent: float | None = None,
         temperature: float | None = None,
         max_sweeps: int | None = None,
         lr: float | None = None,

@@ -16,6 +16,7 @@ implicit feedback", SIGIR 2016, arXiv 1708.05024, eq. 8).
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -25,10 +26,29 @@ from damrep.recommend.realign import realignment
 from damrep.recommend.ridge import Regressions
 from damrep.training.seeding import torch_generator
 
-__all__ = ["InteractionModel", "popularity_shares", "regress"]
+__all__ = ["InteractionModel", "Penalties", "popularity_shares", "regress"]
 
 _ITERATIONS = 2
 _SPARE = 8
+
+
+@dataclass(frozen=True)
+class Penalties:
+    """What keeps a model from saying that everybody likes everything.
+
+    Attributes
+    ----------
+    unobserved : float
+        Weight of a pair without interaction, in the mean over items.
+    reg : float
+        L2 penalty per interaction.
+    exponent : float
+        Of an item's popularity, that its weight of a pair without interaction goes with.
+    """
+
+    unobserved: float
+    reg: float
+    exponent: float = 0.0
 
 
 def popularity_shares(counts: Tensor, exponent: float) -> Tensor:
@@ -136,14 +156,12 @@ class InteractionModel:
         Weights of the interactions, as `both_ways` lays them out.
     width
         Columns.
-    unobserved, reg
+    penalties
         See the module.
     seed
         Seed of the randomised SVD the items' factors start from.
     steps
         Conjugate gradient steps of an update.
-    exponent
-        Of `popularity_shares`.
 
     Attributes
     ----------
@@ -158,19 +176,17 @@ class InteractionModel:
         by_item: Entries,
         order: Tensor,
         width: int,
-        unobserved: float,
-        reg: float,
+        penalties: Penalties,
         seed: int,
         steps: int = 3,
-        exponent: float = 0.0,
     ) -> None:
         self.by_user, self.by_item = by_user, by_item
-        self.unobserved, self.reg, self.steps = unobserved, reg, steps
+        self.penalties, self.steps = penalties, steps
         self.items = _leading_items(by_user, by_item, width, seed)
         self.users = torch.zeros(by_user.shape[0], width)
         self._order, self._back = order, torch.empty_like(order)
         self._back[order.long()] = torch.arange(len(order), dtype=order.dtype)
-        self.shares = popularity_shares(by_item.counts, exponent)
+        self.shares = popularity_shares(by_item.counts, penalties.exponent)
         # After a sweep the diagonal alone: the items are kept such that there is nothing beside it.
         self._moments = self._of_items()
         self._rest: Tensor | None = None
@@ -191,8 +207,8 @@ class InteractionModel:
             self.by_item,
             self.items,
             self.users,
-            self.unobserved * self.shares,
-            self.reg,
+            self.penalties.unobserved * self.shares,
+            self.penalties.reg,
             self.steps,
             rest,
             moments,
@@ -211,8 +227,8 @@ class InteractionModel:
             self.by_user,
             self.users,
             self.items,
-            self.unobserved,
-            self.reg,
+            self.penalties.unobserved,
+            self.penalties.reg,
             steps,
             self._rest,
             self._moments,

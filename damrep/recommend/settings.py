@@ -22,7 +22,6 @@ __all__ = [
     "IMPLICIT_PRICE",
     "MAX_COMPONENTS",
     "STRATEGIES",
-    "UNOBSERVED_EXPONENT",
     "FactorSettings",
 ]
 
@@ -33,7 +32,6 @@ IMPLICIT_LOSSES = ("ials", "bpr", "softmax")
 EXPLICIT_PRICE = 1e-4
 IMPLICIT_PRICE = 3e-4
 MAX_COMPONENTS = 128
-UNOBSERVED_EXPONENT = 0.5
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,8 @@ class FactorSettings:
         Implicit only: weight of a pair without interaction, relative to 1 for one with; the mean
         over items. None: chosen on the validation part.
     unobserved_exponent
-        Implicit only: power of an item's popularity that this weight goes with.
+        Implicit only: power of an item's popularity that this weight goes with. None: chosen on
+        the validation part.
     temperature
         "softmax" only: what cosines are divided by, 0.02 or more. None: chosen on the validation
         part.
@@ -104,7 +103,7 @@ class FactorSettings:
     loss: str = "squared"
     reg: float | None = None
     unobserved_weight: float | None = None
-    unobserved_exponent: float = UNOBSERVED_EXPONENT
+    unobserved_exponent: float | None = None
     temperature: float | None = None
     max_sweeps: int | None = None
     lr: float | None = None
@@ -124,7 +123,8 @@ class FactorSettings:
         for name in ("reg", "unobserved_weight", "paper_lambda"):
             if getattr(self, name) is not None:
                 check_number(name, getattr(self, name), low=0.0)
-        check_number("unobserved_exponent", self.unobserved_exponent, low=0.0, high=1.0)
+        if self.unobserved_exponent is not None:
+            check_number("unobserved_exponent", self.unobserved_exponent, low=0.0, high=1.0)
         if self.lr is not None:
             check_number("lr", self.lr, low=0.0, low_open=True)
         if self.temperature is not None:

@@ -24,7 +24,7 @@ from damrep.recommend.factors import FactorFit
 from damrep.recommend.held_interactions import HeldInteractions
 from damrep.recommend.held_out import hold_out
 from damrep.recommend.held_out_parts import BETTER, HeldOutParts, Ndcg, NdcgAtWidth, next_wider
-from damrep.recommend.interaction_model import InteractionModel
+from damrep.recommend.interaction_model import InteractionModel, Penalties
 from damrep.recommend.settings import FactorSettings
 from damrep.recommend.width_path import Choice, WidthPath
 from damrep.training.history import History
@@ -181,7 +181,7 @@ class _Interactions:
 
     def train(self, width: int, temperature: float) -> CosineModel:
         """A model of one width, from the start."""
-        squares = InteractionModel(*self.layout, width, _UNOBSERVED, _REG, self.seed)
+        squares = InteractionModel(*self.layout, width, Penalties(_UNOBSERVED, _REG), self.seed)
         for _ in range(_START_SWEEPS if width else 0):
             squares.sweep()
         generator = torch_generator(self.seed)

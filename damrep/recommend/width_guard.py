@@ -16,7 +16,7 @@ from damrep.recommend.held_out_parts import (
     lost,
     next_wider,
 )
-from damrep.recommend.interaction_model import InteractionModel
+from damrep.recommend.interaction_model import InteractionModel, Penalties
 from damrep.recommend.settings import FactorSettings
 from damrep.training.history import History
 
@@ -53,16 +53,15 @@ class SquaresTraining:
         self.layout = self.by_user, self.by_item, _ = both_ways(weights)
         self.settings, self.seed, self.history = settings, seed, history
 
-    def train(self, width: int, unobserved: float, reg: float, sweeps: int) -> InteractionModel:
+    def train(self, width: int, penalties: Penalties, sweeps: int) -> InteractionModel:
         """A model of one width from the start."""
-        exponent = self.settings.unobserved_exponent
-        model = InteractionModel(*self.layout, width, unobserved, reg, self.seed, exponent=exponent)
+        model = InteractionModel(*self.layout, width, penalties, self.seed)
         if width:
             self.sweep(model, sweeps)
         return model
 
     def until_best(
-        self, scores: HeldInteractions, width: int, unobserved: float, reg: float
+        self, scores: HeldInteractions, width: int, penalties: Penalties
     ) -> tuple[InteractionModel, int, Ndcg]:
         """The same after 2, 4, 8, 16, ... sweeps, as many as do what is held out good.
 
@@ -80,7 +79,7 @@ class SquaresTraining:
         """
         most = min(_MOST_SWEEPS, self.settings.max_sweeps or _MOST_SWEEPS)
         first = min(_FIRST, most)
-        model = self.train(width, unobserved, reg, first)
+        model = self.train(width, penalties, first)
         last = model.cut(width), first, scores.ndcg(model.users, model.items)
         while last[1] < most:
             sweeps = min(2 * last[1], most)
@@ -95,7 +94,7 @@ class SquaresTraining:
         return last
 
     def widest(
-        self, scores: HeldInteractions, width: int, unobserved: float, reg: float
+        self, scores: HeldInteractions, width: int, penalties: Penalties
     ) -> tuple[InteractionModel, int]:
         """What narrow models are to rank as well as, and the sweeps it had.
 
@@ -103,15 +102,15 @@ class SquaresTraining:
         and one of half as many columns it is the wider, unless the other surely ranks better; from
         as many columns as are usual up to all, or down.
         """
-        best = self.until_best(scores, min(width, _USUAL), unobserved, reg)
+        best = self.until_best(scores, min(width, _USUAL), penalties)
         first = best[0].width
         while best[0].width < width:
-            wider = self.until_best(scores, min(2 * best[0].width, width), unobserved, reg)
+            wider = self.until_best(scores, min(2 * best[0].width, width), penalties)
             if _surely_better(best[2], wider[2]):
                 break
             best = wider
         while 1 < best[0].width <= first:
-            half = self.until_best(scores, best[0].width // 2, unobserved, reg)
+            half = self.until_best(scores, best[0].width // 2, penalties)
             if not _surely_better(half[2], best[2]):
                 break
             best = half
@@ -153,8 +152,8 @@ class WidthGuard:
     ----------
     weights
         All interactions, users by items.
-    training, full
-        Of all but a first part of them, which is held out, and the wide model.
+    training, scores, full
+        Of all but a first part of them, that part, which is held out, and the wide model.
     sweeps
         Of the wide model.
     """
@@ -163,11 +162,12 @@ class WidthGuard:
         self,
         weights: sp.csr_matrix,
         training: SquaresTraining,
+        scores: HeldInteractions,
         full: InteractionModel,
         sweeps: int,
     ) -> None:
         self._weights, self._sweeps = weights, sweeps
-        self._training, self._full = training, full
+        self._training, self._scores, self._full = training, scores, full
         # With fewer standard errors one table in ten of known width is found too wide.
         self._parts = HeldOutParts(self._draw, max(1, min(_PARTS, _AFFORDED // weights.nnz)))
         self.contributions: dict[int, Contributions] = {}
@@ -182,13 +182,13 @@ class WidthGuard:
         return columns
 
     def _draw(self, number: int) -> tuple[Ndcg, NdcgAtWidth]:
-        training, full = self._training, self._full
-        settings, seed = training.settings, training.seed + number
-        fitted, held = hold_out(self._weights, settings.validation_fraction, seed)
-        scores = HeldInteractions(fitted, held, seed)
+        training, scores, full = self._training, self._scores, self._full
         if number:
+            settings, seed = training.settings, training.seed + number
+            fitted, held = hold_out(self._weights, settings.validation_fraction, seed)
+            scores = HeldInteractions(fitted, held, seed)
             training = SquaresTraining(fitted, settings, seed, History())
-            full = training.train(full.width, full.unobserved, full.reg, self._sweeps)
+            full = training.train(full.width, full.penalties, self._sweeps)
 
         def narrow(columns: int) -> Ndcg:
             model = training.narrowed(full, columns)

@@ -15,7 +15,12 @@ from damrep.recommend.entries import Entries, both_ways
 from damrep.recommend.gate_solve import Contributions, solve_beta
 from damrep.recommend.gradient_tasks import FactorModule, RatingTask
 from damrep.recommend.held_out import hold_out
-from damrep.recommend.interaction_model import InteractionModel, popularity_shares, regress
+from damrep.recommend.interaction_model import (
+    InteractionModel,
+    Penalties,
+    popularity_shares,
+    regress,
+)
 from damrep.recommend.rating_model import RatingModel, Side
 from damrep.recommend.rating_pattern import pattern_features
 from damrep.recommend.realign import realignment
@@ -192,7 +197,7 @@ def test_pairs_without_interaction_weigh_by_the_items_popularity():
     # The objective written out: a s_i in every pair, observed or not, on either side.
     matrix = sp.csr_matrix(abs(some_matrix()))
     by_user, by_item, order = both_ways(matrix)
-    model = InteractionModel(by_user, by_item, order, 3, 0.2, 0.05, seed=0, steps=9, exponent=0.5)
+    model = InteractionModel(by_user, by_item, order, 3, Penalties(0.2, 0.05, 0.5), seed=0, steps=9)
     shares = np.sqrt(np.diff(matrix.tocsc().indptr) + 1.0)
     shares = torch.from_numpy(shares / shares.mean()).float()
     torch.testing.assert_close(model.shares, shares)
@@ -346,7 +351,7 @@ def test_a_new_row_gets_the_features_of_the_fitted_one():
 
 def test_interactions_of_blocks_are_ranked_by_block():
     matrix = sp.csr_matrix(np.kron(np.eye(2), np.ones((10, 8))).astype(np.float32))
-    model = InteractionModel(*both_ways(matrix), 2, unobserved=0.1, reg=0.001, seed=0)
+    model = InteractionModel(*both_ways(matrix), 2, Penalties(0.1, 0.001), seed=0)
     for _ in range(5):
         model.sweep()
     scores = model.users @ model.items.T

@@ -8,13 +8,13 @@ import torch
 
 from damrep.recommend.held_interactions import HeldInteractions
 from damrep.recommend.held_out import hold_out
-from damrep.recommend.interaction_model import InteractionModel
+from damrep.recommend.interaction_model import InteractionModel, Penalties
 from damrep.recommend.settings import FactorSettings
 from damrep.recommend.width_guard import SquaresTraining, WidthGuard
 from damrep.training.history import History
 from tests.recommend.samples import grouped
 
-WEIGHTS = (0.1, 1e-3)
+PENALTIES = Penalties(0.1, 1e-3, 0.5)
 GROUPS = 3
 
 
@@ -26,8 +26,8 @@ def _training(**asked: object) -> tuple[SquaresTraining, HeldInteractions]:
 
 def test_a_model_is_that_of_its_sweeps() -> None:
     training, scores = _training()
-    model, sweeps, best = training.until_best(scores, 12, *WEIGHTS)
-    again = training.train(12, *WEIGHTS, sweeps)
+    model, sweeps, best = training.until_best(scores, 12, PENALTIES)
+    again = training.train(12, PENALTIES, sweeps)
     # Near, not equal: at every look users are regressed a few steps more.
     assert torch.allclose(model.users @ model.items.T, again.users @ again.items.T, atol=0.02)
     assert float(scores.ndcg(again.users, again.items).mean()) == pytest.approx(
@@ -53,7 +53,7 @@ def test_sweeps_go_on_until_they_do_no_good(means: list[float], noise: float, sw
     chance -= chance.mean(axis=1, keepdims=True)
     looks = iter(np.array(means)[:, None] + noise * chance)
     scores.ndcg = lambda *_: next(looks)  # type: ignore[method-assign]
-    found = training.until_best(scores, 6, *WEIGHTS)
+    found = training.until_best(scores, 6, PENALTIES)
     assert found[1] == sweeps
     assert found[2].mean() == pytest.approx(means[sweeps.bit_length() - 2])
 
@@ -63,7 +63,7 @@ def test_never_more_sweeps_than_asked_for(most: int) -> None:
     training, scores = _training(max_sweeps=most)
     rising = iter(np.linspace(0.1, 0.9, 20))
     scores.ndcg = lambda *_: np.full(3, next(rising))  # type: ignore[method-assign]
-    assert training.until_best(scores, 6, *WEIGHTS)[1] == most
+    assert training.until_best(scores, 6, PENALTIES)[1] == most
     assert len(training.history) == most
 
 
@@ -85,7 +85,7 @@ def test_too_many_columns_are_not_what_is_compared_with(
     chance -= chance.mean(axis=1, keepdims=True)
     ranked = {12 // 2**k: mean + noise * chance[k] for k, mean in enumerate(means)}
     scores.ndcg = lambda users, _: ranked[users.shape[1]]  # type: ignore[method-assign]
-    assert training.widest(scores, 12, *WEIGHTS)[0].width == width
+    assert training.widest(scores, 12, PENALTIES)[0].width == width
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_wide_models_are_trained_until_they_rank_worse(
         return np.full(10, means[users.shape[1]])
 
     scores.ndcg = ndcg  # type: ignore[method-assign, assignment]
-    assert training.widest(scores, 20, *WEIGHTS)[0].width == width
+    assert training.widest(scores, 20, PENALTIES)[0].width == width
     assert seen == looked_at
 
 
@@ -122,16 +122,16 @@ def test_users_are_those_of_the_last_items() -> None:
         model.update_users(50)
         return float((before - model.users @ model.items.T).norm())
 
-    swept = InteractionModel(*training.layout, 6, *WEIGHTS, seed=0)
+    swept = InteractionModel(*training.layout, 6, PENALTIES, seed=0)
     for _ in range(3):
         swept.sweep()
-    assert behind(training.train(6, *WEIGHTS, 3)) < 0.3 * behind(swept)
+    assert behind(training.train(6, PENALTIES, 3)) < 0.3 * behind(swept)
 
 
 def test_the_guard_asks_for_no_more_than_the_groups() -> None:
     weights = grouped(120, 60, GROUPS)
     training, scores = _training()
-    model, sweeps, _ = training.until_best(scores, 12, *WEIGHTS)
-    guard = WidthGuard(weights, training, model, sweeps)
+    model, sweeps, _ = training.until_best(scores, 12, PENALTIES)
+    guard = WidthGuard(weights, training, scores, model, sweeps)
     assert guard.from_width(GROUPS) == GROUPS
     assert list(guard.contributions) == [GROUPS]
