@@ -2,7 +2,6 @@
 
     python -m benchmarks.pruning --dataset digits|mnist|cifar10 [--net NAME] [--seeds 5] [--again]
     python -m benchmarks.pruning --dataset digits --task budget
-    python -m benchmarks.pruning --dataset mnist --task latency --seeds 3
     python -m benchmarks.pruning --dataset cifar10 --task overhead
 
 Each task, data set and network is a result of its own, written row by row (a row is one method
@@ -17,20 +16,17 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from statistics import median
 from typing import Any
 
 from benchmarks.arguments import names_list, number_of, refuse_unknown
 from benchmarks.checkpoint import Checkpoint
 from benchmarks.harness import Column, Say, Spread, benchmark_parser, parse, run_parts
 from benchmarks.pruning_data import image_split
-from benchmarks.pruning_latency import measure_speedup, speedup_alone
 from benchmarks.pruning_networks import NETWORKS
 from benchmarks.pruning_overhead import measure_overhead
 from benchmarks.pruning_plot import plot_pruning
 from benchmarks.pruning_rows import METHODS, Run
 from benchmarks.pruning_settings import DATASETS, Setting
-from benchmarks.pruning_training import flops
 
 __all__ = ["TASKS", "main"]
 
@@ -57,14 +53,6 @@ _OVERHEAD_COLUMNS = (
     Column("plain", "Plain step, ms", 1),
     Column("gated", "With gates, ms", 1),
     Column("ratio", "Ratio", 3),
-)
-_LATENCY_COLUMNS = (
-    Column("network", "Network", 0),
-    Column("flops", "FLOPs left", 3),
-    Column("alone", "Speed-up, own process", 2),
-    Column("alone_share", "of that by FLOPs", 2),
-    Column("trained", "Speed-up, after training", 2),
-    Column("trained_share", "of that by FLOPs", 2),
 )
 _BUDGETS = (0.25, 0.5, 0.75)
 
@@ -189,46 +177,9 @@ def overhead_task(options: argparse.Namespace, say: Say) -> None:
     )
 
 
-def latency_task(options: argparse.Namespace, say: Say) -> None:
-    """How much faster damrep's networks are, in processes of their own and where they trained."""
-    setting = _setting(options)
-    processes = 2 if options.quick else options.rounds
-    table = Checkpoint(
-        _name(options, setting, "latency"),
-        f"Latency of the cut {setting.network}, {options.dataset}",
-        _LATENCY_COLUMNS,
-        options.out,
-        under={"seeds": options.seeds, "processes": processes, **setting.to_dict()},
-        again=options.again,
-        notes=[
-            "A forward pass at batch 32 in eval mode, whole and cut network in turns, mean over "
-            f"seeds. Own process: the median of {processes} processes that do nothing else. After "
-            "training: in the process that trained, where large blocks of memory are at hand. The "
-            "column after each is its share of the ratio of FLOPs."
-        ],
-    )
-
-    def measure() -> dict[str, Any]:
-        measured = []
-        for run in _runs(options, setting):
-            say(f"{options.dataset}, {setting.network}, seed {run.seed}: latency")
-            whole, cut, batch = run.fresh, run.model("damrep"), run.latency_batch
-            left = flops(cut, run.split.example) / flops(whole, run.split.example)
-            trained = measure_speedup(whole, cut, batch)
-            alone = speedup_alone(whole, cut, batch, processes)
-            say(f"  {left:.4f} of the FLOPs; {trained:.2f}; own processes {sorted(alone)}")
-            found = {"flops": left, "alone": median(alone), "trained": trained}
-            shares = {f"{name}_share": found[name] * left for name in ("alone", "trained")}
-            measured.append({**found, **shares})
-        return {"network": setting.network, **_over(measured)}
-
-    table.row(setting.network, measure)
-
-
 TASKS: dict[str, Callable[[argparse.Namespace, Say], None]] = {
     "accuracy": accuracy_task,
     "budget": budget_task,
-    "latency": latency_task,
     "overhead": overhead_task,
 }
 """Task -> what measures it and writes its result."""
@@ -270,9 +221,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--target", type=_target, help="for instance flops=0.5")
     parser.add_argument("--epochs", type=number_of("epochs"), help="of every training")
     parser.add_argument("--images", type=number_of("images"), help="of the training part")
-    parser.add_argument(
-        "--rounds", type=number_of("rounds"), default="15", help="of overhead; processes of latency"
-    )
+    parser.add_argument("--rounds", type=number_of("rounds"), default="15", help="of overhead")
     parser.add_argument("--again", action="store_true", help="measure finished rows once more")
     options = parse(parser, arguments)
     refuse_unknown(parser, "tasks", options.task, TASKS)
