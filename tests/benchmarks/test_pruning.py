@@ -123,8 +123,10 @@ def test_all_tasks_in_short(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert [row["method"] for row in rows] == list(METHODS)
     ours = next(row for row in rows if row["method"] == "damrep")
     assert ours["params"]["mean"] == pytest.approx(0.295, rel=0.03)
-    for row in rows[4:]:
-        assert row["flops"]["mean"] == pytest.approx(ours["flops"]["mean"], abs=0.05)
+    # damrep's other rows go by the target, which is of parameters.
+    for row in rows:
+        if not row["method"].startswith(("damrep", "unpruned")):
+            assert row["flops"]["mean"] == pytest.approx(ours["flops"]["mean"], abs=0.05)
     budget = json.loads((tmp_path / "pruning-budget-digits.json").read_text())["rows"]
     assert all(row["off"] < 0.02 for row in budget)
     assert (tmp_path / "pruning-digits.png").stat().st_size > 1000
