@@ -73,17 +73,15 @@ def fit_implicit(weights: sp.csr_matrix, settings: FactorSettings, seed: int) ->
     part = SquaresTraining(fitted, settings, seed, history)
     scores = HeldInteractions(fitted, held, seed)
     penalties, trials = chosen_penalties(part, scores, wanted or initial)
-    if wanted is None:
-        model, sweeps = part.widest(scores, initial, penalties)
-    else:
-        model, sweeps, _ = part.until_best(scores, wanted, penalties)
+    grow = part.widest if wanted is None else part.until_best
+    model, sweeps, ranking = grow(scores, wanted or initial, penalties)
     widest = model.width
     contributions = scores.contributions(model)
     path = WidthPath(settings.price, scores.reference(model, contributions), initial)
     path.add(widest, contributions)
     choice = path.choose(wanted)
     if wanted is None and 0 < choice.columns < widest:
-        guard = WidthGuard(weights, part, scores, model, sweeps)
+        guard = WidthGuard(weights, part, scores, (model, sweeps, ranking))
         columns = guard.from_width(choice.columns)
         for width, measured in guard.contributions.items():
             path.add(width, measured)

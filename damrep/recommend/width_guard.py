@@ -95,8 +95,8 @@ class SquaresTraining:
 
     def widest(
         self, scores: HeldInteractions, width: int, penalties: Penalties
-    ) -> tuple[InteractionModel, int]:
-        """What narrow models are to rank as well as, and the sweeps it had.
+    ) -> tuple[InteractionModel, int, Ndcg]:
+        """What narrow models are to rank as well as, with what `until_best` says of it.
 
         Too many columns may do harm, and a narrow model is not to be measured by it. So of a model
         and one of half as many columns it is the wider, unless the other surely ranks better; from
@@ -114,7 +114,7 @@ class SquaresTraining:
             if not _surely_better(half[2], best[2]):
                 break
             best = half
-        return best[0], best[1]
+        return best
 
     def sweep(self, model: InteractionModel, sweeps: int) -> None:
         """Sweep and keep a record; the users are those of the last items.
@@ -152,10 +152,10 @@ class WidthGuard:
     ----------
     weights
         All interactions, users by items.
-    training, scores, full
-        Of all but a first part of them, that part, which is held out, and the wide model.
-    sweeps
-        Of the wide model.
+    training, scores
+        Of all but a first part of them, and that part, which is held out.
+    wide
+        The wide model, as `SquaresTraining.widest` gives it.
     """
 
     def __init__(
@@ -163,11 +163,10 @@ class WidthGuard:
         weights: sp.csr_matrix,
         training: SquaresTraining,
         scores: HeldInteractions,
-        full: InteractionModel,
-        sweeps: int,
+        wide: tuple[InteractionModel, int, Ndcg],
     ) -> None:
-        self._weights, self._sweeps = weights, sweeps
-        self._training, self._scores, self._full = training, scores, full
+        self._weights, self._training, self._scores = weights, training, scores
+        self._full, self._sweeps, self._ranking = wide
         # With fewer standard errors one table in ten of known width is found too wide.
         self._parts = HeldOutParts(self._draw, max(1, min(_PARTS, _AFFORDED // weights.nnz)))
         self.contributions: dict[int, Contributions] = {}
@@ -183,12 +182,14 @@ class WidthGuard:
 
     def _draw(self, number: int) -> tuple[Ndcg, NdcgAtWidth]:
         training, scores, full = self._training, self._scores, self._full
+        ranking = self._ranking
         if number:
             settings, seed = training.settings, training.seed + number
             fitted, held = hold_out(self._weights, settings.validation_fraction, seed)
             scores = HeldInteractions(fitted, held, seed)
             training = SquaresTraining(fitted, settings, seed, History())
             full = training.train(full.width, full.penalties, self._sweeps)
+            ranking = scores.ndcg(full.users, full.items)
 
         def narrow(columns: int) -> Ndcg:
             model = training.narrowed(full, columns)
@@ -196,4 +197,4 @@ class WidthGuard:
                 self.contributions[columns] = scores.contributions(model)
             return scores.ndcg(model.users, model.items)
 
-        return scores.ndcg(full.users, full.items), narrow
+        return ranking, narrow

@@ -131,7 +131,6 @@ def test_users_are_those_of_the_last_items() -> None:
 def test_the_guard_asks_for_no_more_than_the_groups() -> None:
     weights = grouped(120, 60, GROUPS)
     training, scores = _training()
-    model, sweeps, _ = training.until_best(scores, 12, PENALTIES)
-    guard = WidthGuard(weights, training, scores, model, sweeps)
+    guard = WidthGuard(weights, training, scores, training.until_best(scores, 12, PENALTIES))
     assert guard.from_width(GROUPS) == GROUPS
     assert list(guard.contributions) == [GROUPS]
