@@ -89,7 +89,7 @@ def fit_implicit(weights: sp.csr_matrix, settings: FactorSettings, seed: int) ->
     whole = SquaresTraining(weights, settings, seed, history)
     model = whole.train(widest if choice.columns else 0, penalties, sweeps)
     if choice.columns < model.width:
-        model = whole.narrowed(model, choice.columns)
+        model = whole.narrowed(model, choice.columns, sweeps)
     fit = _finished(whole, model, path, choice, initial)
     fit.warnings = path.warnings(initial, wanted, choice.columns)
     fit.details.update(trials=trials, started_from=widest, sweeps=sweeps, held_out=held.nnz)

@@ -128,8 +128,14 @@ class SquaresTraining:
             self.history.append({"width": model.width, "strength": strength})
         model.update_users(model.steps)
 
-    def narrowed(self, full: InteractionModel, columns: int) -> InteractionModel:
-        """The first columns of a wide model, refitted to do without the others."""
+    def narrowed(self, full: InteractionModel, columns: int, sweeps: int) -> InteractionModel:
+        """A narrow model of what a wide one was trained on with so many sweeps.
+
+        Its first columns, refitted to do without the others; but where that would be more sweeps
+        than the wide model itself ranks best after, a model from the start.
+        """
+        if sweeps < _REFINING:
+            return self.train(columns, full.penalties, sweeps)
         model = full.cut(columns)
         if columns:
             self.sweep(model, _REFINING)
@@ -192,7 +198,7 @@ class WidthGuard:
             ranking = scores.ndcg(full.users, full.items)
 
         def narrow(columns: int) -> Ndcg:
-            model = training.narrowed(full, columns)
+            model = training.narrowed(full, columns, self._sweeps)
             if not number:
                 self.contributions[columns] = scores.contributions(model)
             return scores.ndcg(model.users, model.items)

@@ -114,6 +114,19 @@ def test_wide_models_are_trained_until_they_rank_worse(
     assert seen == looked_at
 
 
+@pytest.mark.parametrize("sweeps", [1, 2, 3, 8])
+def test_narrow_models_have_no_more_sweeps_than_the_wide_one(sweeps: int) -> None:
+    training, _ = _training()
+    full = training.train(12, PENALTIES, sweeps)
+    fresh = training.train(GROUPS, PENALTIES, sweeps)
+    before = len(training.history)
+    narrow = training.narrowed(full, GROUPS, sweeps)
+    assert narrow.width == GROUPS
+    assert full.width == 12
+    assert len(training.history) - before == min(sweeps, 3)
+    assert torch.equal(narrow.users, fresh.users) == (sweeps < 3)
+
+
 def test_users_are_those_of_the_last_items() -> None:
     training, _ = _training()
 
