@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 
 # Each may import what stands before it. Applications do not import each other either.
 APPLICATIONS = ["autoencoder", "graph", "pruning", "recommend"]
+LAZY = ["damrep", "damrep.autoencoder", "damrep.graph", "damrep.recommend"]
 IMPORT_ORDER = ["masking", "training", "reporting", *APPLICATIONS, "cli"]
 
 
@@ -85,9 +87,22 @@ def test_torch_is_the_pinned_release(pins: dict[str, str]) -> None:
     assert pins["torch"] == "2.13.0"
 
 
-def test_importing_damrep_does_not_import_torch() -> None:
-    program = "import sys, damrep; sys.exit('torch' in sys.modules)"
+@pytest.mark.parametrize("package", LAZY)
+def test_importing_a_package_does_not_import_torch(package: str) -> None:
+    program = f"import sys, {package}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("package", LAZY)
+def test_packages_offer_the_names_they_list(package: str) -> None:
+    import damrep
+
+    module = importlib.import_module(package)
+    for name in module.__all__:
+        assert name in dir(module)
+        assert getattr(module, name) is getattr(damrep, name)
+    with pytest.raises(AttributeError, match=f"module '{package}' has no attribute 'Nothing'"):
+        _ = module.Nothing
 
 
 def test_imports_only_go_down(project_root: Path) -> None:
