@@ -59,11 +59,11 @@ _EXPLICIT_NOTES = (
     "tenth of the training ratings, then fitted to all of them. CPU s: of the whole choice.",
 )
 _IMPLICIT_NOTES = (
-    "Full ranking of all items a user has not had in training. damrep finds weight and penalty on "
-    "a tenth of the training interactions, in at most nine trials; the others the best of nine "
-    "settings by NDCG@20 on a tenth, then fitted to all. Of softmax temperature and width are "
-    "chosen. EASE has no dimensions; it is left out above 10,000 items. CPU s: of the whole "
-    "choice.",
+    "Full ranking of all items a user has not had in training. damrep finds weight, exponent "
+    "of popularity and penalty on a tenth of the training interactions, in at most nine trials; "
+    "the others the best of nine settings by NDCG@20 on a tenth, then fitted to all. Of softmax "
+    "temperature and width are chosen. EASE has no dimensions; it is left out above 10,000 items. "
+    "CPU s: of the whole choice.",
 )
 
 
