@@ -2,8 +2,8 @@
 
 `DAM` is a layer that learns its own width; `DAMGraphEmbedding` and `DAMAutoencoder` are estimators
 that embed the nodes of a graph and reduce a table, `DAMExplicitMF`, `DAMImplicitMF` and `IGMC`
-recommenders; `prune` and `ChannelPruner` make convolutional networks smaller. They are imported on
-first use, so that `import damrep` alone loads no torch.
+recommenders; `prune`, or `ChannelPruner` with `PruningSchedule`, make convolutional networks
+smaller. They are imported on first use, so that `import damrep` alone loads no torch.
 
 Examples
 --------
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from damrep.masking.report import FitReport, learned_dimensions
     from damrep.masking.validation import InputError
     from damrep.pruning.pruner import ChannelPruner
+    from damrep.pruning.schedule import PruningSchedule
     from damrep.pruning.training import prune
     from damrep.recommend.explicit import DAMExplicitMF
     from damrep.recommend.igmc.estimator import IGMC
@@ -42,6 +43,7 @@ __all__ = [
     "FitReport",
     "IGMC",
     "InputError",
+    "PruningSchedule",
     "__version__",
     "learned_dimensions",
     "prune",
@@ -57,6 +59,7 @@ _HOMES = {
     "FitReport": "damrep.masking.report",
     "IGMC": "damrep.recommend.igmc.estimator",
     "InputError": "damrep.masking.validation",
+    "PruningSchedule": "damrep.pruning.schedule",
     "learned_dimensions": "damrep.masking.report",
     "prune": "damrep.pruning.training",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from damrep.pruning.groups import ChannelGroup
 from damrep.pruning.pruner import ChannelPruner
 from damrep.pruning.report import PruningPlan, PruningReport
+from damrep.pruning.schedule import PruningSchedule
 from damrep.pruning.storage import load_compact, save_compact
 from damrep.pruning.training import PruningResult, prune
 
@@ -14,6 +15,7 @@ __all__ = [
     "PruningPlan",
     "PruningReport",
     "PruningResult",
+    "PruningSchedule",
     "load_compact",
     "prune",
     "save_compact",

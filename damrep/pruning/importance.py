@@ -10,7 +10,7 @@ multiplies, and needs nothing beside the gradients that training has computed an
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -69,6 +69,7 @@ class UnitImportance:
     >>> importance = UnitImportance(pruner)
     >>> model(torch.ones(5, 3, 8, 8)).square().mean().backward()
     >>> importance.observe(batch_size=5)
+    True
     >>> importance.scores()["0"].shape
     torch.Size([4])
     """
@@ -90,7 +91,7 @@ class UnitImportance:
         self._keep = 1.0 - 1.0 / memory
 
     @torch.no_grad()
-    def observe(self, batch_size: float) -> None:
+    def observe(self, batch_size: float) -> bool:
         """Take the gradients of one backward pass of a loss that is a mean over the batch.
 
         Parameters
@@ -98,6 +99,11 @@ class UnitImportance:
         batch_size
             Examples in the batch: the square of a mean of n independent terms is 1 / n of the mean
             of their squares.
+
+        Returns
+        -------
+        bool
+            Whether there were gradients.
         """
         pull: Tensor | None = None
         for weight, gate, places in self._sites:
@@ -111,12 +117,23 @@ class UnitImportance:
                 pull[first : first + count] += by_unit[start : start + count]
                 start += count
         if pull is None:
-            return
+            return False
         rise = pull.square() * (batch_size / 2)
         if self._mean is None:
             self._mean = rise
         else:
             self._mean = self._mean.to(rise.device) * self._keep + rise * (1 - self._keep)
+        return True
+
+    def resume(self, scores: Mapping[str, Tensor] | None) -> None:
+        """Go on from what `scores` once gave, all groups of it; None to begin anew."""
+        found = None if scores is None else torch.cat([scores[name] for name in self.names])
+        self._mean = found
+
+    @property
+    def observed(self) -> bool:
+        """Whether there is anything to go by yet."""
+        return self._mean is not None
 
     def scores(self) -> dict[str, Tensor]:
         """Estimated rise of the loss by closing each unit, by group; zeros at first."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import warnings
 from collections.abc import Collection, Mapping
 from types import TracebackType
 from typing import Any
@@ -49,7 +50,17 @@ class ChannelPruner(ChannelGates):
     one. Source: Bu, Daw, Maruf, Karpatne, NeurIPS 2021, arXiv 2110.00684; with the gate after
     normalisation and activation, where removal is exact.
 
-    In a training loop of your own, three lines::
+    In a training loop of your own, with an optimiser of your own::
+
+        pruner = ChannelPruner(model, example_inputs, target={"flops": 0.5})
+        schedule = PruningSchedule(pruner, steps=epochs * len(loader))
+        ...
+        loss_fn(model(x), y).backward()                  # every batch
+        optimizer.step(); schedule.step()
+        ...
+        small = pruner.compact()
+
+    Or as in the paper, the gates learned by the gradient of a penalty, at a price::
 
         pruner = ChannelPruner(model, example_inputs, price=1e-3)
         optimizer = torch.optim.SGD(pruner.parameter_groups(lr=0.1, weight_decay=5e-4), ...)
@@ -70,7 +81,7 @@ class ChannelPruner(ChannelGates):
         1e-3 if there is no target either.
     target
         Instead of a price: {"flops": share} or {"params": share} of the whole to be left. `prune`
-        reaches it while it trains; in a loop of your own set `price` as you go, or `widths`.
+        reaches it while it trains, in a loop of your own `PruningSchedule` does.
     gate_order
         "after_norm", or "conv" (before normalisation, as in the reference implementation; for
         reproduction, removal is not exact then).
@@ -249,7 +260,7 @@ class ChannelPruner(ChannelGates):
         """A plain network without the closed channels; the model is left as it is.
 
         Its outputs in eval mode are those of the gated model, to rounding (not with
-        gate_order="conv"). `report_` says what went.
+        gate_order="conv"). `report_` says what went. Warns where a target has not been reached.
 
         Parameters
         ----------
@@ -288,6 +299,8 @@ class ChannelPruner(ChannelGates):
             after,
             size if latency else 0,
         )
+        if (missed := self.report_.missed) is not None:
+            warnings.warn(missed, stacklevel=2)
         return folded
 
     def cut(self, keep: Mapping[str, Tensor]) -> nn.Module:

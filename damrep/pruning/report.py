@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from damrep.masking.plain import to_plain
+from damrep.pruning.budget import TOLERANCE
 from damrep.pruning.surgery import Cuts
 
 __all__ = ["LayerReport", "PruningPlan", "PruningReport", "layer_reports"]
@@ -161,6 +162,22 @@ class PruningReport:
         """How many times fewer parameters there are."""
         return self.plan.parameters / max(self.plan.parameters_kept, 1)
 
+    @property
+    def missed(self) -> str | None:
+        """What to say of a target that has not been reached; None where there is none, or it is."""
+        for kind, share in (self.target or {}).items():
+            plan = self.plan
+            if kind == "flops":
+                left = plan.flops_kept / plan.flops
+            else:
+                left = plan.parameters_kept / plan.parameters
+            if left > (1 + TOLERANCE) * share:
+                return (
+                    f"target[{kind!r}] = {share:g} is not reached: {left:.3g} of the whole is left "
+                    "open; in a training loop of your own PruningSchedule closes channels down"
+                )
+        return None
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data that strict JSON can hold."""
         return to_plain(
@@ -193,6 +210,8 @@ class PruningReport:
                 f"({self.latency / self.latency_kept:.2f}x)"
             )
         lines.append(f"outputs differ by {self.difference:.1e} of the largest")
+        if self.missed is not None:
+            lines.append(self.missed)
         return "\n".join(lines)
 
 

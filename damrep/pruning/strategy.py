@@ -1,10 +1,4 @@
-"""What happens to the gates while a network is trained: cold start, closing, settled.
-
-One training in three stages. First the gates are held and the network learns (the paper's cold
-start). Then units close, one after another, until the price or the target is met. Then the gates
-stand still, at 0 or 1, and the rest of the schedule trains the network that is left. Nothing is
-fine-tuned afterwards.
-"""
+"""The pruning of channels in the shared training loop: by worth, or by gradient as in the paper."""
 
 from __future__ import annotations
 
@@ -13,17 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from damrep.masking.dam import DAM
-from damrep.masking.validation import InputError, check_choice, check_count, check_number
-from damrep.pruning.budget import Allocation
-from damrep.pruning.importance import UnitImportance, absorb_gates
+from damrep.masking.validation import check_choice
 from damrep.pruning.loader_task import LoaderTask
 from damrep.pruning.pruner import ChannelPruner
+from damrep.pruning.schedule import MULTIPLE_OF, PruningSchedule
 
-__all__ = ["CLOSINGS", "MULTIPLE_OF", "STAGES", "PruningStrategy", "harden_gates"]
-
-MULTIPLE_OF = 8
-"""What widths are brought to multiples of: CPU kernels compute blocks of eight channels."""
+__all__ = ["CLOSINGS", "STAGES", "GradientSchedule", "PruningStrategy"]
 
 CLOSINGS = ("worth", "gradient")
 """Ways to close units; the first is the default."""
@@ -39,61 +28,69 @@ is trained; beta needs time to travel."""
 _TRAVEL = 8.0  # how far Adam can take beta over the stage; closing all is 6 (start 1, span 5)
 _DUAL = 5.0  # rise of the price over a stage whose cost stays 1 above the line, see _set_price
 
-_EVERY = 4  # steps between two looks at what may close
+_EVERY = 4  # steps between two looks at the price
 _LAST = 40  # steps whose gradients say how to round the widths to a target
-_FULLY_OPEN = {"relu_tanh": 30.0, "linear": 1.0, "piecewise_linear": 1.0}
 
 
-@torch.no_grad()
-def harden_gates(pruner: ChannelPruner) -> None:
-    """Make every open gate exactly 1 and every closed one 0; the weights take the difference.
+class GradientSchedule(PruningSchedule):
+    """Units close by the penalty's gradient, in the order of their index: the paper's way.
 
-    A gate near zero slows the learning of its channel by its square: a channel that has survived
-    would otherwise stay as small as it was when the gates came to rest.
-
-    Parameters
-    ----------
-    pruner
-        With its gates on the model.
-
-    Examples
-    --------
-    >>> from torch import nn
-    >>> model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 2, 3))
-    >>> pruner = ChannelPruner(model, torch.zeros(1, 3, 8, 8))
-    >>> pruner.widths = {"0": 2}
-    >>> harden_gates(pruner)
-    >>> pruner.gates["0"].gate().tolist()
-    [0.0, 0.0, 1.0, 1.0]
+    Beta is moved by an optimiser against the pruner's penalty. The price of the penalty is the one
+    given, rising over the stage, or, with a target, raised while the cost is above the line (dual
+    ascent). The last step rounds the widths to the target.
     """
-    before = {name: mask.gate().clone() for name, mask in pruner.gates.items()}
-    for mask in pruner.gates.values():
-        _open_only(mask, mask.active)
-    absorb_gates(pruner, before)
 
+    _dual = 0.0
 
-@torch.no_grad()
-def _open_only(mask: DAM, units: Tensor) -> None:
-    """Gates of 1 for these units, a bool tensor, and of 0 for all others."""
-    steep = _FULLY_OPEN[mask.gate_name]
-    mask.mu.copy_(torch.where(units, steep, -steep))
-    mask.beta.zero_()
+    @property
+    def rate(self) -> float:
+        """Learning rate for the betas, with which Adam gets them far enough in the stage."""
+        return _TRAVEL / (self._end - self._begin)
+
+    def _prepare(self) -> None:
+        """Nothing: the gates are soft until the end."""
+
+    def _begin_to_close(self) -> None:
+        self.pruner.hold(False)
+
+    @property
+    def _weighing(self) -> bool:
+        """Units are weighed only to round the widths in the end."""
+        return not self.settled and self._step >= self._end - _LAST
+
+    def _go_on(self, share_of_stage: float) -> None:
+        self.pruner.step()
+        if self._step % _EVERY == 0:
+            self._set_price(share_of_stage)
+
+    def _settle(self) -> None:
+        if self.pruner.target is not None:
+            self._fit()
+
+    def _closing_order(self, name: str, scores: Tensor) -> Tensor:
+        return scores[torch.argsort(self.pruner.gates[name].mu, stable=True)]
+
+    def _set(self, widths: dict[str, int]) -> None:
+        now = self.pruner.widths
+        self.pruner.widths = {name: new for name, new in widths.items() if new != now[name]}
+
+    def _set_price(self, share_of_stage: float) -> None:
+        pruner = self.pruner
+        if pruner.target is None:
+            pruner.price = self._price * share_of_stage
+            return
+        widths = pruner.widths
+        whole = float(pruner.cost.cost(self.kind, {}))
+        excess = float(pruner.cost.cost(self.kind, widths)) / whole - self._line(share_of_stage)
+        self._dual = max(0.0, self._dual + _EVERY * _DUAL / (self._end - self._begin) * excess)
+        full, unit = pruner.cost.full, pruner.cost.unit_costs(self.kind)
+        mean = float((unit * full).sum() / full.sum())
+        # On the line or below nothing has to close, whatever the price has come to.
+        pruner.price = self._dual * mean / whole if excess > 0 else 0.0
 
 
 class PruningStrategy:
     """Closes channels of a network while `damrep.training.train` trains it.
-
-    By worth, the default: the unit goes next that is worth least for what it costs, as
-    `UnitImportance` estimates it, in an order learned and not that of the index. Gates are steep, 0
-    or 1: on the slope of a soft gate a channel does less and so seems worth less, and a layer that
-    has begun to close would close for that reason alone. With a target, the cost follows a straight
-    line that ends on the target with the stage; with a price, a unit closes where it is worth less
-    than the price of its cost.
-
-    By gradient, the paper's way: beta is moved by Adam against the pruner's penalty, units in the
-    order of their index. The price of the penalty is the one given, rising over the stage, or, with
-    a target, raised while the cost is above the same line (dual ascent). Its last step rounds the
-    widths to the target.
 
     Parameters
     ----------
@@ -111,14 +108,9 @@ class PruningStrategy:
         Shares of the training at which the closing stage begins and ends; by default 0.1 and 0.3 by
         worth, 0.2 and 0.6 by gradient.
     closing
-        "worth" or "gradient".
+        "worth", see `PruningSchedule`, or "gradient", see `GradientSchedule`.
     multiple_of
         With a target, widths end on multiples of this where that changes them little.
-
-    Attributes
-    ----------
-    stage : str
-        "cold", "closing" or "settled".
     """
 
     def __init__(
@@ -134,47 +126,31 @@ class PruningStrategy:
         closing: str = CLOSINGS[0],
         multiple_of: int = MULTIPLE_OF,
     ) -> None:
-        self.multiple_of = check_count("multiple_of", multiple_of, minimum=1)
-        self.closing = check_choice("closing", closing, CLOSINGS)
-        usual = STAGES[self.closing]
-        cold = check_number("cold", usual[0] if cold is None else cold, low=0.0, high=1.0)
-        closed = check_number("closed", usual[1] if closed is None else closed, low=0.0, high=1.0)
-        if closed < cold:
-            raise InputError(f"closed must be no less than cold, got {closed:g} < {cold:g}")
+        usual = STAGES[check_choice("closing", closing, CLOSINGS)]
         self.pruner, self.task = pruner, task
         self.optimizer, self.scheduler = optimizer, scheduler
-        self.importance = UnitImportance(pruner)
-        self._begin = min(int(cold * steps), steps - 1)
-        self._end = max(self._begin + 1, int(closed * steps))
-        self._step = 0
-        self._dual = 0.0
-        self.stage = "cold"
-        self.kind, self.share = next(iter((pruner.target or {"flops": 0.0}).items()))
-        self._price = float(pruner.price) if pruner.target is None else 0.0
-        pruner.hold()
-        self._closed_at = {name: torch.zeros(m.num_features) for name, m in pruner.gates.items()}
-        if self.closing == "worth":
-            for mask in pruner.gates.values():
-                _open_only(mask, mask.active)
-
-    @property
-    def steps_until_settled(self) -> int:
-        """Batches from the start of the training until no unit closes any more."""
-        return self._end
-
-    # --- the loop's protocol --------------------------------------------------------------------
+        kind = PruningSchedule if closing == "worth" else GradientSchedule
+        self.schedule = kind(
+            pruner,
+            steps,
+            batch_size=task.batch_size,
+            cold=usual[0] if cold is None else cold,
+            closed=usual[1] if closed is None else closed,
+            multiple_of=multiple_of,
+        )
 
     @property
     def settled(self) -> bool:
         """Whether no unit closes any more."""
-        return self.stage == "settled"
+        return self.schedule.settled
 
     def parameter_groups(
         self, lr: float, weight_decay: float, beta_lr: float | None
     ) -> list[dict[str, Any]]:
         """The betas; the weights are those of the optimiser that was handed in."""
         betas = [mask.beta for mask in self.pruner.gates.values()]
-        return [{"params": betas, "lr": _TRAVEL / (self._end - self._begin), "weight_decay": 0.0}]
+        rate = self.schedule.rate if isinstance(self.schedule, GradientSchedule) else 0.0
+        return [{"params": betas, "lr": rate, "weight_decay": 0.0}]
 
     def start_epoch(self, epoch: int, cold_start_epochs: int) -> None:
         """Nothing: the stages go by steps."""
@@ -191,120 +167,24 @@ class PruningStrategy:
 
     def before_step(self) -> None:
         """Weigh the units by their gradients, then step the weights."""
-        if self.stage != "settled" and self._weighing:
-            self.importance.observe(self.task.batch_size * self.task.reference_loss)
+        self.schedule.weigh(self.task.batch_size * self.task.reference_loss)
         self.optimizer.step()
         if self.scheduler is not None:
             self.scheduler.step()
 
     def after_step(self) -> None:
         """Go on to the next stage where it is time; close what has to close."""
-        self._step += 1
-        if self.stage == "cold" and self._step >= self._begin:
-            self.pruner.hold(self.closing == "worth")
-            self.stage = "closing"
-        if self.stage != "closing":
-            return
-        share_of_stage = min(1.0, (self._step - self._begin) / (self._end - self._begin))
-        last = self._step >= self._end
-        if self.closing == "gradient":
-            self.pruner.step()
-            if self._step % _EVERY == 0:
-                self._set_price(share_of_stage)
-        elif self._step % _EVERY == 0:
-            self._close(share_of_stage)
-        if last:
-            self._settle()
-
-    @property
-    def _weighing(self) -> bool:
-        """Whether units are weighed now: by gradient only to round the widths in the end."""
-        return self.closing == "worth" or self._step >= self._end - _LAST
+        self.schedule.advance()
 
     def end_epoch(self) -> dict[str, Any]:
         """The epoch's widths and cost."""
         widths = self.pruner.widths
         cost = self.pruner.cost
         row: dict[str, Any] = {
-            "stage": self.stage,
+            "stage": self.schedule.stage,
             "n_active": sum(widths.values()),
             "flops": float(cost.flops(widths) / cost.flops({})),
             "params": float(cost.params(widths) / cost.params({})),
         }
         row.update({f"n_active.{name}": width for name, width in widths.items()})
         return row
-
-    # --- closing --------------------------------------------------------------------------------
-
-    def _scores(self) -> dict[str, Tensor]:
-        """Worth of every unit; closed ones below all others, the last that was closed on top."""
-        scores = self.importance.scores()
-        return {
-            name: torch.where(
-                mask.active, scores[name].to(mask.mu), self._closed_at[name].to(mask.mu) - self._end
-            )
-            for name, mask in self.pruner.gates.items()
-        }
-
-    def _allocation(self) -> Allocation:
-        masks = self.pruner.gates
-        order = {name: self._closing_order(name, score) for name, score in self._scores().items()}
-        least = {name: mask.min_active for name, mask in masks.items()}
-        return Allocation(self.pruner.cost, self.kind, least, order)
-
-    def _closing_order(self, name: str, scores: Tensor) -> Tensor:
-        """Scores of a group in the order in which its units close."""
-        if self.closing == "worth":
-            return scores.sort().values
-        return scores[torch.argsort(self.pruner.gates[name].mu, stable=True)]
-
-    def _line(self, share_of_stage: float) -> float:
-        """Share of the cost that should be left."""
-        return 1 - (1 - self.share) * share_of_stage
-
-    def _close(self, share_of_stage: float) -> None:
-        now = self.pruner.widths
-        if self.pruner.target is None:
-            found = self._allocation().priced(now, self._price * share_of_stage)
-        else:
-            found = self._allocation().narrow(now, self._line(share_of_stage))
-        self._set(found)
-
-    def _set(self, widths: dict[str, int]) -> None:
-        now = self.pruner.widths
-        changed = {name: width for name, width in widths.items() if width != now[name]}
-        if self.closing == "gradient":
-            self.pruner.widths = changed
-            return
-        scores = self._scores()
-        for name, width in changed.items():
-            mask = self.pruner.gates[name]
-            keep = torch.zeros_like(mask.active)
-            keep[scores[name].argsort(stable=True)[mask.num_features - width :]] = True
-            self._closed_at[name][(mask.active & ~keep).cpu()] = self._step - 0.5
-            _open_only(mask, keep)
-
-    def _set_price(self, share_of_stage: float) -> None:
-        pruner = self.pruner
-        if pruner.target is None:
-            pruner.price = self._price * share_of_stage
-            return
-        widths = pruner.widths
-        whole = float(pruner.cost.cost(self.kind, {}))
-        excess = float(pruner.cost.cost(self.kind, widths)) / whole - self._line(share_of_stage)
-        self._dual = max(0.0, self._dual + _EVERY * _DUAL / (self._end - self._begin) * excess)
-        full, unit = pruner.cost.full, pruner.cost.unit_costs(self.kind)
-        mean = float((unit * full).sum() / full.sum())
-        # On the line or below nothing has to close, whatever the price has come to.
-        pruner.price = self._dual * mean / whole if excess > 0 else 0.0
-
-    def _settle(self) -> None:
-        pruner = self.pruner
-        if pruner.target is not None:
-            fitted = self._allocation().fit(pruner.widths, self.share, self.multiple_of)
-            self._set(fitted)
-        elif self.closing == "worth":
-            self._close(1.0)
-        pruner.hold()
-        harden_gates(pruner)  # by gradient the gates are soft until here
-        self.stage = "settled"

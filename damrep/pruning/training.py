@@ -15,7 +15,8 @@ from damrep.masking.validation import InputError, check_count
 from damrep.pruning.carrying import carry_over
 from damrep.pruning.loader_task import LoaderTask, LossFunction, ValidatedLoaderTask, split_batch
 from damrep.pruning.pruner import ChannelPruner
-from damrep.pruning.strategy import CLOSINGS, MULTIPLE_OF, PruningStrategy
+from damrep.pruning.schedule import MULTIPLE_OF
+from damrep.pruning.strategy import CLOSINGS, PruningStrategy
 from damrep.training.history import History
 from damrep.training.loop import resolve_device, train
 from damrep.training.options import TrainingOptions
@@ -110,7 +111,7 @@ def prune(
         0.1 and 0.3, and by gradient 0.2 and 0.6.
     closing
         How units close: "worth", by what they are worth over what they cost; or "gradient", as the
-        paper has it. See `PruningStrategy`.
+        paper has it. See `PruningSchedule` and `GradientSchedule`.
     multiple_of
         With a target, widths end on multiples of this where that changes them little; 1 for any.
         On a CPU 9 channels take the time of 16.
@@ -214,7 +215,7 @@ def _fit(
         steps=epochs * task.num_batches(), cold=cold, closed=closed, closing=closing,
         multiple_of=multiple_of,
     )  # fmt: skip
-    first = min(epochs, math.ceil(strategy.steps_until_settled / task.num_batches()))
+    first = min(epochs, math.ceil(strategy.schedule.steps_until_settled / task.num_batches()))
     options = TrainingOptions(
         max_epochs=first, device=device, verbose=verbose, seed=seed, description="pruning"
     )

@@ -12,8 +12,8 @@ from torch import nn
 
 from damrep.pruning import ChannelPruner
 from damrep.pruning.carrying import carry_over, entries_kept
+from damrep.pruning.schedule import harden_gates
 from damrep.pruning.storage import CUTS_ATTRIBUTE
-from damrep.pruning.strategy import harden_gates
 from damrep.pruning.surgery import Cuts
 from tests.pruning.architectures import random_network
 from tests.pruning.test_exactness import FEW, random_gates

@@ -9,7 +9,8 @@ from torch import nn
 from damrep.masking.validation import InputError
 from damrep.pruning import ChannelPruner
 from damrep.pruning.loader_task import LoaderTask
-from damrep.pruning.strategy import PruningStrategy, harden_gates
+from damrep.pruning.schedule import harden_gates
+from damrep.pruning.strategy import PruningStrategy
 
 
 def _net() -> nn.Sequential:
@@ -46,7 +47,7 @@ def _run(pruner: ChannelPruner, steps: int = 40, **asked: object) -> tuple[Pruni
         strategy.before_step()
         own.step()
         strategy.after_step()
-        seen.append((strategy.stage, dict(pruner.widths)))
+        seen.append((strategy.schedule.stage, dict(pruner.widths)))
     return strategy, seen
 
 
