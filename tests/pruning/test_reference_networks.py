@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from benchmarks.pruning_networks import VGG, DenseNet, MobileNetV2, PreResNet
-from damrep.pruning import ChannelPruner
+from damrep.pruning import ChannelPruner, PruningSchedule
 from damrep.training.seeding import local_seed
 from tests.pruning.samples import settled
 from tests.pruning.test_exactness import random_gates
@@ -61,3 +61,30 @@ def test_a_pre_activation_stream_has_one_gate() -> None:
     assert stream.producers == ("blocks.6.shortcut", *(f"blocks.{i}.conv2" for i in (6, 7, 8)))
     assert stream.readers == ("blocks.7.conv1", "blocks.8.conv1", "fc")
     assert stream.norms == ("blocks.7.bn1", "blocks.8.bn1", "bn")
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5, 0.75])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "VGG",
+        "PreResNet-20",
+        pytest.param("DenseNet", marks=pytest.mark.slow),
+        pytest.param("MobileNetV2", marks=pytest.mark.slow),
+    ],
+)
+def test_a_share_of_the_flops_is_reached_within_two_percent(name: str, share: float) -> None:
+    with local_seed(0):
+        model = NETWORKS[name]().train()
+    x, y, steps = X.float(), torch.tensor([0, 1]), 10
+    pruner = ChannelPruner(model, x[:1], target={"flops": share}, verify=False)
+    schedule = PruningSchedule(pruner, steps, closed=0.8)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(x), y).backward()
+        optimizer.step()
+        schedule.step()
+    pruner.compact(latency=False)
+    plan = pruner.report_.plan  # type: ignore[union-attr]
+    assert plan.flops_kept / plan.flops == pytest.approx(share, rel=0.02)
