@@ -2,6 +2,7 @@
 
     python -m benchmarks.pruning --dataset digits|mnist|cifar10 [--net NAME] [--seeds 5] [--again]
     python -m benchmarks.pruning --dataset digits --task budget
+    python -m benchmarks.pruning --dataset mnist --task latency --seeds 3
     python -m benchmarks.pruning --dataset cifar10 --task overhead
 
 Each task, data set and network is a result of its own, written row by row (a row is one method
@@ -21,12 +22,15 @@ from typing import Any
 from benchmarks.arguments import names_list, number_of, refuse_unknown
 from benchmarks.checkpoint import Checkpoint
 from benchmarks.harness import Column, Say, Spread, benchmark_parser, parse, run_parts
+from benchmarks.peers import PeerMissingError
 from benchmarks.pruning_data import image_split
+from benchmarks.pruning_latency import runtime_speedup, speedup
 from benchmarks.pruning_networks import NETWORKS
 from benchmarks.pruning_overhead import measure_overhead
 from benchmarks.pruning_plot import plot_pruning
 from benchmarks.pruning_rows import METHODS, Run
 from benchmarks.pruning_settings import DATASETS, Setting
+from benchmarks.pruning_training import flops
 
 __all__ = ["TASKS", "main"]
 
@@ -53,6 +57,14 @@ _OVERHEAD_COLUMNS = (
     Column("plain", "Plain step, ms", 1),
     Column("gated", "With gates, ms", 1),
     Column("ratio", "Ratio", 3),
+)
+_LATENCY_COLUMNS = (
+    Column("network", "Network", 0),
+    Column("flops", "FLOPs left", 3),
+    Column("torch", "Speed-up, PyTorch", 2),
+    Column("torch_share", "of that by FLOPs", 2),
+    Column("runtime", "Speed-up, ONNX Runtime", 2),
+    Column("runtime_share", "of that by FLOPs", 2),
 )
 _BUDGETS = (0.25, 0.5, 0.75)
 
@@ -177,9 +189,49 @@ def overhead_task(options: argparse.Namespace, say: Say) -> None:
     )
 
 
+def latency_task(options: argparse.Namespace, say: Say) -> None:
+    """How much faster damrep's networks are, in PyTorch and in a runtime to serve them with."""
+    setting = _setting(options)
+    table = Checkpoint(
+        _name(options, setting, "latency"),
+        f"Latency of the cut {setting.network}, {options.dataset}",
+        _LATENCY_COLUMNS,
+        options.out,
+        under={"seeds": options.seeds, **setting.to_dict()},
+        again=options.again,
+        notes=[
+            "A forward pass at batch 32 in eval mode, whole and cut network in turns, mean over "
+            "seeds; ONNX Runtime fuses normalisation and activation into the convolutions. The "
+            "column after each is its share of the ratio of FLOPs."
+        ],
+    )
+
+    def measure() -> dict[str, Any]:
+        measured = []
+        for run in _runs(options, setting):
+            say(f"{options.dataset}, {setting.network}, seed {run.seed}: latency")
+            networks = run.fresh, run.model("damrep")
+            left = flops(networks[1], run.split.example) / flops(networks[0], run.split.example)
+            found = {
+                "torch": speedup(*networks, run.latency_batch),
+                "runtime": runtime_speedup(*networks, run.latency_batch),
+            }
+            # 1 / FLOPs is the speed-up there would be if time went by FLOPs alone.
+            shares = {f"{name}_share": times * left for name, times in found.items()}
+            measured.append({"flops": left, **found, **shares})
+            say(f"  {measured[-1]}")
+        return {"network": setting.network, **_over(measured)}
+
+    try:
+        table.row(setting.network, measure)
+    except PeerMissingError as error:
+        say(f"{setting.network}: left out: {error}")
+
+
 TASKS: dict[str, Callable[[argparse.Namespace, Say], None]] = {
     "accuracy": accuracy_task,
     "budget": budget_task,
+    "latency": latency_task,
     "overhead": overhead_task,
 }
 """Task -> what measures it and writes its result."""

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from benchmarks.pruning_data import Batches, ImageSplit
+from benchmarks.pruning_latency import speedup
 from benchmarks.pruning_networks import build
 from benchmarks.pruning_peers import cut_to, slimming_penalty
 from benchmarks.pruning_training import Recipe, accuracy, fit, flops, optimiser, parameters
-from damrep.pruning.latency import measure_latency
 from damrep.pruning.strategy import STAGES
 from damrep.pruning.training import prune
 from damrep.training.seeding import local_seed
@@ -82,6 +82,19 @@ class Run:
         """The training part, in an order of the seed."""
         return Batches(*self.split.train, recipe.batch, self.seed + offset, recipe.augment)
 
+    @property
+    def latency_batch(self) -> Tensor:
+        """What networks are called with to see how long they take."""
+        return self.split.test[0][:_LATENCY_BATCH]
+
+    def model(self, method: str) -> nn.Module:
+        """The network that one of ``METHODS`` ends with."""
+        if method == "unpruned":
+            return self._plain("plain")
+        if method in _OURS:
+            return self._ours(self._epochs(method), **_OURS[method])
+        return self._peer(method)
+
     def measure(self, method: str) -> dict[str, Any]:
         """Train, cut and measure.
 
@@ -97,12 +110,7 @@ class Run:
             the unpruned), speedup (of a forward pass at batch 32), seconds of training.
         """
         started = time.perf_counter()
-        if method == "unpruned":
-            model = self._plain("plain")
-        elif method in _OURS:
-            model = self._ours(self._epochs(method), **_OURS[method])
-        else:
-            model = self._peer(method)
+        model = self.model(method)
         seconds = time.perf_counter() - started
         whole = self.fresh
         example = self.split.example
@@ -113,9 +121,7 @@ class Run:
             "flops": flops(model, example) / flops(whole, example),
             "seconds": seconds,
         }
-        batch = self.split.test[0][:_LATENCY_BATCH]
-        before, after = measure_latency([whole, model], (batch,), repeats=30)
-        got["speedup"] = before / after
+        got["speedup"] = speedup(whole, model, self.latency_batch)
         # 1 / FLOPs is the speed-up there would be if time went by FLOPs alone.
         got["efficiency"] = got["speedup"] * got["flops"]
         if method == "damrep":

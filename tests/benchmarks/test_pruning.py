@@ -11,6 +11,7 @@ from torch import nn
 
 from benchmarks import pruning
 from benchmarks.pruning_data import Batches, augmented, image_split
+from benchmarks.pruning_latency import served
 from benchmarks.pruning_networks import NETWORKS, build
 from benchmarks.pruning_peers import PEERS, cut_to, slimming_penalty
 from benchmarks.pruning_rows import METHODS, Run
@@ -136,6 +137,26 @@ def test_all_tasks_in_short(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     capsys.readouterr()
     assert pruning.main([*asked, "--task", "accuracy"]) == 0
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.slow
+def test_latency_is_measured_in_torch_and_in_a_runtime(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    asked = ["--dataset", "digits", "--quick", "--out", str(tmp_path)]
+    assert pruning.main([*asked, "--task", "latency"]) == 0
+    (row,) = json.loads((tmp_path / "pruning-latency-digits.json").read_text())["rows"]
+    assert row["network"] == "digits-net"
+    for where in ("torch", "runtime"):
+        times, share = row[where]["mean"], row[f"{where}_share"]["mean"]
+        assert share == pytest.approx(times * row["flops"]["mean"]) and times > 0
+
+
+def test_a_runtime_computes_what_the_network_does() -> None:
+    pytest.importorskip("onnxruntime")
+    model, batch = build("digits-net", 1, 10, seed=0), torch.randn(32, 1, 8, 8)
+    (found,) = served(model, batch)()  # type: ignore[misc, attr-defined]
+    with torch.no_grad():
+        assert torch.allclose(torch.from_numpy(found), model.eval()(batch), atol=1e-4)
 
 
 def test_one_row_is_measured_again_beside_those_that_stay(
