@@ -352,7 +352,12 @@ def _flat(details: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
     rows: list[tuple[str, str]] = []
     for key, value in details.items():
         name = f"{above}{key}".replace("_", " ")
-        if isinstance(value, Mapping):
+        if isinstance(value, list) and value and all(isinstance(one, Mapping) for one in value):
+            # A record a row: what it holds stays together.
+            for place, one in enumerate(value, start=1):
+                cells = (f"{part.replace('_', ' ')} {_shown(it)}" for part, it in one.items())
+                rows.append((f"{name}: {place}", ", ".join(cells)))
+        elif isinstance(value, Mapping):
             rows += _flat(value, f"{name}: ")
         elif value is not None and value != [] and value != "":
             rows.append((name, _shown(value)))

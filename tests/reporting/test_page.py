@@ -208,6 +208,13 @@ def test_a_million_rows_are_drawn_as_a_sample() -> None:
     assert "0 200,000" in text  # classes are counted over all of them
 
 
+def test_records_are_a_row_each(z: np.ndarray) -> None:
+    trials = [{"reg": 1 / 300, "n_tried": 1}, {"reg": 0.25, "n_tried": 2}]
+    text = Page(render_page(report(details={"trials": trials}), z, title="ratings")).text
+    assert "trials: 1 reg 0.00333333, n tried 1" in text
+    assert "trials: 2 reg 0.25, n tried 2" in text
+
+
 def test_another_kind_of_item(z: np.ndarray) -> None:
     text = Page(render_page(report(details={}), z, title="ratings", item="user")).text
     assert "ratings: 3 of 16 dimensions" in text
