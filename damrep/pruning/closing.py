@@ -8,9 +8,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from damrep.pruning.flows import Trace
 from damrep.pruning.groups import ChannelGroup
 from damrep.pruning.layers import is_convolution
-from damrep.pruning.tracing import Trace
 
 __all__ = ["ClosedLayers", "ConstantOutput", "closed_layers", "silent_layers"]
 

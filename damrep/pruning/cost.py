@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from damrep.masking.validation import InputError
+from damrep.pruning.flows import Trace
 from damrep.pruning.groups import ChannelGroup
 from damrep.pruning.layers import coupled_whole_groups, is_convolution
-from damrep.pruning.tracing import Trace
 
 __all__ = ["CostModel"]
 

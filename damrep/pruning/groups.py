@@ -12,8 +12,8 @@ from torch import nn
 
 from damrep.masking.validation import InputError
 from damrep.pruning.coupling import Slot
+from damrep.pruning.flows import Trace
 from damrep.pruning.layers import CONVOLUTIONS, coupled_whole_groups
-from damrep.pruning.tracing import Trace
 
 __all__ = ["ChannelGroup", "check_names", "find_groups", "uncuttable"]
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from damrep.pruning.coupling import ANYTHING
 from damrep.pruning.flow import Flow
-
-if TYPE_CHECKING:
-    from damrep.pruning.tracing import Tracer
+from damrep.pruning.flows import Flows
 
 __all__ = [
     "CONVOLUTIONS",
@@ -58,9 +56,9 @@ def coupled_whole_groups(groups: int, in_per_group: int) -> bool:
     return groups >= in_per_group
 
 
-def pass_layer(tracer: Tracer, name: str, module: nn.Module, x: Tensor, out: Tensor) -> Flow:
+def pass_layer(flows: Flows, name: str, module: nn.Module, x: Tensor, out: Tensor) -> Flow:
     """Join the channels of the layer with those of its input; the flow of its output."""
-    flow = tracer.flow(x)
+    flow = flows.flow(x)
     if flow is None:  # made of parameters alone
         flow = Flow.anything(x.dim())
     if any(size > 1 for place, size in enumerate(flow.labels.shape) if place != 1):
@@ -68,12 +66,12 @@ def pass_layer(tracer: Tracer, name: str, module: nn.Module, x: Tensor, out: Ten
         flow = Flow(flow.labels)
     constant = flow.constant
     if is_convolution(module) or isinstance(module, nn.Linear):
-        return _pass_weighted(tracer, name, module, x, flow, out)
+        return _pass_weighted(flows, name, module, x, flow, out)
     if isinstance(module, nn.PReLU) and module.num_parameters == 1:
         return Flow(flow.labels, constant, flow.still_if)
     channels = x.shape[1] if x.dim() > 1 else 0
-    labels = _norm_labels(tracer, name, module, channels)
-    _join_axis(tracer, flow.labels, 1, labels, x, f"{name} normalises over it with others")
+    labels = _norm_labels(flows, name, module, channels)
+    _join_axis(flows, flow.labels, 1, labels, x, f"{name} normalises over it with others")
     still = isinstance(module, nn.PReLU) or (
         isinstance(module, _BATCH_NORMS) and module.running_mean is not None
     )
@@ -85,8 +83,8 @@ def pass_layer(tracer: Tracer, name: str, module: nn.Module, x: Tensor, out: Ten
     )
 
 
-def _norm_labels(tracer: Tracer, name: str, module: nn.Module, channels: int) -> list[int]:
-    slots, known = tracer.slots, tracer.slots.has(name, "norm")
+def _norm_labels(flows: Flows, name: str, module: nn.Module, channels: int) -> list[int]:
+    slots, known = flows.slots, flows.slots.has(name, "norm")
     labels = [slots.label(name, "norm", i) for i in range(channels)]
     if isinstance(module, nn.GroupNorm) and not known:
         # The statistics are shared within a group, and within it only.
@@ -97,59 +95,59 @@ def _norm_labels(tracer: Tracer, name: str, module: nn.Module, channels: int) ->
 
 
 def _pass_weighted(
-    tracer: Tracer, name: str, module: nn.Module, x: Tensor, flow: Flow, out: Tensor
+    flows: Flows, name: str, module: nn.Module, x: Tensor, flow: Flow, out: Tensor
 ) -> Flow:
     conv = is_convolution(module)
     axis = 1 if conv else x.dim() - 1
     weight: Any = module.weight
     if conv and x.dim() != weight.dim():
-        tracer.block(x, f"{name} reads it without a batch axis")
+        flows.block(x, f"{name} reads it without a batch axis")
         return Flow.anything(out.dim())
-    known = tracer.slots.has(name, "out")
+    known = flows.slots.has(name, "out")
     n_in, n_out = x.shape[axis], out.shape[axis]
-    ins = [tracer.slots.label(name, "in", i) for i in range(n_in)]
-    outs = [tracer.slots.label(name, "out", i) for i in range(n_out)]
+    ins = [flows.slots.label(name, "in", i) for i in range(n_in)]
+    outs = [flows.slots.label(name, "out", i) for i in range(n_out)]
     if not known:
-        _couple_groups(tracer, getattr(module, "groups", 1), ins, outs)
-    _join_axis(tracer, flow.labels, axis, ins, x, f"{name} reads it mixed with others")
+        _couple_groups(flows, getattr(module, "groups", 1), ins, outs)
+    _join_axis(flows, flow.labels, axis, ins, x, f"{name} reads it mixed with others")
     shape = [1] * out.dim()
     shape[axis] = n_out
     layer: Any = module
     padded = conv and (layer.transposed or isinstance(layer.padding, str) or any(layer.padding))
     plain = not padded and axis == 1
     if plain and flow.still_if is not None:
-        tracer.trace.still_if[name] = flow.still_if
-    constant = name in tracer.silent or (flow.constant and plain)
+        flows.trace.still_if[name] = flow.still_if
+    constant = name in flows.silent or (flow.constant and plain)
     return Flow(torch.tensor(outs).reshape(shape), constant, frozenset({name}))
 
 
-def _couple_groups(tracer: Tracer, groups: int, ins: list[int], outs: list[int]) -> None:
+def _couple_groups(flows: Flows, groups: int, ins: list[int], outs: list[int]) -> None:
     """Join channels of a grouped convolution so that whatever goes leaves its groups equal."""
     if groups == 1:
         return
     n_in, n_out = len(ins) // groups, len(outs) // groups
     if coupled_whole_groups(groups, n_in):
         for i, label in enumerate(ins):
-            tracer.slots.join(label, ins[i - i % n_in], "")
+            flows.slots.join(label, ins[i - i % n_in], "")
         for o, label in enumerate(outs):
-            tracer.slots.join(label, ins[o // n_out * n_in], "")
+            flows.slots.join(label, ins[o // n_out * n_in], "")
     else:
         for i, label in enumerate(ins):
-            tracer.slots.join(label, ins[i % n_in], "")
+            flows.slots.join(label, ins[i % n_in], "")
         for o, label in enumerate(outs):
-            tracer.slots.join(label, outs[o % n_out], "")
+            flows.slots.join(label, outs[o % n_out], "")
 
 
 def _join_axis(
-    tracer: Tracer, labels: Tensor, axis: int, own: list[int], x: Tensor, reason: str
+    flows: Flows, labels: Tensor, axis: int, own: list[int], x: Tensor, reason: str
 ) -> None:
     """Join a layer's channels with the labels along one axis of its input."""
     if x.dim() <= axis or any(size > 1 for place, size in enumerate(labels.shape) if place != axis):
-        tracer.block(x, reason)
+        flows.block(x, reason)
         for label in own:
-            tracer.slots.block(label, reason)
+            flows.slots.block(label, reason)
         return
     theirs = labels.expand(*labels.shape[:axis], len(own), *labels.shape[axis + 1 :])
     for label, other in zip(own, theirs.flatten().tolist(), strict=True):
         why = "it comes from the model's input" if other == ANYTHING else ""
-        tracer.slots.join(label, other, why)
+        flows.slots.join(label, other, why)

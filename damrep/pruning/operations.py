@@ -10,17 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from damrep.pruning.coupling import ANYTHING
 from damrep.pruning.flow import Flow, tensors_in
+from damrep.pruning.flows import Flows
 from damrep.pruning.places import keep_places
-
-if TYPE_CHECKING:
-    from damrep.pruning.tracing import Tracer
 
 __all__ = ["pass_operation"]
 
@@ -49,72 +47,72 @@ _WINDOWS = re.compile(
 
 
 def pass_operation(
-    tracer: Tracer, func: Any, args: Sequence[Any], kwargs: dict[str, Any], out: Any
+    flows: Flows, func: Any, args: Sequence[Any], kwargs: dict[str, Any], out: Any
 ) -> None:
     """Do to the labels what an aten operation did to its tensors."""
     read = list(tensors_in((list(args), kwargs)))
     made = list(tensors_in(out))
-    if not made or not any(tracer.flow(t) is not None for t in read):
+    if not made or not any(flows.flow(t) is not None for t in read):
         return
     name = func.name().removeprefix("aten::").split(".")[0]
-    constant, still_if = _still(tracer, func, name, read)
+    constant, still_if = _still(flows, func, name, read)
     flow: Flow | list[Flow] | None
     if name in _MOVES:
-        flow = _move(tracer, func, args, kwargs, out)
+        flow = _move(flows, func, args, kwargs, out)
     elif name in _ELEMENTS or torch.Tag.pointwise in func.tags:
-        flow = _join_elements(tracer, name, read, made[0], constant)
+        flow = _join_elements(flows, name, read, made[0], constant)
     elif name in _REDUCTIONS:
-        flow = _reduce(tracer, args, kwargs, made[0])
+        flow = _reduce(flows, args, kwargs, made[0])
     elif name in _ALONG:
-        flow = _along(tracer, args)
+        flow = _along(flows, args)
     elif _WINDOWS.fullmatch(name):
-        flow = _window(tracer, name, args)
+        flow = _window(flows, name, args)
     else:
         flow = None
     if flow is None:
-        reason = f"{tracer.where(name)} mixes it with others or is not known here"
+        reason = f"{flows.where(name)} mixes it with others or is not known here"
         for tensor in read:
-            tracer.block(tensor, reason)
+            flows.block(tensor, reason)
         flow = [Flow.anything(t.dim()) for t in made]
     if not constant:
         for tensor in read:
-            tracer.need(tensor)
-    sources = frozenset[str]().union(*(tracer.sources(t) for t in read))
+            flows.need(tensor)
+    sources = frozenset[str]().union(*(flows.sources(t) for t in read))
     for tensor, one in zip(
         made, flow if isinstance(flow, list) else [flow] * len(made), strict=False
     ):
-        tracer.set_flow(tensor, replace(one, still_if=still_if), sources)
+        flows.set_flow(tensor, replace(one, still_if=still_if), sources)
 
 
 def _still(
-    tracer: Tracer, func: Any, name: str, read: Sequence[Tensor]
+    flows: Flows, func: Any, name: str, read: Sequence[Tensor]
 ) -> tuple[bool, frozenset[str] | None]:
     """Whether an operation gives a constant, and which layers must give one for it to do so."""
     if not (name in _ELEMENTS or torch.Tag.pointwise in func.tags or name in ("clone", "detach")):
         return False, None
-    flows = [flow for t in read if (flow := tracer.flow(t)) is not None]
-    if any(t.numel() > 1 for t in read if tracer.flow(t) is None):
+    known = [flow for t in read if (flow := flows.flow(t)) is not None]
+    if any(t.numel() > 1 for t in read if flows.flow(t) is None):
         return False, None
     layers: frozenset[str] | None = frozenset()
-    for flow in flows:
+    for flow in known:
         layers = None if layers is None or flow.still_if is None else layers | flow.still_if
-    return all(flow.constant for flow in flows), layers
+    return all(flow.constant for flow in known), layers
 
 
-def _full(tracer: Tracer, tensor: Tensor) -> Tensor:
-    flow = tracer.flow(tensor)
+def _full(flows: Flows, tensor: Tensor) -> Tensor:
+    flow = flows.flow(tensor)
     if flow is None:
-        return _parameter_labels(tracer, tensor)
+        return _parameter_labels(flows, tensor)
     return flow.labels.expand(tensor.shape)
 
 
-def _parameter_labels(tracer: Tracer, tensor: Tensor) -> Tensor:
+def _parameter_labels(flows: Flows, tensor: Tensor) -> Tensor:
     """Labels of what is not made of the input: a bare parameter of one long axis has some."""
     axes = [axis for axis, size in enumerate(tensor.shape) if size > 1]
-    name = tracer.name_of(tensor)
-    if name is None or len(axes) != 1 or not tracer.is_parameter(tensor):
+    name = flows.name_of(tensor)
+    if name is None or len(axes) != 1 or not flows.is_parameter(tensor):
         return torch.full(tuple(tensor.shape), ANYTHING)
-    labels = [tracer.slots.label(name, "vector", i) for i in range(tensor.shape[axes[0]])]
+    labels = [flows.slots.label(name, "vector", i) for i in range(tensor.shape[axes[0]])]
     return torch.tensor(labels).reshape(tensor.shape)
 
 
@@ -128,21 +126,21 @@ def _compact(labels: Tensor) -> Tensor:
 
 
 def _move(
-    tracer: Tracer, func: Any, args: Sequence[Any], kwargs: dict[str, Any], out: Any
+    flows: Flows, func: Any, args: Sequence[Any], kwargs: dict[str, Any], out: Any
 ) -> list[Flow] | None:
     """Do a move of data to the labels as well."""
     name = func.name().removeprefix("aten::").split(".")[0]
 
     def labels(value: Any) -> Any:
         if isinstance(value, Tensor):
-            full = _full(tracer, value).contiguous()
+            full = _full(flows, value).contiguous()
             # What has just been joined counts as one, where it comes to lie side by side.
-            return full.clone().apply_(tracer.slots.root) if name == "pixel_shuffle" else full
+            return full.clone().apply_(flows.slots.root) if name == "pixel_shuffle" else full
         if isinstance(value, (list, tuple)):
             return [labels(item) for item in value]
         return value
 
-    if not keep_places(tracer.slots, name, func, args, kwargs, out, _labels_of(tracer, args)):
+    if not keep_places(flows.slots, name, func, args, kwargs, out, _labels_of(flows, args)):
         return None
     given = [a if name == "index_select" and at == 2 else labels(a) for at, a in enumerate(args)]
     if name == "constant_pad_nd":
@@ -155,18 +153,18 @@ def _move(
     except (RuntimeError, TypeError, NotImplementedError):
         return None
     constant = name in ("clone", "detach") and all(
-        flow.constant for t in tensors_in(list(args)) if (flow := tracer.flow(t)) is not None
+        flow.constant for t in tensors_in(list(args)) if (flow := flows.flow(t)) is not None
     )
     return [Flow(_compact(m), constant) for m in moved]
 
 
-def _labels_of(tracer: Tracer, args: Sequence[Any]) -> Tensor | None:
-    flow = tracer.flow(args[0]) if args and isinstance(args[0], Tensor) else None
+def _labels_of(flows: Flows, args: Sequence[Any]) -> Tensor | None:
+    flow = flows.flow(args[0]) if args and isinstance(args[0], Tensor) else None
     return None if flow is None else flow.labels
 
 
 def _join_elements(
-    tracer: Tracer, name: str, read: Sequence[Tensor], made: Tensor, constant: bool
+    flows: Flows, name: str, read: Sequence[Tensor], made: Tensor, constant: bool
 ) -> Flow:
     """Join, element by element, the channels of the tensors an operation brings together."""
     ndim = made.dim()
@@ -174,8 +172,8 @@ def _join_elements(
     for tensor in read:
         if tensor.dim() > ndim:
             continue
-        flow = tracer.flow(tensor)
-        labels = flow.labels if flow is not None else _compact(_parameter_labels(tracer, tensor))
+        flow = flows.flow(tensor)
+        labels = flow.labels if flow is not None else _compact(_parameter_labels(flows, tensor))
         lead = (1,) * (ndim - tensor.dim())
         given.append((tensor, labels.reshape(lead + labels.shape), lead + tuple(tensor.shape)))
     varying = [max(labels.shape[axis] for _, labels, _ in given) > 1 for axis in range(ndim)]
@@ -183,18 +181,18 @@ def _join_elements(
     for tensor, labels, shape in given:
         if any(varying[axis] and shape[axis] == 1 for axis in range(ndim)) and made.numel() > 1:
             # One value spread over many channels is no channel of theirs.
-            tracer.block(tensor, f"{tracer.where(name)} spreads it over several channels")
+            flows.block(tensor, f"{flows.where(name)} spreads it over several channels")
             continue
-        if tensor.numel() == 1 and tracer.flow(tensor) is None:
+        if tensor.numel() == 1 and flows.flow(tensor) is None:
             continue
         if result is None:
             result = labels
             continue
         first, second = torch.broadcast_tensors(result, labels)
         pairs = torch.stack([first.flatten(), second.flatten()], dim=1).unique(dim=0)
-        reason = f"{tracer.where(name)} combines it with something that is not pruned"
+        reason = f"{flows.where(name)} combines it with something that is not pruned"
         for one, other in pairs.tolist():
-            tracer.slots.join(one, other, reason)
+            flows.slots.join(one, other, reason)
         # The label of what may go, where the other stands for nothing in particular.
         result = torch.where(first == ANYTHING, second, first)
     if result is None:
@@ -209,10 +207,8 @@ def _axes(value: Any, ndim: int) -> list[int]:
     return [int(axis) % ndim for axis in axes] if ndim else []
 
 
-def _reduce(
-    tracer: Tracer, args: Sequence[Any], kwargs: dict[str, Any], made: Tensor
-) -> Flow | None:
-    flow = tracer.flow(args[0])
+def _reduce(flows: Flows, args: Sequence[Any], kwargs: dict[str, Any], made: Tensor) -> Flow | None:
+    flow = flows.flow(args[0])
     if flow is None or any(isinstance(a, Tensor) for a in args[1:]):
         return None
     at = (
@@ -230,15 +226,15 @@ def _reduce(
     return Flow(labels) if labels.dim() == made.dim() else None
 
 
-def _along(tracer: Tracer, args: Sequence[Any]) -> Flow | None:
-    flow = tracer.flow(args[0])
+def _along(flows: Flows, args: Sequence[Any]) -> Flow | None:
+    flow = flows.flow(args[0])
     if flow is None or flow.labels.shape[_axes(args[1], args[0].dim())[0]] > 1:
         return None
     return Flow(flow.labels)
 
 
-def _window(tracer: Tracer, name: str, args: Sequence[Any]) -> Flow | None:
-    flow = tracer.flow(args[0])
+def _window(flows: Flows, name: str, args: Sequence[Any]) -> Flow | None:
+    flow = flows.flow(args[0])
     found = re.search(r"(\d)d", name)
     if flow is None or found is None:
         return None

@@ -17,11 +17,11 @@ from torch import Tensor, nn
 
 from damrep.pruning.examples import analysis_copy, mapped
 from damrep.pruning.flow import tensors_in
+from damrep.pruning.flows import Trace
 from damrep.pruning.gating import scale_readers
 from damrep.pruning.groups import ChannelGroup
 from damrep.pruning.planning import plan_cuts
 from damrep.pruning.surgery import apply_cuts
-from damrep.pruning.tracing import Trace
 from damrep.training.seeding import local_seed, torch_generator
 
 __all__ = [
