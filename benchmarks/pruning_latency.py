@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -66,7 +68,11 @@ def served(model: nn.Module, batch: Tensor) -> Callable[[], list[Any]]:
     options.inter_op_num_threads = 1
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "network.onnx")
-        torch.onnx.export(model.eval(), (batch,), path, dynamo=True, verbose=False)
+        with warnings.catch_warnings():
+            # Of packages that are not installed and of torch's own; neither is about the network.
+            warnings.simplefilter("ignore")
+            logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+            torch.onnx.export(model.eval(), (batch,), path, dynamo=True, verbose=False)
         session = runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     inputs = {session.get_inputs()[0].name: batch.numpy()}
 
