@@ -30,7 +30,6 @@ from benchmarks.pruning_overhead import measure_overhead
 from benchmarks.pruning_plot import plot_pruning
 from benchmarks.pruning_rows import METHODS, Run
 from benchmarks.pruning_settings import DATASETS, Setting
-from benchmarks.pruning_training import flops
 
 __all__ = ["TASKS", "main"]
 
@@ -211,7 +210,7 @@ def latency_task(options: argparse.Namespace, say: Say) -> None:
         for run in _runs(options, setting):
             say(f"{options.dataset}, {setting.network}, seed {run.seed}: latency")
             networks = run.fresh, run.model("damrep")
-            left = flops(networks[1], run.split.example) / flops(networks[0], run.split.example)
+            left = run.flops_left(networks[1])
             found = {
                 "torch": speedup(*networks, run.latency_batch),
                 "runtime": runtime_speedup(*networks, run.latency_batch),

@@ -87,6 +87,10 @@ class Run:
         """What networks are called with to see how long they take."""
         return self.split.test[0][:_LATENCY_BATCH]
 
+    def flops_left(self, model: nn.Module) -> float:
+        """FLOPs of a model as a share of the network's."""
+        return flops(model, self.split.example) / flops(self.fresh, self.split.example)
+
     def model(self, method: str) -> nn.Module:
         """The network that one of ``METHODS`` ends with."""
         if method == "unpruned":
@@ -113,12 +117,11 @@ class Run:
         model = self.model(method)
         seconds = time.perf_counter() - started
         whole = self.fresh
-        example = self.split.example
         got = {
             "accuracy": accuracy(model, self.split.test),
             "valid": accuracy(model, self.split.valid),
             "params": parameters(model) / parameters(whole),
-            "flops": flops(model, example) / flops(whole, example),
+            "flops": self.flops_left(model),
             "seconds": seconds,
         }
         got["speedup"] = speedup(whole, model, self.latency_batch)

@@ -166,11 +166,7 @@ class PruningReport:
     def missed(self) -> str | None:
         """What to say of a target that has not been reached; None where there is none, or it is."""
         for kind, share in (self.target or {}).items():
-            plan = self.plan
-            if kind == "flops":
-                left = plan.flops_kept / plan.flops
-            else:
-                left = plan.parameters_kept / plan.parameters
+            left = 1 / (self.flops_ratio if kind == "flops" else self.parameters_ratio)
             if left > (1 + TOLERANCE) * share:
                 return (
                     f"target[{kind!r}] = {share:g} is not reached: {left:.3g} of the whole is left "

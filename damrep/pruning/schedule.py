@@ -19,12 +19,14 @@ from damrep.pruning.budget import Allocation
 from damrep.pruning.importance import UnitImportance, absorb_gates
 from damrep.pruning.pruner import ChannelPruner
 
-__all__ = ["MULTIPLE_OF", "PruningSchedule", "harden_gates", "open_only"]
+__all__ = ["EVERY", "MULTIPLE_OF", "PruningSchedule", "harden_gates", "open_only"]
 
 MULTIPLE_OF = 8
 """What widths are brought to multiples of: CPU kernels compute blocks of eight channels."""
 
-_EVERY = 4  # steps between two looks at what may close
+EVERY = 4
+"""Steps between two looks at what may close."""
+
 _FULLY_OPEN = {"relu_tanh": 30.0, "linear": 1.0, "piecewise_linear": 1.0}
 
 
@@ -250,7 +252,7 @@ class PruningSchedule:
         return 1 - (1 - self.share) * share_of_stage
 
     def _go_on(self, share_of_stage: float) -> None:
-        if self._step % _EVERY == 0:
+        if self._step % EVERY == 0:
             self._close(share_of_stage)
 
     def _close(self, share_of_stage: float) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 from damrep.masking.validation import check_choice
 from damrep.pruning.loader_task import LoaderTask
 from damrep.pruning.pruner import ChannelPruner
-from damrep.pruning.schedule import MULTIPLE_OF, PruningSchedule
+from damrep.pruning.schedule import EVERY, MULTIPLE_OF, PruningSchedule
 
 __all__ = ["CLOSINGS", "STAGES", "GradientSchedule", "PruningStrategy"]
 
@@ -28,7 +28,6 @@ is trained; beta needs time to travel."""
 _TRAVEL = 8.0  # how far Adam can take beta over the stage; closing all is 6 (start 1, span 5)
 _DUAL = 5.0  # rise of the price over a stage whose cost stays 1 above the line, see _set_price
 
-_EVERY = 4  # steps between two looks at the price
 _LAST = 40  # steps whose gradients say how to round the widths to a target
 
 
@@ -60,7 +59,7 @@ class GradientSchedule(PruningSchedule):
 
     def _go_on(self, share_of_stage: float) -> None:
         self.pruner.step()
-        if self._step % _EVERY == 0:
+        if self._step % EVERY == 0:
             self._set_price(share_of_stage)
 
     def _settle(self) -> None:
@@ -82,7 +81,7 @@ class GradientSchedule(PruningSchedule):
         widths = pruner.widths
         whole = float(pruner.cost.cost(self.kind, {}))
         excess = float(pruner.cost.cost(self.kind, widths)) / whole - self._line(share_of_stage)
-        self._dual = max(0.0, self._dual + _EVERY * _DUAL / (self._end - self._begin) * excess)
+        self._dual = max(0.0, self._dual + EVERY * _DUAL / (self._end - self._begin) * excess)
         full, unit = pruner.cost.full, pruner.cost.unit_costs(self.kind)
         mean = float((unit * full).sum() / full.sum())
         # On the line or below nothing has to close, whatever the price has come to.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -87,9 +88,9 @@ def fit_implicit(weights: sp.csr_matrix, settings: FactorSettings, seed: int) ->
             path.add(width, measured)
         choice = path.choose(None if columns == choice.columns else columns)
     whole = SquaresTraining(weights, settings, seed, history)
-    model = whole.train(widest if choice.columns else 0, penalties, sweeps)
-    if choice.columns < model.width:
-        model = whole.narrowed(model, choice.columns, sweeps)
+    wide = partial(whole.train, widest, penalties, sweeps)
+    narrow = choice.columns < widest
+    model = whole.narrowed(wide, choice.columns, penalties, sweeps) if narrow else wide()
     fit = _finished(whole, model, path, choice, initial)
     fit.warnings = path.warnings(initial, wanted, choice.columns)
     fit.details.update(trials=trials, started_from=widest, sweeps=sweeps, held_out=held.nnz)

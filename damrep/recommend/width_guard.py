@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import scipy.sparse as sp
 
 from damrep.recommend.entries import both_ways
@@ -128,17 +130,19 @@ class SquaresTraining:
             self.history.append({"width": model.width, "strength": strength})
         model.update_users(model.steps)
 
-    def narrowed(self, full: InteractionModel, columns: int, sweeps: int) -> InteractionModel:
+    def narrowed(
+        self, full: Callable[[], InteractionModel], columns: int, penalties: Penalties, sweeps: int
+    ) -> InteractionModel:
         """A narrow model of what a wide one was trained on with so many sweeps.
 
         Its first columns, refitted to do without the others; but where that would be more sweeps
-        than the wide model itself ranks best after, a model from the start.
+        than the wide model itself ranks best after, a model from the start. The wide one is asked
+        for only where it is cut.
         """
-        if sweeps < _REFINING:
-            return self.train(columns, full.penalties, sweeps)
-        model = full.cut(columns)
-        if columns:
-            self.sweep(model, _REFINING)
+        if not columns or sweeps < _REFINING:
+            return self.train(columns, penalties, sweeps)
+        model = full().cut(columns)
+        self.sweep(model, _REFINING)
         return model
 
 
@@ -198,7 +202,7 @@ class WidthGuard:
             ranking = scores.ndcg(full.users, full.items)
 
         def narrow(columns: int) -> Ndcg:
-            model = training.narrowed(full, columns, self._sweeps)
+            model = training.narrowed(lambda: full, columns, full.penalties, self._sweeps)
             if not number:
                 self.contributions[columns] = scores.contributions(model)
             return scores.ndcg(model.users, model.items)

@@ -59,3 +59,25 @@ def settled(model: nn.Module) -> nn.Module:
                 drawn = torch.rand(module.running_var.shape, generator=generator)
                 module.running_var.copy_(drawn + 0.5)
     return model.eval()
+
+
+def two_layers(first: int, second: int) -> nn.Sequential:
+    """A network of two convolutions, seeded, with a linear layer for two classes."""
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(1, first, 3, padding=1),
+        nn.BatchNorm2d(first),
+        nn.ReLU(),
+        nn.Conv2d(first, second, 3, padding=1),
+        nn.BatchNorm2d(second),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(second, 2),
+    )
+
+
+def bright_or_dark() -> tuple[torch.Tensor, torch.Tensor]:
+    """Sixteen small images, always the same, and whether their mean is above zero."""
+    x = torch.randn(16, 1, 5, 5, generator=torch.Generator().manual_seed(0))
+    return x, (x.mean(dim=(1, 2, 3)) > 0).long()

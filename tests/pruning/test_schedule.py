@@ -10,32 +10,17 @@ from torch import nn
 
 from damrep.masking.validation import InputError
 from damrep.pruning import ChannelPruner, PruningSchedule
+from tests.pruning.samples import bright_or_dark, two_layers
 
 STEPS = 40
 
 
 def _net() -> nn.Sequential:
-    torch.manual_seed(0)
-    return nn.Sequential(
-        nn.Conv2d(1, 16, 3, padding=1),
-        nn.BatchNorm2d(16),
-        nn.ReLU(),
-        nn.Conv2d(16, 24, 3, padding=1),
-        nn.BatchNorm2d(24),
-        nn.ReLU(),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-        nn.Linear(24, 2),
-    )
-
-
-def _batch() -> tuple[torch.Tensor, torch.Tensor]:
-    x = torch.randn(16, 1, 5, 5, generator=torch.Generator().manual_seed(0))
-    return x, (x.mean(dim=(1, 2, 3)) > 0).long()
+    return two_layers(16, 24)
 
 
 def _step(net: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    x, y = _batch()
+    x, y = bright_or_dark()
     optimizer.zero_grad()
     nn.functional.cross_entropy(net(x), y).backward()
     optimizer.step()
@@ -49,7 +34,7 @@ def _sgd(net: nn.Module) -> torch.optim.SGD:
 @pytest.mark.parametrize("share", [0.25, 0.5, 0.75])
 def test_a_target_is_reached_and_what_is_left_computes_the_same(kind: str, share: float) -> None:
     net = _net()
-    pruner = ChannelPruner(net, _batch()[0][:1], target={kind: share}, verify=False)
+    pruner = ChannelPruner(net, bright_or_dark()[0][:1], target={kind: share}, verify=False)
     schedule = PruningSchedule(pruner, STEPS, cold=0.2, closed=0.6, multiple_of=1)
     optimizer, stages = _sgd(net), []
     for _ in range(STEPS):
@@ -67,7 +52,9 @@ def test_a_target_is_reached_and_what_is_left_computes_the_same(kind: str, share
         "params": plan.parameters_kept / plan.parameters,
     }
     assert left[kind] == pytest.approx(share, rel=0.02)
-    assert torch.allclose(small.eval()(_batch()[0]), net.eval()(_batch()[0]), atol=1e-5)
+    assert torch.allclose(
+        small.eval()(bright_or_dark()[0]), net.eval()(bright_or_dark()[0]), atol=1e-5
+    )
 
 
 @pytest.mark.parametrize(
@@ -75,7 +62,7 @@ def test_a_target_is_reached_and_what_is_left_computes_the_same(kind: str, share
 )
 def test_a_price_closes_what_does_not_earn_it(price: float, widths: dict[str, int]) -> None:
     net = _net()
-    pruner = ChannelPruner(net, _batch()[0][:1], price=price, verify=False)
+    pruner = ChannelPruner(net, bright_or_dark()[0][:1], price=price, verify=False)
     schedule, optimizer = PruningSchedule(pruner, STEPS, batch_size=16), _sgd(net)
     for _ in range(STEPS):
         _step(net, optimizer)
@@ -87,7 +74,7 @@ def test_a_price_is_a_share_of_the_reference_loss() -> None:
     def widths(price: float, reference_loss: float) -> dict[str, int]:
         net = _net()
         pruner = ChannelPruner(
-            net, _batch()[0][:1], price=price, reference_loss=reference_loss, verify=False
+            net, bright_or_dark()[0][:1], price=price, reference_loss=reference_loss, verify=False
         )
         schedule, optimizer = PruningSchedule(pruner, STEPS, batch_size=16), _sgd(net)
         for _ in range(STEPS):
@@ -101,7 +88,7 @@ def test_a_price_is_a_share_of_the_reference_loss() -> None:
 
 
 def test_a_training_that_was_stopped_goes_on_as_if_it_had_not() -> None:
-    x = _batch()[0][:1]
+    x = bright_or_dark()[0][:1]
 
     def begin() -> tuple[nn.Sequential, ChannelPruner, PruningSchedule, torch.optim.SGD]:
         net = _net()
@@ -126,7 +113,7 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not() -> None:
         _step(again, adopted)
         later.step()
     assert second.widths == pruner.widths
-    assert torch.equal(again.eval()(_batch()[0]), whole.eval()(_batch()[0]))
+    assert torch.equal(again.eval()(bright_or_dark()[0]), whole.eval()(bright_or_dark()[0]))
 
 
 def _saved(state: object) -> object:
@@ -139,7 +126,7 @@ def _saved(state: object) -> object:
 
 
 def test_the_state_of_another_network_is_refused() -> None:
-    x = _batch()[0][:1]
+    x = bright_or_dark()[0][:1]
     schedule = PruningSchedule(ChannelPruner(_net(), x, target={"flops": 0.5}), STEPS)
     other = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 2, 3))
     state = PruningSchedule(ChannelPruner(other, x, target={"flops": 0.5}), STEPS).state_dict()
@@ -149,7 +136,7 @@ def test_the_state_of_another_network_is_refused() -> None:
 
 def test_gradients_that_are_gone_are_missed() -> None:
     net = _net()
-    pruner = ChannelPruner(net, _batch()[0][:1], target={"flops": 0.5}, verify=False)
+    pruner = ChannelPruner(net, bright_or_dark()[0][:1], target={"flops": 0.5}, verify=False)
     schedule, optimizer = PruningSchedule(pruner, STEPS), _sgd(net)
     _step(net, optimizer)
     schedule.step()
@@ -160,7 +147,7 @@ def test_gradients_that_are_gone_are_missed() -> None:
 
 
 def test_a_target_nothing_was_closed_for_is_told() -> None:
-    pruner = ChannelPruner(_net(), _batch()[0][:1], target={"params": 0.5}, verify=False)
+    pruner = ChannelPruner(_net(), bright_or_dark()[0][:1], target={"params": 0.5}, verify=False)
     with pytest.warns(UserWarning, match=r"target\['params'\] = 0.5 is not reached: 1 of the"):
         pruner.compact()
     assert "PruningSchedule" in str(pruner.report_)
@@ -177,6 +164,6 @@ def test_a_target_nothing_was_closed_for_is_told() -> None:
     ],
 )
 def test_what_makes_no_sense_is_refused(asked: dict[str, float], message: str) -> None:
-    pruner = ChannelPruner(_net(), _batch()[0][:1], price=1e-3, verify=False)
+    pruner = ChannelPruner(_net(), bright_or_dark()[0][:1], price=1e-3, verify=False)
     with pytest.raises(InputError, match=message):
         PruningSchedule(pruner, **{"steps": STEPS, **asked})  # type: ignore[arg-type]

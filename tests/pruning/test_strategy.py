@@ -11,31 +11,15 @@ from damrep.pruning import ChannelPruner
 from damrep.pruning.loader_task import LoaderTask
 from damrep.pruning.schedule import harden_gates
 from damrep.pruning.strategy import PruningStrategy
+from tests.pruning.samples import bright_or_dark, two_layers
 
 
 def _net() -> nn.Sequential:
-    torch.manual_seed(0)
-    return nn.Sequential(
-        nn.Conv2d(1, 8, 3, padding=1),
-        nn.BatchNorm2d(8),
-        nn.ReLU(),
-        nn.Conv2d(8, 12, 3, padding=1),
-        nn.BatchNorm2d(12),
-        nn.ReLU(),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-        nn.Linear(12, 2),
-    )
-
-
-def _batch() -> tuple[torch.Tensor, torch.Tensor]:
-    drawn = torch.Generator().manual_seed(0)
-    x = torch.randn(16, 1, 5, 5, generator=drawn)
-    return x, (x.mean(dim=(1, 2, 3)) > 0).long()
+    return two_layers(8, 12)
 
 
 def _run(pruner: ChannelPruner, steps: int = 40, **asked: object) -> tuple[PruningStrategy, list]:
-    task = LoaderTask(pruner.model, [_batch()], nn.functional.cross_entropy)
+    task = LoaderTask(pruner.model, [bright_or_dark()], nn.functional.cross_entropy)
     betas = {id(mask.beta) for mask in pruner.gates.values()}
     weights = [p for p in pruner.model.parameters() if id(p) not in betas]
     strategy = PruningStrategy(pruner, task, torch.optim.SGD(weights, lr=0.1), steps=steps, **asked)  # type: ignore[arg-type]
@@ -43,7 +27,7 @@ def _run(pruner: ChannelPruner, steps: int = 40, **asked: object) -> tuple[Pruni
     seen = []
     for _ in range(steps):
         own.zero_grad()
-        (task.loss(_batch()) + strategy.extra_loss()).backward()
+        (task.loss(bright_or_dark()) + strategy.extra_loss()).backward()
         strategy.before_step()
         own.step()
         strategy.after_step()
@@ -55,7 +39,7 @@ def _run(pruner: ChannelPruner, steps: int = 40, **asked: object) -> tuple[Pruni
 @pytest.mark.parametrize("share", [0.3, 0.6])
 def test_a_target_is_met_and_then_stands(closing: str, share: float) -> None:
     net = _net()
-    pruner = ChannelPruner(net, _batch()[0][:1], target={"flops": share}, verify=False)
+    pruner = ChannelPruner(net, bright_or_dark()[0][:1], target={"flops": share}, verify=False)
     strategy, seen = _run(pruner, closing=closing, cold=0.2, closed=0.6)
     stages = [stage for stage, _ in seen]
     assert stages[6] == "cold" and stages[8] == "closing"
@@ -69,7 +53,7 @@ def test_a_target_is_met_and_then_stands(closing: str, share: float) -> None:
 
 
 def test_once_settled_gates_are_zero_or_one_and_do_not_move() -> None:
-    pruner = ChannelPruner(_net(), _batch()[0][:1], target={"params": 0.5}, verify=False)
+    pruner = ChannelPruner(_net(), bright_or_dark()[0][:1], target={"params": 0.5}, verify=False)
     _run(pruner)
     for mask in pruner.gates.values():
         assert set(mask.gate().tolist()) == {0.0, 1.0}
@@ -78,13 +62,13 @@ def test_once_settled_gates_are_zero_or_one_and_do_not_move() -> None:
 
 @pytest.mark.parametrize("closing", ["worth", "gradient"])
 def test_a_price_of_nothing_keeps_every_channel(closing: str) -> None:
-    pruner = ChannelPruner(_net(), _batch()[0][:1], price=0.0, verify=False)
+    pruner = ChannelPruner(_net(), bright_or_dark()[0][:1], price=0.0, verify=False)
     _run(pruner, closing=closing)
     assert pruner.widths == {"0": 8, "3": 12}
 
 
 def test_a_high_price_leaves_the_least() -> None:
-    pruner = ChannelPruner(_net(), _batch()[0][:1], price=100.0, verify=False)
+    pruner = ChannelPruner(_net(), bright_or_dark()[0][:1], price=100.0, verify=False)
     _run(pruner)
     assert pruner.widths == {"0": 1, "3": 1}
 
@@ -93,14 +77,14 @@ def test_the_weakest_channel_of_a_layer_goes_first() -> None:
     net = _net()
     with torch.no_grad():
         net[3].weight[:, 6] = 1e-4 * net[3].weight[:, 6]  # channel 6 of "0" is hardly read
-    pruner = ChannelPruner(net, _batch()[0][:1], target={"flops": 0.9}, verify=False)
+    pruner = ChannelPruner(net, bright_or_dark()[0][:1], target={"flops": 0.9}, verify=False)
     _run(pruner, steps=4, cold=0.25, closed=0.75)
     closed = (~pruner.gates["0"].active).nonzero().flatten().tolist()
     assert closed[:1] == [6] or not closed and pruner.widths["3"] < 12
 
 
 def test_ordering_and_hardening_leave_the_function_as_it_is() -> None:
-    net, x = _net().eval(), _batch()[0]
+    net, x = _net().eval(), bright_or_dark()[0]
     pruner = ChannelPruner(net, x[:1], verify=False)
     pruner.widths = {"0": 5, "3": 7}
     y = net(x)
@@ -119,6 +103,6 @@ def test_ordering_and_hardening_leave_the_function_as_it_is() -> None:
     ],
 )
 def test_what_makes_no_sense_is_refused(asked: dict[str, object], message: str) -> None:
-    pruner = ChannelPruner(_net(), _batch()[0][:1], price=0.0, verify=False)
+    pruner = ChannelPruner(_net(), bright_or_dark()[0][:1], price=0.0, verify=False)
     with pytest.raises(InputError, match=message):
         _run(pruner, **asked)

@@ -120,7 +120,7 @@ def test_narrow_models_have_no_more_sweeps_than_the_wide_one(sweeps: int) -> Non
     full = training.train(12, PENALTIES, sweeps)
     fresh = training.train(GROUPS, PENALTIES, sweeps)
     before = len(training.history)
-    narrow = training.narrowed(full, GROUPS, sweeps)
+    narrow = training.narrowed(lambda: full, GROUPS, PENALTIES, sweeps)
     assert narrow.width == GROUPS
     assert full.width == 12
     assert len(training.history) - before == min(sweeps, 3)
