@@ -206,13 +206,18 @@ def stored_pairs(matrix: sp.csr_matrix) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(rows), torch.from_numpy(matrix.indices.astype(np.int64))
 
 
-def both_ways(matrix: sp.csr_matrix) -> tuple[Entries, Entries, Tensor]:
+def both_ways(
+    matrix: sp.csr_matrix, item_panel: int | None = None
+) -> tuple[Entries, Entries, Tensor]:
     """The entries by row and by column, and the order that takes the first to the second.
 
     Parameters
     ----------
     matrix
         CSR of shape (users, items).
+    item_panel
+        Items of a panel, for work that goes through the entries by user with one panel at hand;
+        the entries by user are then in the order of the panels. By default one panel has all.
 
     Returns
     -------
@@ -233,14 +238,33 @@ def both_ways(matrix: sp.csr_matrix) -> tuple[Entries, Entries, Tensor]:
         (np.arange(matrix.nnz, dtype=kind), matrix.indices, matrix.indptr), matrix.shape
     )
     by_user = Entries(matrix)
+    if item_panel is not None and (cuts := _cuts(items, item_panel, users, matrix.nnz))[2:]:
+        parts = [places[:, first:last] for first, last in pairwise(cuts)]
+        by_user = Entries(
+            *(
+                _panel(part, matrix.data[part.data], first, matrix.shape)
+                for part, first in zip(parts, cuts, strict=False)
+            )
+        )
+        places.data[np.concatenate([part.data for part in parts])] = np.arange(matrix.nnz)
     # Users are many, items are few: the panels are of users.
-    panels = max(1, min(-(-users // _PANEL), matrix.nnz // (_FULL * max(items, 1))))
     turned, orders = [], []
-    for first, last in pairwise(np.linspace(0, users, panels + 1).astype(int).tolist()):
+    for first, last in pairwise(_cuts(users, _PANEL, items, matrix.nnz)):
         part = places[first:last].T.tocsr()
         values = by_user.values.numpy()[part.data]
-        turned.append(
-            sp.csr_matrix((values, part.indices + first, part.indptr), (items, users), copy=False)
-        )
+        turned.append(_panel(part, values, first, (items, users)))
         orders.append(torch.from_numpy(part.data))
     return by_user, Entries(*turned), torch.cat(orders)
+
+
+def _panel(
+    part: sp.csr_matrix, values: np.ndarray, first: int, shape: tuple[int, int]
+) -> sp.csr_matrix:
+    """Columns from `first` on, with these values, as a matrix of the shape of all."""
+    return sp.csr_matrix((values, part.indices + first, part.indptr), shape, copy=False)
+
+
+def _cuts(count: int, panel: int, rows: int, entries: int) -> list[int]:
+    """Where panels of about so many columns begin and end, if the rows are full enough for them."""
+    panels = max(1, min(-(-count // panel), entries // (_FULL * max(rows, 1))))
+    return [int(cut) for cut in np.linspace(0, count, panels + 1)]

@@ -18,7 +18,7 @@ from damrep.masking.gradient import GradientWidth
 from damrep.masking.price import lambda_to_price
 from damrep.masking.validation import InputError
 from damrep.recommend.biases import fit_biases
-from damrep.recommend.entries import both_ways, stored_pairs
+from damrep.recommend.entries import stored_pairs
 from damrep.recommend.factors import FactorFit
 from damrep.recommend.gradient_tasks import FactorModule, RatingTask, SampledTask
 from damrep.recommend.held_out import hold_out
@@ -163,7 +163,7 @@ class _Ratings:
         self.mean, self.scale = float(fitted.data.mean()), float(fitted.data.std()) or 1.0
         standard = ((fitted.data.astype(np.float64) - self.mean) / self.scale).astype(np.float32)
         matrix = sp.csr_matrix((standard, fitted.indices, fitted.indptr), fitted.shape)
-        self.entries = both_ways(matrix)
+        self.matrix = matrix
         self.reg = _REG["squared"] if settings.reg is None else settings.reg
         biases = fit_biases(matrix)
         self.biases = torch.from_numpy(biases.user), torch.from_numpy(biases.item)
@@ -180,7 +180,7 @@ class _Ratings:
             module.item_bias.copy_(self.biases[1])
 
     def task(self, module: FactorModule) -> RatingTask:
-        return RatingTask(module, *self.entries, self._trivial, self.reg)
+        return RatingTask(module, self.matrix, self._trivial, self.reg)
 
     def prefixes(self, module: FactorModule) -> list[float]:
         users, items, _ = _factors(module)

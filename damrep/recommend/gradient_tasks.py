@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import scipy.sparse as sp
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from damrep.masking.dam import DAM
-from damrep.recommend.entries import Entries
+from damrep.recommend.entries import Entries, both_ways
 
 __all__ = ["FactorModule", "RatingTask", "SampledTask"]
 
 _START = 0.1
 _BATCH = 32_768
+# Items whose factors a cache of a core holds; products of 80,000 ratings took a quarter less.
+_PANEL = 1024
 _NEGATIVES = {"bpr": 1, "softmax": 16}
 
 
@@ -43,15 +47,20 @@ class FactorModule(nn.Module):
         self.item_bias = nn.Parameter(torch.zeros(items))
         self.mask = DAM(width) if masked and width else None
 
+    def gate(self) -> Tensor:
+        """Gates of the columns, ones without a mask; shape (width,)."""
+        return self.users.new_ones(self.users.shape[1]) if self.mask is None else self.mask.gate()
+
     def masked_users(self) -> Tensor:
         """Factors of the users with the gates on them."""
         return self.users if self.mask is None else self.mask(self.users)
 
 
-class _SquaredError(torch.autograd.Function):
-    """Mean squared error of the ratings, with its gradient: sums over entries again.
+class _PenalisedError(torch.autograd.Function):
+    """Squared error of the ratings, plus L2 of each row's factors as often as it has ratings.
 
-    By hand, as every step of it on its own would be recorded, and gone through once more.
+    Over the number of ratings. The gradient is again sums over entries: by hand, as every step of
+    it on its own would be recorded, and gone through once more.
     """
 
     @staticmethod
@@ -59,46 +68,50 @@ class _SquaredError(torch.autograd.Function):
         ctx: Any,
         users: Tensor,
         items: Tensor,
+        gate: Tensor,
         user_bias: Tensor,
         item_bias: Tensor,
-        by_user: Entries,
-        by_item: Entries,
-        order: Tensor,
+        entries: tuple[Entries, Entries, Tensor],
+        reg: float,
     ) -> Tensor:
-        # Sums over entries take columns by eights; a remainder costs as much as all of them.
-        spare = -(users.shape[1] + 2) % 8
-        one_u, one_i = torch.ones(len(users), 1), torch.ones(len(items), 1)
-        left = torch.cat([users, user_bias[:, None], one_u, one_u.new_zeros(len(users), spare)], 1)
-        right = torch.cat([items, one_i, item_bias[:, None], one_i.new_zeros(len(items), spare)], 1)
+        by_user, by_item, _ = entries
+        width = users.shape[1]
+        left = _with_biases(users, gate, user_bias, width, width + 1)
+        right = _with_biases(items, torch.ones(()), item_bias, width + 1, width)
         rest = by_user.dots(left, right).sub_(by_user.values)
-        ctx.save_for_backward(left, right, rest)
-        ctx.entries = by_user, by_item, order
-        ctx.width = users.shape[1]
-        return torch.dot(rest, rest) / len(rest)
+        sizes = users * by_user.counts[:, None], items * by_item.counts[:, None]
+        size = torch.dot(sizes[0].flatten(), users.flatten())
+        size += torch.dot(sizes[1].flatten(), items.flatten())
+        ctx.save_for_backward(users, gate, left, right, rest, *sizes)
+        ctx.entries, ctx.reg = entries, reg
+        return (torch.dot(rest, rest) + reg * size) / len(rest)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        left, right, rest = ctx.saved_tensors
+        users, gate, left, right, rest, *sizes = ctx.saved_tensors
         by_user, by_item, order = ctx.entries
-        width = ctx.width
-        grad = rest * (grads[0] * (2 / len(rest)))
+        width, scale = users.shape[1], 2 * float(grads[0]) / len(rest)
+        grad = rest * scale
         left, right = by_user.sums(right, grad), by_item.sums(left, grad.index_select(0, order))
-        biases = left[:, width], right[:, width + 1]
-        return left[:, :width], right[:, :width], *biases, None, None, None
+        masked, by_items = left[:, :width], right[:, :width]
+        by_users = (masked * gate).add_(sizes[0], alpha=ctx.reg * scale)
+        by_items = torch.add(by_items, sizes[1], alpha=ctx.reg * scale)
+        by_gate = torch.linalg.vecdot(masked, users, dim=0)
+        return by_users, by_items, by_gate, left[:, width], right[:, width + 1], None, None
 
 
-class _RatedSize(torch.autograd.Function):
-    """Squares of the rows' factors, summed, each row as often as it has ratings."""
+def _with_biases(factors: Tensor, gate: Tensor, bias: Tensor, at: int, one: int) -> Tensor:
+    """Gated factors with the bias in a column of its own, and ones for the other side's bias.
 
-    @staticmethod
-    def forward(ctx: Any, rows: Tensor, counts: Tensor) -> Tensor:
-        ctx.save_for_backward(rows, counts)
-        return torch.dot(counts, torch.linalg.vecdot(rows, rows))
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        rows, counts = ctx.saved_tensors
-        return rows * (counts * (2 * grads[0]))[:, None], None
+    Sums over entries take columns by eights; a remainder costs as much as all of them.
+    """
+    count, width = factors.shape
+    found = factors.new_empty(count, -(-(width + 2) // 8) * 8)
+    torch.mul(factors, gate, out=found[:, :width])
+    found[:, width:] = 0.0
+    found[:, at], found[:, one] = bias, 1.0
+    return found
 
 
 class RatingTask:
@@ -108,8 +121,8 @@ class RatingTask:
     ----------
     module
         To train.
-    by_user, by_item, order
-        Standardised ratings, as `both_ways` lays them out.
+    ratings
+        CSR of shape (users, items), standardised.
     reference
         Loss of the trivial model.
     reg
@@ -119,14 +132,12 @@ class RatingTask:
     def __init__(
         self,
         module: FactorModule,
-        by_user: Entries,
-        by_item: Entries,
-        order: Tensor,
+        ratings: sp.csr_matrix,
         reference: float,
         reg: float,
     ) -> None:
         self.module, self.reference, self.reg = module, reference, reg
-        self._entries = by_user, by_item, order
+        self._entries = both_ways(ratings, item_panel=_PANEL)
 
     def batches(self, generator: torch.Generator) -> Iterator[Tensor]:
         """One batch: everything."""
@@ -134,13 +145,17 @@ class RatingTask:
 
     def loss(self, batch: Tensor) -> Tensor:
         """Normalised squared error plus L2."""
-        by_user, by_item, _ = self._entries
         module = self.module
-        biases = module.user_bias, module.item_bias
-        error = _SquaredError.apply(module.masked_users(), module.items, *biases, *self._entries)
-        size = _RatedSize.apply(module.users, by_user.counts)
-        size = size + _RatedSize.apply(module.items, by_item.counts)
-        return (error + self.reg * size / len(by_user)) / self.reference
+        error = _PenalisedError.apply(
+            module.users,
+            module.items,
+            module.gate(),
+            module.user_bias,
+            module.item_bias,
+            self._entries,
+            self.reg,
+        )
+        return error / self.reference
 
 
 class SampledTask:

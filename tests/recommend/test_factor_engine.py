@@ -68,6 +68,11 @@ def test_blocks_and_panels_say_what_the_whole_does(cut: bool):
     assert bool((items.diff() >= 0).all()) is not cut
     p, q = torch.randn(13, 8), torch.randn(9, 8)
     coo, dense = matrix.tocoo(), torch.from_numpy(matrix.toarray())
+    by_panels, by_item_again, again = both_ways(matrix, item_panel=4)
+    assert torch.equal(by_item_again.values, by_panels.values[again])
+    # Fewer panels than asked for where rows are too short for them.
+    assert torch.equal(by_panels.values, by_user.values) is not cut
+    torch.testing.assert_close(by_panels.sums(q, by_panels.values), dense @ q)
     rows, columns = torch.from_numpy(coo.row), torch.from_numpy(coo.col)
     torch.testing.assert_close(by_item.dots(q, p), (p @ q.T)[rows, columns][order])
     torch.testing.assert_close(by_item.sums(p, by_item.values), dense.T @ p)
@@ -127,14 +132,18 @@ def test_a_sweep_knows_its_residual_and_does_not_mind_the_cuts(cut: bool):
     assert float(rest.square().mean()) == pytest.approx(0.638088, rel=1e-4)
 
 
-def test_the_loss_of_ratings_and_its_gradient_are_the_dense_ones():
+def test_the_loss_of_ratings_and_its_gradient_are_the_dense_ones(
+    cut: bool, monkeypatch: pytest.MonkeyPatch
+):
+    if cut:
+        monkeypatch.setattr("damrep.recommend.gradient_tasks._PANEL", 4)
     matrix = some_matrix()
     module = FactorModule(12, 9, 3, True, torch.Generator().manual_seed(0))
     with torch.no_grad():
         module.user_bias.normal_(generator=torch.Generator().manual_seed(1))
         module.item_bias.normal_(generator=torch.Generator().manual_seed(2))
     names = dict(module.named_parameters())
-    RatingTask(module, *both_ways(matrix), 2.0, 0.1).loss(torch.zeros(1)).backward()
+    RatingTask(module, matrix, 2.0, 0.1).loss(torch.zeros(1)).backward()
     found = {name: parameter.grad for name, parameter in names.items()}
     module.zero_grad()
     given_ = torch.from_numpy(matrix.toarray()) != 0
