@@ -11,7 +11,6 @@ import click
 from damrep.cli.inputs import read_source, read_table_source
 from damrep.cli.options import threads_option
 from damrep.cli.outputs import MODEL, check_file, write_embeddings
-from damrep.cli.running import limited_threads
 from damrep.cli.sources import (
     GraphSource,
     TableSource,
@@ -69,6 +68,8 @@ def embed_command(
         raise click.UsageError(f"--vectors writes .parquet, --out is {out}")
     check_file(out, [Path(graph.graph), *([graph.features] if graph.features else [])])
     folder = model / MODEL if (model / MODEL).is_dir() else model
+    from damrep.training import limited_threads
+
     with limited_threads(threads):
         from damrep.training.saving import saved_kind
 

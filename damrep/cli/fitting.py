@@ -11,7 +11,7 @@ import click
 
 from damrep.cli.options import Invocation, check_width
 from damrep.cli.outputs import PAGE, REPORT, check_folder, is_output_folder
-from damrep.cli.running import limited_threads, say, verbosity
+from damrep.cli.running import say, verbosity
 
 if TYPE_CHECKING:
     from damrep.masking.report import FitReport
@@ -64,6 +64,8 @@ def fit_into_folder(
     check_width(context, options)
     out: Path = options["out"] or Path(f"damrep-{name}")
     check_folder(out)
+    from damrep.training import limited_threads
+
     with limited_threads(options["threads"]):
         _fit_and_write(fit, out, level, context.obj)
 

@@ -9,7 +9,6 @@ import click
 
 from damrep.cli.options import threads_option
 from damrep.cli.outputs import MODEL, check_recommendations, write_recommendations
-from damrep.cli.running import limited_threads
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,6 +71,8 @@ def recommend_command(
     if out is not None:
         check_recommendations(out)
     folder = model / MODEL if (model / MODEL).is_dir() else model
+    from damrep.training import limited_threads
+
     with limited_threads(threads):
         fitted = _load(folder)
         whom: Any

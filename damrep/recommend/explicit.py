@@ -99,6 +99,7 @@ class DAMExplicitMF(FactorModel):
     kind = "explicit-factors"
     losses = EXPLICIT_LOSSES
     implicit = False
+    on_one_thread = 200_000
 
     def __init__(
         self,

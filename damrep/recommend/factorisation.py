@@ -22,7 +22,7 @@ from damrep.recommend.new_users import NewUsers
 from damrep.recommend.scoring import FactorScores
 from damrep.recommend.settings import FactorSettings
 from damrep.recommend.storage import load_factors, save_factors
-from damrep.training import LearnedDimensions, damage_told, resolve_seed
+from damrep.training import LearnedDimensions, damage_told, limited_threads, resolve_seed
 
 __all__ = ["FactorModel"]
 
@@ -37,6 +37,9 @@ class FactorModel(FactorScores, LearnedDimensions, BaseEstimator):
     kind: ClassVar[str]
     losses: ClassVar[tuple[str, ...]]
     implicit: ClassVar[bool]
+    # Entries up to which a second thread gains next to nothing; where other work keeps the cores
+    # busy it costs fifty times the processor time, as threads wait for each other without end.
+    on_one_thread: ClassVar[int]
 
     loss: str
     duplicates: str
@@ -78,7 +81,8 @@ class FactorModel(FactorScores, LearnedDimensions, BaseEstimator):
         seed = resolve_seed(settings.random_state)
         wall, cpu = time.perf_counter(), time.process_time()
         ratings = self._read(user_items)
-        fit = self._trained(ratings.matrix, settings, seed)
+        with limited_threads(1 if ratings.matrix.nnz <= self.on_one_thread else None):
+            fit = self._trained(ratings.matrix, settings, seed)
         self._adopt(fit, ratings)
         budget = settings.n_components is not None
         self.report_ = FitReport(

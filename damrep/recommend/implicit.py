@@ -109,6 +109,7 @@ class DAMImplicitMF(FactorModel):
     kind = "implicit-factors"
     losses = IMPLICIT_LOSSES
     implicit = True
+    on_one_thread = 20_000
 
     def __init__(
         self,

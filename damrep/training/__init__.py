@@ -8,6 +8,7 @@ from damrep.training.loop import DivergedError, Strategy, Task, resolve_device, 
 from damrep.training.options import TrainingOptions
 from damrep.training.saving import atomic_folder, load_folder, save_folder
 from damrep.training.seeding import local_seed, numpy_generator, resolve_seed, torch_generator
+from damrep.training.threads import limited_threads
 
 __all__ = [
     "DivergedError",
@@ -18,6 +19,7 @@ __all__ = [
     "TrainingOptions",
     "atomic_folder",
     "damage_told",
+    "limited_threads",
     "load_folder",
     "local_seed",
     "numpy_generator",

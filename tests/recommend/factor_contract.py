@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+import torch
 
 from damrep.masking.report import FitReport
 from damrep.masking.validation import InputError
 from damrep.recommend import recommending
 from damrep.recommend.new_users import NewUsers
+from damrep.training import limited_threads
 from tests.contract import ModelContract
 from tests.recommend.samples import as_frame
 
@@ -73,6 +75,22 @@ class FactorContract(ModelContract):
         assert np.isfinite(losses).all() and (losses >= 0).all()
         assert model.n_components_ in dims and 0 in dims
         assert [list(row) for row in model.components_curve_] == model.report_.curve
+
+    def test_a_small_table_takes_one_thread(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        model, (matrix, *_), seen = self.make(), self.training_data(), list[int]()
+        trained = model._trained
+
+        def watched(*arguments: Any) -> Any:
+            seen.append(torch.get_num_threads())
+            return trained(*arguments)
+
+        monkeypatch.setattr(model, "_trained", watched)
+        with limited_threads(2):
+            for entries in (matrix.nnz, matrix.nnz - 1):
+                monkeypatch.setattr(model, "on_one_thread", entries)
+                model.fit(matrix)
+            assert torch.get_num_threads() == 2
+        assert seen == [1, 2]
 
     # -- frames and matrices
 
