@@ -13,6 +13,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -227,13 +228,7 @@ def _train(
     generator: torch.Generator,
 ) -> History:
     module = task.module
-    precision: Any = options.precision
-    fabric = Fabric(
-        accelerator=device.type,
-        devices=[device.index] if device.type == "cuda" else 1,
-        precision=precision,
-    )
-    fabric.launch()
+    fabric = _fabric(device.type, device.index, options.precision)
     if device.type == "mps":  # which has no float64
         module.to(torch.float32)
     module.to(device)
@@ -248,6 +243,8 @@ def _train(
     step, wrapped_optimiser = fabric.setup(_Step(task), optimiser)
 
     stopper = EarlyStopping(options.patience, options.min_delta)
+    held_out = task if isinstance(task, Validated) else None
+    watching = task if isinstance(task, Watching) else None
     history = History()
     started = time.perf_counter()
     with _progress(options) as bar:
@@ -258,15 +255,15 @@ def _train(
             loss = _epoch(fabric, task, step, wrapped_optimiser, schedule, strategy, generator)
             module.eval()
             row: dict[str, Any] = {"epoch": epoch, "loss": _finite(loss, "loss", epoch)}
-            if isinstance(task, Validated):
+            if held_out is not None:
                 with torch.no_grad():
-                    held_out = float(task.validation_loss())
-                row["validation_loss"] = _finite(held_out, "validation loss", epoch)
+                    found = float(held_out.validation_loss())
+                row["validation_loss"] = _finite(found, "validation loss", epoch)
             if strategy is not None:
                 row.update(strategy.end_epoch())
             row["seconds"] = time.perf_counter() - started
-            if isinstance(task, Watching):
-                task.after_epoch(row)
+            if watching is not None:
+                watching.after_epoch(row)
             history.append(row)
             bar.update()
             bar.set_postfix_str(_postfix(row), refresh=False)
@@ -279,6 +276,18 @@ def _train(
                 history.stopped_early = True
                 break
     return history
+
+
+@cache
+def _fabric(kind: str, index: int | None, precision: Any) -> Fabric:
+    """One for all trainings alike: making it looks through every package that is installed."""
+    fabric = Fabric(
+        accelerator=kind,
+        devices=1 if index is None or kind != "cuda" else [index],
+        precision=precision,
+    )
+    fabric.launch()
+    return fabric
 
 
 def _keep_freed_memory() -> None:

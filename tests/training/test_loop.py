@@ -357,17 +357,15 @@ def faults():
         del blocks
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
-faults()
-before = faults()
 train(Zero(), TrainingOptions(max_epochs=1, device="cpu"))
 faults()
-print(before, faults())
+print(faults())
 """
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the thresholds are glibc's")
 def test_steps_use_the_memory_that_was_freed() -> None:
-    """Eight blocks of a megabyte, taken and given back again and again: 2,000 pages each time."""
+    """Eight blocks of a megabyte, taken and given back twenty times: else 40,000 pages, mostly."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("MALLOC", "GLIBC"))}
     found = subprocess.run(
         [sys.executable, "-c", _PAGE_FAULTS],
@@ -376,5 +374,4 @@ def test_steps_use_the_memory_that_was_freed() -> None:
         text=True,
         env=environment | {"OMP_NUM_THREADS": "1"},
     )
-    before, after = map(int, found.stdout.split())
-    assert after < before / 10
+    assert int(found.stdout) < 4_000
