@@ -237,8 +237,10 @@ def both_ways(
     places = sp.csr_matrix(
         (np.arange(matrix.nnz, dtype=kind), matrix.indices, matrix.indptr), matrix.shape
     )
-    by_user = Entries(matrix)
-    if item_panel is not None and (cuts := _cuts(items, item_panel, users, matrix.nnz))[2:]:
+    cuts = _cuts(items, item_panel or items, users, matrix.nnz)
+    if len(cuts) == 2:
+        by_user = Entries(matrix)
+    else:
         parts = [places[:, first:last] for first, last in pairwise(cuts)]
         by_user = Entries(
             *(
@@ -266,5 +268,5 @@ def _panel(
 
 def _cuts(count: int, panel: int, rows: int, entries: int) -> list[int]:
     """Where panels of about so many columns begin and end, if the rows are full enough for them."""
-    panels = max(1, min(-(-count // panel), entries // (_FULL * max(rows, 1))))
+    panels = max(1, min(-(-count // max(panel, 1)), entries // (_FULL * max(rows, 1))))
     return [int(cut) for cut in np.linspace(0, count, panels + 1)]
