@@ -24,6 +24,7 @@ from tqdm import tqdm
 from damrep.masking.price import masks_in
 from damrep.masking.validation import InputError
 from damrep.training.history import History
+from damrep.training.memory import keep_freed_memory
 from damrep.training.options import TrainingOptions
 from damrep.training.seeding import local_seed, resolve_seed, torch_generator
 from damrep.training.stopping import EarlyStopping
@@ -39,9 +40,6 @@ __all__ = [
     "resolve_device",
     "train",
 ]
-
-# Just below 32 MiB, the largest that moves glibc's threshold.
-_KEPT_BYTES = 30 * 2**20
 
 
 class DivergedError(RuntimeError):
@@ -233,7 +231,7 @@ def _train(
         module.to(torch.float32)
     module.to(device)
     if device.type == "cpu":
-        _keep_freed_memory()
+        keep_freed_memory()
     if isinstance(task, Placed):
         task.place(device)
     # One pass over the weights in place of ten; where there is a GPU torch chooses by itself.
@@ -288,17 +286,6 @@ def _fabric(kind: str, index: int | None, precision: Any) -> Fabric:
     )
     fabric.launch()
     return fabric
-
-
-def _keep_freed_memory() -> None:
-    """Let a step use the memory that the one before it has freed.
-
-    The C library hands freed blocks back to the system above a threshold, and every page of the
-    next step is then a fault: up to four tenths of the time where a step takes some megabytes
-    (100,000 ratings, 128 factors). Freeing one block raises glibc's threshold to twice its size,
-    which is never touched; see M_TRIM_THRESHOLD in mallopt(3). Elsewhere it does nothing.
-    """
-    torch.empty(_KEPT_BYTES, dtype=torch.uint8)
 
 
 def _groups(

@@ -1,0 +1,25 @@
+"""Memory that training steps take and give back."""
+
+from __future__ import annotations
+
+import torch
+
+__all__ = ["keep_freed_memory"]
+
+# Just below 32 MiB, the largest that moves glibc's threshold.
+_BYTES = 30 * 2**20
+
+
+def keep_freed_memory() -> None:
+    """Let a step use the memory that the one before it has freed.
+
+    The C library hands freed blocks back to the system above a threshold, and every page of the
+    next step is then a fault: up to four tenths of the time where a step takes some megabytes
+    (100,000 ratings, 128 factors). Freeing one block raises glibc's threshold to twice its size,
+    which is never touched; see M_TRIM_THRESHOLD in mallopt(3). Elsewhere it does nothing.
+
+    Examples
+    --------
+    >>> keep_freed_memory()
+    """
+    torch.empty(_BYTES, dtype=torch.uint8)
