@@ -11,6 +11,7 @@ import click
 from damrep.cli.inputs import read_source, read_table_source
 from damrep.cli.options import threads_option
 from damrep.cli.outputs import MODEL, check_file, write_embeddings
+from damrep.cli.running import read_line
 from damrep.cli.sources import (
     GraphSource,
     TableSource,
@@ -18,6 +19,8 @@ from damrep.cli.sources import (
     graph_options,
     take_source,
     take_table_source,
+    take_text,
+    text_options,
 )
 
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ TABLE_KINDS = ("autoencoder", "standardized-autoencoder")
 @click.argument("graph", metavar="DATA")
 @graph_options
 @column_options
+@text_options
 @click.option(
     "--vectors",
     is_flag=True,
@@ -61,8 +65,10 @@ def embed_command(
     model in it. DATA is a graph or a table as there, with the same feature columns; its nodes or
     rows may be other ones. --features to --data-root are for graphs, --id and --columns for tables.
     """
+    text = take_text(options)
     table = take_table_source({"table": Path(options["graph"]), **_pop_columns(options)})
-    graph = take_source(options)
+    table = dataclasses.replace(table, text=text)
+    graph = dataclasses.replace(take_source(options), text=text)
     out = out or Path(f"damrep-{graph.name}.parquet")
     if vectors and out.suffix.lower() != ".parquet":
         raise click.UsageError(f"--vectors writes .parquet, --out is {out}")
@@ -76,18 +82,18 @@ def embed_command(
         kind = saved_kind(folder)
         if kind in TABLE_KINDS:
             _refuse(context, ("features", "use_features", "directed", "source", "target", "weight"))
-            ids, embedding, notes = _embed_table(folder, kind, table)
+            ids, embedding, said = _embed_table(folder, kind, table)
             item = "row"
             write_embeddings(out, ids, embedding, id_name="id", vectors=vectors)
         else:
             _refuse(context, ("id_column", "columns", "vectors"))
-            ids, embedding, notes = _embed_graph(folder, graph)
+            ids, embedding, said = _embed_graph(folder, graph)
             item = "node"
             write_embeddings(out, ids, embedding)
     rows, dims = embedding.shape
     click.echo(f"{rows:,} {item}s, {dims} dimensions, in {out}")
-    for note in notes:
-        click.echo(f"note: {note}")
+    for line in said:
+        click.echo(line)
 
 
 def _pop_columns(options: dict[str, Any]) -> dict[str, Any]:
@@ -111,7 +117,12 @@ def _embed_graph(
 
     fitted = DAMGraphEmbedding.load(folder)
     graph, notes = read_source(source)
-    return graph.node_ids, fitted.transform(graph), notes
+    read = read_line(graph.described(), graph.notes)
+    return graph.node_ids, fitted.transform(graph), [f"read: {read}", *_as_notes(notes)]
+
+
+def _as_notes(notes: list[str]) -> list[str]:
+    return [f"note: {note}" for note in notes]
 
 
 def _embed_table(
@@ -130,7 +141,8 @@ def _embed_table(
             f"{source.table}: {columns} columns of numbers, the model was fitted on "
             f"{model.n_features_in_}; name those with --columns"
         )
-    return table.row_ids, whole.transform(table.values), list(table.notes)
+    read = read_line(table.described(), table.notes)
+    return table.row_ids, whole.transform(table.values), [f"read: {read}"]
 
 
 def _as_fitted(source: TableSource, data: dict[str, Any]) -> TableSource:
@@ -138,7 +150,7 @@ def _as_fitted(source: TableSource, data: dict[str, Any]) -> TableSource:
     from damrep.autoencoder.tables import column_names
     from damrep.masking.validation import InputError
 
-    names = column_names(source.table)
+    names = column_names(source.table, source.text.dialect())
     if names is None:
         return source
     if source.id_column is None and data.get("id_column") in names:

@@ -9,6 +9,8 @@ import click
 
 from damrep.cli.options import threads_option
 from damrep.cli.outputs import MODEL, check_recommendations, write_recommendations
+from damrep.cli.running import read_line
+from damrep.cli.sources import TextOptions, take_text, text_options
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,6 +40,7 @@ __all__ = ["recommend_command"]
 @click.option("--user-column", metavar="COLUMN", help="Of --new.  [default: user, userId, ...]")
 @click.option("--item-column", metavar="COLUMN", help="Of --new.  [default: item, movieId, ...]")
 @click.option("--rating-column", metavar="COLUMN", help="Of --new.  [default: rating, score, ...]")
+@text_options
 @click.option(
     "--n", type=click.IntRange(min=1), default=10, show_default=True, help="Items a user."
 )
@@ -57,13 +60,14 @@ def recommend_command(
     with_seen: bool,
     threads: int | None,
     out: Path | None,
-    **columns: str | None,
+    **columns: Any,
 ) -> None:
     """Recommend items to users of a model that was fitted before.
 
     MODEL is the output folder of `damrep fit-recommender`, or the folder model in it. Users it has
     not seen are folded in from their ratings (--new), without fitting it again.
     """
+    text = take_text(columns)
     if not users and new is None and out is None:
         raise click.UsageError("give --user, --new, or --out for all users")
     if new is None and any(columns.values()):
@@ -77,7 +81,7 @@ def recommend_command(
         fitted = _load(folder)
         whom: Any
         if new is not None:
-            whom = _folded_in(fitted, new, users, columns)
+            whom = _folded_in(fitted, new, users, columns, text)
             asked = whom.ids
         else:
             whom = asked = _ids(fitted.user_ids_, users, folder) if users else fitted.user_ids_
@@ -108,21 +112,26 @@ def _folded_in(
     new: Path,
     users: tuple[str, ...],
     columns: dict[str, str | None],
+    text: TextOptions,
 ) -> NewUsers:
     """The users of a file, or those of them that were named, in the factors of a model."""
     from damrep.cli.ratings import RatingsSource, read_ratings_source
     from damrep.masking.validation import InputError
 
     user, item, rating = (columns[f"{name}_column"] for name in ("user", "item", "rating"))
-    source = RatingsSource(str(new), user, item, rating)
-    table = read_ratings_source(source, implicit=fitted.implicit).table
+    source = RatingsSource(str(new), user, item, rating, text=text)
+    read = read_ratings_source(source, implicit=fitted.implicit)
+    table = read.table
     if users:
         words = table["user"].astype(str)
         missing = sorted(set(users) - set(words))
         if missing:
             raise InputError(f"--user: {new} has no user {missing[0]!r}")
         table = table[words.isin(users)]
-    return fitted.fold_in(table)
+    folded = fitted.fold_in(table)
+    # The answer alone is on stdout.
+    click.echo(f"read: {read_line(f'{len(read.table):,} ratings', read.notes)}", err=True)
+    return folded
 
 
 def _ids(known: np.ndarray, words: tuple[str, ...], folder: Path) -> np.ndarray:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 import click
 
-__all__ = ["say", "verbosity"]
+__all__ = ["read_line", "say", "verbosity"]
 
 
 def verbosity(verbose: bool, quiet: bool) -> int:
@@ -31,3 +32,14 @@ def say(level: int, text: str) -> None:
     """Say on stderr what is being done, where progress is shown."""
     if level >= 2 or (level == 1 and sys.stderr.isatty()):
         print(text, file=sys.stderr, flush=True)
+
+
+def read_line(what: str, notes: Sequence[str]) -> str:
+    """What was read and what was taken for what, in a line.
+
+    Examples
+    --------
+    >>> read_line("3 ratings", ["column 'who' was taken for the users"])
+    "3 ratings: column 'who' was taken for the users"
+    """
+    return f"{what}: {'; '.join(notes)}" if notes else what

@@ -17,8 +17,8 @@ import scipy.sparse as sp
 from damrep.graph.adjacency import adjacency_from_edges, canonical_adjacency
 from damrep.graph.assembly import assemble
 from damrep.graph.data import SPLITS, Graph
-from damrep.graph.edges import EdgeList, choose_edge_columns, graph_from_edges
-from damrep.graph.ids import clean_ids
+from damrep.graph.edge_columns import choose_edge_columns
+from damrep.graph.edges import EdgeList, graph_from_edges
 from damrep.graph.networkx_graphs import from_networkx
 from damrep.graph.node_tables import (
     feature_table,
@@ -28,6 +28,7 @@ from damrep.graph.node_tables import (
     take_labels,
 )
 from damrep.masking.validation import InputError
+from damrep.reading.ids import clean_ids
 
 __all__ = ["as_graph"]
 

@@ -14,7 +14,6 @@ from sklearn.utils.validation import check_is_fitted
 from damrep.graph.convert import as_graph
 from damrep.graph.data import Graph
 from damrep.graph.fitting import Fitted, fit_unsupervised
-from damrep.graph.ids import infer_integers
 from damrep.graph.inputs import FeaturePreparation, fit_preparation
 from damrep.graph.labels import encode_labels
 from damrep.graph.settings import EmbeddingSettings
@@ -22,6 +21,7 @@ from damrep.graph.storage import load_model, save_model
 from damrep.graph.supervised import fit_supervised
 from damrep.masking.report import FitReport
 from damrep.masking.validation import InputError
+from damrep.reading.ids import infer_integers
 from damrep.training import LearnedDimensions, damage_told, resolve_seed, saturation_notes
 
 __all__ = ["DAMGraphEmbedding"]

@@ -168,7 +168,7 @@ def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
         (["r.csv", "--split", "u1"], ["r.csv is a file; --split is for data sets"]),
         (["r.csv", "--user", "who"], ["no column 'who' for --user", "'user', 'item', 'rating'"]),
         (["two.csv"], ["no column is known as that of the ratings", "--rating"]),
-        (["odd.csv"], ["odd.csv", "'rating'", "row 2", "'good'"]),
+        (["odd.csv"], ["odd.csv", "'rating'", "line 3", "'good'"]),
         (["r.csv", "--loss", "bpr"], ["--loss bpr is for implicit feedback"]),
         (["r.csv", "--implicit", "--loss", "squared"], ["--loss squared is for ratings"]),
         (["r.csv", "--dims", "9", "--max-dims", "8"], ["--dims", "between 1 and 8"]),

@@ -1,0 +1,134 @@
+"""Whether a first row names the columns, and which column is which."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+
+import numpy as np
+
+from damrep.masking.validation import InputError
+from damrep.reading.dialect import is_number
+from damrep.reading.tables import Table
+from damrep.reading.text_tables import TextTable
+
+__all__ = ["choose_known", "counts_columns", "first_pair_is_alone", "is_id_name", "plain_name",
+           "words_above_numbers"]  # fmt: skip
+
+# A first column of this name names the rows; the empty name is what pandas gives a written index.
+_ID_NAMES = ("", "id", "ids", "rowid", "node", "nodes", "nodeid", "name", "names", "index", "key")
+
+
+def plain_name(name: str) -> str:
+    """A column's name in lower case, letters and digits only.
+
+    Examples
+    --------
+    >>> plain_name("from product"), plain_name("User_ID")
+    ('fromproduct', 'userid')
+    """
+    return "".join(c for c in str(name).lower() if c.isalnum())
+
+
+def is_id_name(name: str) -> bool:
+    """Whether a first column of this name holds the names of the rows.
+
+    Examples
+    --------
+    >>> is_id_name("node_id"), is_id_name(""), is_id_name("age")
+    (True, True, False)
+    """
+    return plain_name(name) in _ID_NAMES
+
+
+def words_above_numbers(rows: Sequence[Sequence[str]], decimal: str = ".") -> bool:
+    """Whether some column starts with a word and holds nothing but numbers below it.
+
+    Examples
+    --------
+    >>> words_above_numbers([["a", "age"], ["x", "3"]])
+    True
+    >>> words_above_numbers([["x", "3"], ["y", "4"]])
+    False
+    """
+    below = [row for row in rows[1:] if len(row) == len(rows[0])]
+    return bool(below) and any(
+        not is_number(cell, decimal) and all(is_number(row[i], decimal) for row in below)
+        for i, cell in enumerate(rows[0])
+    )
+
+
+def counts_columns(row: Sequence[str]) -> bool:
+    """Whether a row counts the columns from 0 or 1, as a frame without names is written.
+
+    A first cell without a number may stand above the index.
+    """
+    cells = list(row[1:] if row and not is_number(row[0]) else row)
+    return len(cells) > 1 and any(
+        cells == [str(start + i) for i in range(len(cells))] for start in (0, 1)
+    )
+
+
+def first_pair_is_alone(first: np.ndarray, second: np.ndarray, row: Sequence[str]) -> bool:
+    """Whether the first row of two columns of ids names them.
+
+    It does if neither of its cells comes again, while of every other row at least one does; unless
+    they are written as the others are, with digits.
+
+    Parameters
+    ----------
+    first, second : ndarray of int, shape (m,)
+        Ids as numbers; the same number in both means the same id.
+    row : sequence of two str
+        Cells of the first row.
+
+    Examples
+    --------
+    >>> first_pair_is_alone(np.array([0, 2, 2]), np.array([1, 3, 4]), ["follower", "followee"])
+    True
+    >>> first_pair_is_alone(np.array([0, 2, 1]), np.array([1, 3, 4]), ["ann", "bob"])
+    False
+    """
+    if len(first) < 3 or any(re.search(r"\d", cell) for cell in row):
+        return False
+    counts = np.bincount(np.concatenate([first, second]))
+    alone = (counts[first] == 1) & (counts[second] == 1)
+    return bool(alone[0] and not alone[1:].any())
+
+
+def choose_known(table: Table, role: str, known: Collection[str]) -> int | None:
+    """The column whose name is one of some known names.
+
+    Of several it is the one that is called like the role, or the only one that ends in "id".
+
+    Raises
+    ------
+    InputError
+        If more than one may be meant.
+    """
+    plain = [plain_name(name) for name in table.names or ()]
+    found = [i for i, name in enumerate(plain) if name in known]
+    if len(found) > 1:
+        for better in (
+            [i for i in found if plain[i] == role],
+            [i for i in found if plain[i].endswith("id")],
+        ):
+            if len(better) == 1:
+                return better[0]
+        both = " and ".join(table.column_name(i) for i in found[:2])
+        raise InputError(
+            f"{table.where}: columns {both} may both be the {role}s; name one with --{role}"
+        )
+    return found[0] if found else None
+
+
+def decide_header(table: Table, found: bool) -> None:
+    """Take the first row of a text table for names, unless that was decided before.
+
+    What was decided is noted.
+    """
+    if isinstance(table, TextTable) and table.names is None and table.header is None and found:
+        table.take_header()
+
+
+__all__ += ["decide_header"]
