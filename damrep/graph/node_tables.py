@@ -8,12 +8,15 @@ import warnings
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
 
 from damrep.graph.features import clean_features
 from damrep.graph.ids import clean_ids, match_kinds, require_unique, shown
+from damrep.lazy_imports import postponed
 from damrep.masking.validation import InputError
+
+with postponed("pandas"):
+    import pandas as pd
 
 __all__ = [
     "ID_NAMES",
