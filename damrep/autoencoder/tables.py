@@ -26,11 +26,10 @@ from damrep.reading.files import require_file, stem
 from damrep.reading.headers import (
     counts_columns,
     decide_header,
-    is_id_name,
-    plain_name,
     words_above_numbers,
 )
 from damrep.reading.ids import require_unique
+from damrep.reading.names import is_id_name, plain_name
 from damrep.reading.opening import open_table
 
 __all__ = ["TABLE_ENDINGS", "Table", "column_names", "read_table"]

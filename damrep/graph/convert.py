@@ -11,7 +11,6 @@ import sys
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
 
 from damrep.graph.adjacency import adjacency_from_edges, canonical_adjacency
@@ -27,8 +26,12 @@ from damrep.graph.node_tables import (
     take_features,
     take_labels,
 )
+from damrep.lazy_imports import postponed
 from damrep.masking.validation import InputError
 from damrep.reading.ids import clean_ids
+
+with postponed("pandas"):
+    import pandas as pd
 
 __all__ = ["as_graph"]
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from damrep.masking.validation import InputError
-from damrep.reading.headers import plain_name
-from damrep.reading.names import ITEM_NAMES, RATING_NAMES, USER_NAMES
+from damrep.reading.names import ITEM_NAMES, RATING_NAMES, USER_NAMES, plain_name
 
 __all__ = ["choose_edge_columns", "known_ends", "two_kinds"]
 

@@ -10,14 +10,17 @@ import dataclasses
 from collections.abc import Callable
 
 import numpy as np
-import pandas as pd
 
 from damrep.graph.adjacency import adjacency_from_edges, symmetrise
 from damrep.graph.data import Graph, build_graph
 from damrep.graph.features import clean_features
 from damrep.graph.node_tables import NodeTable, take_labels
+from damrep.lazy_imports import postponed
 from damrep.masking.validation import InputError
 from damrep.reading.ids import infer_integers, match_kinds, require_unique, shown
+
+with postponed("pandas"):
+    import pandas as pd
 
 __all__ = ["EdgeList", "graph_from_edges"]
 

@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
 
 from damrep.graph.convert import as_graph
 from damrep.graph.data import Graph
@@ -23,6 +21,7 @@ from damrep.masking.report import FitReport
 from damrep.masking.validation import InputError
 from damrep.reading.ids import infer_integers
 from damrep.training import LearnedDimensions, damage_told, resolve_seed, saturation_notes
+from damrep.training.scikit_learn import BaseEstimator, TransformerMixin, check_is_fitted
 
 __all__ = ["DAMGraphEmbedding"]
 

@@ -8,10 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
-from sklearn.multiclass import OneVsRestClassifier
 
 from damrep.graph.data import Graph
 from damrep.masking.validation import InputError
@@ -136,6 +132,10 @@ def linear_probe(
     >>> linear_probe(z, y, split).accuracy > 0.9
     True
     """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.multiclass import OneVsRestClassifier
+
     for key in ("train", "val", "test"):
         if not split[key].any():
             raise InputError(f"probe: no labelled node in the {key!r} part of the split")
@@ -242,6 +242,8 @@ def link_prediction(embedding: np.ndarray, pairs: np.ndarray) -> tuple[float, fl
     >>> link_prediction(z, np.array([[0, 1], [1, 2]]))
     (1.0, 1.0)
     """
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
     z = np.asarray(embedding, dtype=np.float64)
     z = z - z.mean(axis=0)
     norms = np.linalg.norm(z, axis=1, keepdims=True)
@@ -260,6 +262,8 @@ def _labelled(graph: Graph) -> np.ndarray:
 
 def _score(model: Any, z: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
     """Accuracy (micro F1 for memberships) and macro F1."""
+    from sklearn.metrics import f1_score
+
     if labels.ndim == 1:
         predicted = model.predict(z)
         macro = f1_score(labels, predicted, average="macro", zero_division=0)

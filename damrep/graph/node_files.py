@@ -21,11 +21,10 @@ from damrep.reading.files import TABLE_ENDINGS, require_file
 from damrep.reading.headers import (
     counts_columns,
     decide_header,
-    is_id_name,
-    plain_name,
     words_above_numbers,
 )
 from damrep.reading.ids import match_kinds, require_unique
+from damrep.reading.names import is_id_name, plain_name
 from damrep.reading.opening import open_table
 from damrep.reading.tables import Table
 

@@ -8,13 +8,16 @@ import warnings
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
 
 from damrep.graph.features import clean_features
+from damrep.lazy_imports import postponed
 from damrep.masking.validation import InputError
-from damrep.reading.headers import is_id_name
 from damrep.reading.ids import clean_ids, match_kinds, require_unique, shown
+from damrep.reading.names import is_id_name
+
+with postponed("pandas"):
+    import pandas as pd
 
 __all__ = [
     "NodeTable",

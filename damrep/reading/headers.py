@@ -9,36 +9,17 @@ import numpy as np
 
 from damrep.masking.validation import InputError
 from damrep.reading.dialect import is_number
+from damrep.reading.names import plain_name
 from damrep.reading.tables import Table
 from damrep.reading.text_tables import TextTable
 
-__all__ = ["choose_known", "counts_columns", "first_pair_is_alone", "is_id_name", "plain_name",
-           "words_above_numbers"]  # fmt: skip
-
-# A first column of this name names the rows; the empty name is what pandas gives a written index.
-_ID_NAMES = ("", "id", "ids", "rowid", "node", "nodes", "nodeid", "name", "names", "index", "key")
-
-
-def plain_name(name: str) -> str:
-    """A column's name in lower case, letters and digits only.
-
-    Examples
-    --------
-    >>> plain_name("from product"), plain_name("User_ID")
-    ('fromproduct', 'userid')
-    """
-    return "".join(c for c in str(name).lower() if c.isalnum())
-
-
-def is_id_name(name: str) -> bool:
-    """Whether a first column of this name holds the names of the rows.
-
-    Examples
-    --------
-    >>> is_id_name("node_id"), is_id_name(""), is_id_name("age")
-    (True, True, False)
-    """
-    return plain_name(name) in _ID_NAMES
+__all__ = [
+    "choose_known",
+    "counts_columns",
+    "decide_header",
+    "first_pair_is_alone",
+    "words_above_numbers",
+]
 
 
 def words_above_numbers(rows: Sequence[Sequence[str]], decimal: str = ".") -> bool:
@@ -129,6 +110,3 @@ def decide_header(table: Table, found: bool) -> None:
     """
     if isinstance(table, TextTable) and table.names is None and table.header is None and found:
         table.take_header()
-
-
-__all__ += ["decide_header"]

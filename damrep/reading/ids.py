@@ -9,9 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
+from damrep.lazy_imports import postponed
 from damrep.masking.validation import InputError
+
+with postponed("pandas"):
+    import pandas as pd
 
 __all__ = ["clean_ids", "infer_integers", "match_kinds", "require_unique", "shown"]
 

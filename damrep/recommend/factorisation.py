@@ -8,12 +8,10 @@ from abc import abstractmethod
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
 
+from damrep.lazy_imports import postponed
 from damrep.masking.report import FitReport
 from damrep.masking.validation import check_choice
 from damrep.recommend.factors import FactorFit
@@ -23,6 +21,10 @@ from damrep.recommend.scoring import FactorScores
 from damrep.recommend.settings import FactorSettings
 from damrep.recommend.storage import load_factors, save_factors
 from damrep.training import LearnedDimensions, damage_told, limited_threads, resolve_seed
+from damrep.training.scikit_learn import BaseEstimator, check_is_fitted
+
+with postponed("pandas"):
+    import pandas as pd
 
 __all__ = ["FactorModel"]
 

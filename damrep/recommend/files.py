@@ -15,10 +15,9 @@ from damrep.reading.headers import (
     choose_known,
     decide_header,
     first_pair_is_alone,
-    plain_name,
     words_above_numbers,
 )
-from damrep.reading.names import ITEM_NAMES, RATING_NAMES, TIME_NAMES, USER_NAMES
+from damrep.reading.names import ITEM_NAMES, RATING_NAMES, TIME_NAMES, USER_NAMES, plain_name
 from damrep.reading.opening import open_table
 from damrep.reading.tables import Table
 from damrep.reading.text_tables import TextTable

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+from damrep.lazy_imports import postponed
 from damrep.masking.validation import InputError
+
+with postponed("pandas"):
+    import pandas as pd
 
 __all__ = ["checked_ids", "positions", "shown"]
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from damrep.lazy_imports import postponed
 from damrep.masking.validation import InputError, check_choice
 from damrep.recommend.ids import checked_ids, positions, shown
+
+with postponed("pandas"):
+    import pandas as pd
 
 __all__ = ["DUPLICATES", "Interactions", "read_interactions"]
 
@@ -126,7 +129,7 @@ def read_interactions(
     return Interactions(matrix, users, items)
 
 
-_Parts = tuple[NDArray[Any], NDArray[Any], NDArray[Any], pd.Index, pd.Index]
+_Parts: TypeAlias = "tuple[NDArray[Any], NDArray[Any], NDArray[Any], pd.Index, pd.Index]"
 
 
 def _from_frame(

@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
+
+from damrep.lazy_imports import postponed
+
+with postponed("pandas"):
+    import pandas as pd
 
 __all__ = ["NewUsers"]
 

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_is_fitted
 
 from damrep.masking.validation import InputError
 from damrep.recommend.factors import FactorFit
@@ -15,6 +14,7 @@ from damrep.recommend.ids import positions
 from damrep.recommend.interactions import Interactions
 from damrep.recommend.new_users import NewUsers
 from damrep.recommend.recommending import nearest, pair_scores, renumbered, top_items
+from damrep.training.scikit_learn import check_is_fitted
 
 __all__ = ["FactorScores"]
 

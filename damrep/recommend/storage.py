@@ -7,14 +7,17 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
 import torch
 from torch import Tensor
 
+from damrep.lazy_imports import postponed
 from damrep.recommend.factors import FactorFit
 from damrep.recommend.interactions import Interactions
 from damrep.training import damage_told, load_folder, save_folder
+
+with postponed("pandas"):
+    import pandas as pd
 
 __all__ = [
     "load_factors",

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from damrep.masking.report import FitReport
 from damrep.masking.validation import InputError
+from damrep.training.scikit_learn import check_is_fitted
 
 __all__ = ["LearnedDimensions", "damage_told", "saturation_notes"]
 

@@ -10,8 +10,6 @@ from typing import Any, Self
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
 
 from damrep.masking.report import FitReport
 from damrep.masking.validation import InputError
@@ -26,6 +24,7 @@ from damrep.recommend.igmc.storage import load_igmc, save_igmc
 from damrep.recommend.igmc.subgraphs import RatingGraph
 from damrep.recommend.interactions import Interactions, read_interactions
 from damrep.training import LearnedDimensions, damage_told, resolve_seed, saturation_notes
+from damrep.training.scikit_learn import BaseEstimator, check_is_fitted
 
 __all__ = ["IGMC"]
 
