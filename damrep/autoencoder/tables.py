@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from damrep.autoencoder.arrays import array_names, read_npy, read_npz
 from damrep.masking.validation import InputError
 from damrep.reading import tables
 from damrep.reading.arrays import ARRAY_ENDINGS
-from damrep.reading.cells import as_labels
+from damrep.reading.cells import as_labels, as_numbers, is_gap
 from damrep.reading.dialect import Dialect, is_number
 from damrep.reading.files import TABLE_ENDINGS as COLUMN_ENDINGS
 from damrep.reading.files import require_file, stem
@@ -105,8 +106,8 @@ def read_table(
           arrays stand for column names.
     id_column
         Column that names the rows. If not given, the index of a pandas frame, a first column called
-        "id", "name", "index" or nothing at all, or one whose name ends in "id" and whose cells all
-        differ.
+        "id", "name", "index" or nothing at all, or a column whose cells all differ and whose name
+        ends in "id", or which is the first and holds words.
     label_column
         Column with the class of each row; an empty cell is an unknown class.
     columns
@@ -234,6 +235,7 @@ def _from_columns(
     if not taken:
         raise InputError(f"{where}: no column of numbers is left")
     values = _numbers(source, taken)
+    notes += _counting_note(names, taken, values)
     ids = None if identity is None else source.ids(identity, "name")
     id_name = None if identity is None else names[identity]
     if ids is not None:
@@ -274,21 +276,35 @@ def _label_cells(source: tables.Table, position: int) -> np.ndarray:
 def _guessed_ids(source: tables.Table, label: int | None, chosen: list[int] | None) -> int | None:
     """The column that by custom names the rows, unless it was asked for as something else."""
     taken = {label, *(chosen or ())}
-    if source.names is None or source.width == 1:
+    if source.width == 1:
         return None
-    if source.index is not None or is_id_name(source.names[0]):
+    if source.index is not None or (source.names and is_id_name(source.names[0])):
         position = source.index or 0
         return None if position in taken else position
-    for position, name in enumerate(source.names):
-        if position in taken or source.holds_vectors(position):
+    for position in range(source.width):
+        called = source.names is not None and plain_name(source.names[position]).endswith("id")
+        if position in taken or source.holds_vectors(position) or not (called or position == 0):
             continue
-        if plain_name(name).endswith("id") and len(source.names) > 1:
-            (column,) = source.columns([position])
-            kind = str(column.type)
-            plain = kind == "string" or "int" in kind
-            if plain and not column.null_count and len(column.unique()) == len(column) > 1:
+        (column,) = source.columns([position])
+        numbers = column.type if not source.is_text else None
+        whole = numbers is None or pa.types.is_integer(numbers) or pa.types.is_string(numbers)
+        if whole and not is_gap(column).any() and len(column.unique()) == len(column) > 1:
+            if called or as_numbers(column, source.decimal)[1].all():
                 return position
     return None
+
+
+def _counting_note(names: Sequence[str], taken: Sequence[int], values: np.ndarray) -> list[str]:
+    """A note where a column of numbers only counts the rows."""
+    if len(values) < 3 or values.shape[1] != len(taken):
+        return []
+    for place, position in enumerate(taken):
+        if (np.diff(values[:3, place]) == 1).all() and (np.diff(values[:, place]) == 1).all():
+            name = names[position]
+            return [
+                f"column {name!r} counts the rows and was used as numbers; --id {name} names it"
+            ]
+    return []
 
 
 def _require_unique(ids: np.ndarray, where: Any, column: str) -> None:

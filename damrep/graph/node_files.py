@@ -173,8 +173,7 @@ def _feature_ids(table: Table, order: list[int], nodes: np.ndarray | None) -> np
     ids = table.ids(order[0], "node id")
     if ids.dtype == object:
         return ids
-    index = pd.Index(ids)
-    if not index.is_unique and table.names is None:
+    if not pd.Index(ids).is_unique:
         return None
     if nodes is not None and len(nodes):
         ours, theirs = match_kinds(ids, nodes)

@@ -80,11 +80,11 @@ class Layout:
             return " ".join(line.split())
         return line.replace("::", _UNIT) if self.separator == "::" else line
 
-    def stream(self) -> io.BufferedReader:
-        """The rows as UTF-8, cleaned, without comments."""
-        return io.BufferedReader(_Stream(self._chunks()), 1 << 20)
+    def stream(self, passed_over: list[int]) -> io.BufferedReader:
+        """The rows as UTF-8, cleaned, without comments; how many these were is added to a list."""
+        return io.BufferedReader(_Stream(self._chunks(passed_over)), 1 << 20)
 
-    def _chunks(self) -> Iterator[bytes]:
+    def _chunks(self, passed_over: list[int]) -> Iterator[bytes]:
         kept = b"|".join(re.escape(mark.encode()) for mark in self.marks)
         after = rb"" if self.whole_marks else rb"(?=[ \t\n]|\Z)"
         comment = re.compile(rb"(?m)^(?:" + kept + rb")" + after + rb"[^\n]*\n?")
@@ -92,10 +92,11 @@ class Layout:
         at_head = True
         for chunk in _line_chunks(self.path, self.encoding):
             if at_head:
-                chunk = self._below_head(chunk, comment)
+                chunk = self._below_head(chunk, comment, passed_over)
                 at_head = not chunk
             if chunk.startswith(starts) or any(b"\n" + start in chunk for start in starts):
-                chunk = comment.sub(b"", chunk)
+                chunk, count = comment.subn(b"", chunk)
+                passed_over.append(count)
             if b"\n " in chunk or b"\n\t" in chunk:  # lines of nothing but blanks
                 chunk = re.sub(
                     rb"(?m)^ +\n" if self.separator == "\t" else rb"(?m)^[ \t]+\n", b"", chunk
@@ -108,15 +109,19 @@ class Layout:
             if chunk:
                 yield chunk
 
-    def _below_head(self, chunk: bytes, comment: re.Pattern[bytes]) -> bytes:
+    def _below_head(
+        self, chunk: bytes, comment: re.Pattern[bytes], passed_over: list[int]
+    ) -> bytes:
         """A chunk without blank lines, comments and what else is passed over at its start."""
         start = 0
         while start < len(chunk):
             end = chunk.find(b"\n", start) + 1 or len(chunk)
             line = chunk[start:end].rstrip(b"\n")
             passed = line.decode("utf-8", "replace") in self.passed
-            if line.strip() and not passed and not comment.match(line):
-                break
+            if line.strip():
+                if not passed and not comment.match(line):
+                    break
+                passed_over.append(1)
             start = end
         return chunk[start:]
 

@@ -111,7 +111,8 @@ class TextTable(Table):
 
         keys = [str(i) for i in range(self.width)]
         types = {str(i): kind for i, kind in kinds.items()}
-        stream = self._layout.stream()
+        passed_over: list[int] = []
+        stream = self._layout.stream(passed_over)
         try:
             table = pyarrow.csv.read_csv(
                 stream,
@@ -135,6 +136,9 @@ class TextTable(Table):
             if not strict:
                 raise pa.ArrowInvalid(str(error)) from None
             raise InputError(self._trouble(str(error))) from None
+        if (count := sum(passed_over)) and not any("comment" in note for note in self.notes):
+            what = "1 line was" if count == 1 else f"{count:,} lines were"
+            self.notes.append(f"{what} passed over as comments")
         if table.num_rows == 0:
             raise InputError(f"{self.where}: a header and no rows")
         return table
