@@ -121,7 +121,7 @@ class Layout:
             if line.strip():
                 if not passed and not comment.match(line):
                     break
-                passed_over.append(1)
+                passed_over.append(not line.lstrip(b'"').startswith(b"sep="))
             start = end
         return chunk[start:]
 
