@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from damrep.masking.validation import InputError
 from damrep.reading import cells
-from damrep.reading.files import open_bytes, reason
+from damrep.reading.files import native_bytes, open_bytes, reason
 from damrep.reading.tables import Table
 
 __all__ = ["ArrowTable", "open_arrow"]
@@ -115,7 +115,7 @@ def _json_lines(path: Path) -> pa.Table:
     import pyarrow.json
 
     with open_bytes(path) as stream:
-        return pyarrow.json.read_json(stream)
+        return pyarrow.json.read_json(native_bytes([stream.read()]))
 
 
 def _ipc(path: Path) -> pa.Table:
@@ -125,12 +125,10 @@ def _ipc(path: Path) -> pa.Table:
     with path.open("rb") as stream:
         if stream.read(4) == b"FEA1":  # the first version of feather
             return pyarrow.feather.read_table(path)
-        stream.seek(0)
-        try:
-            return pyarrow.ipc.open_file(stream).read_all()
-        except pa.ArrowInvalid:  # a stream under the same ending
-            stream.seek(0)
-            return pyarrow.ipc.open_stream(stream).read_all()
+    try:
+        return pyarrow.ipc.open_file(str(path)).read_all()
+    except pa.ArrowInvalid:  # a stream under the same ending
+        return pyarrow.ipc.open_stream(pa.OSFile(str(path))).read_all()
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -9,12 +9,15 @@ import io
 import lzma
 import sys
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from damrep.masking.validation import InputError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = [
     "ARROW_ENDINGS",
@@ -22,6 +25,8 @@ __all__ = [
     "TABLE_ENDINGS",
     "TEXT_ENDINGS",
     "file_ending",
+    "is_packed",
+    "native_bytes",
     "open_bytes",
     "reason",
     "require_file",
@@ -47,6 +52,11 @@ _TEXT_LIKE = (*TEXT_ENDINGS, ".jsonl", ".json", ".gml", ".gexf", ".graphml", ".m
 def _packing(path: Path) -> str:
     last = path.suffix.lower()
     return last if last in _PACKED else ""
+
+
+def is_packed(path: Path) -> bool:
+    """Whether the bytes of a file are not what lies on disk: packed, or standard input."""
+    return bool(_packing(path)) or str(path) == STDIN
 
 
 def file_ending(path: Path) -> str:
@@ -161,6 +171,20 @@ def open_bytes(path: Path) -> Iterator[BinaryIO]:
         if packing and error.errno is None:  # what gzip and bz2 say of damaged bytes
             raise InputError(f"{path}: not a readable {what} file ({reason(error)})") from None
         raise InputError(f"{path}: cannot be read: {reason(error)}") from None
+
+
+def native_bytes(chunks: Iterable[bytes]) -> pa.BufferReader:
+    """Bytes for a parser of pyarrow, in memory of its own.
+
+    Its threads may let go of what they read after the interpreter has ended. That aborts the
+    process where it is memory of Python's.
+    """
+    import pyarrow as pa
+
+    held = pa.BufferOutputStream()
+    for chunk in chunks:
+        held.write(chunk)
+    return pa.BufferReader(held.getvalue())
 
 
 def reason(error: BaseException) -> str:

@@ -112,10 +112,9 @@ class TextTable(Table):
         keys = [str(i) for i in range(self.width)]
         types = {str(i): kind for i, kind in kinds.items()}
         passed_over: list[int] = []
-        stream = self._layout.stream(passed_over)
         try:
             table = pyarrow.csv.read_csv(
-                stream,
+                self._layout.source(passed_over),
                 read_options=pyarrow.csv.ReadOptions(
                     column_names=keys,
                     block_size=_BLOCK_BYTES,
