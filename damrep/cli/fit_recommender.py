@@ -128,11 +128,8 @@ def fit_recommender_command(context: click.Context, /, **options: Any) -> None:
 
 
 def _fit(source: RatingsSource, options: dict[str, Any], level: int) -> Outcome:
-    from damrep.recommend.comparison import (
-        evaluate_recommender,
-        known_part,
-        measure_recommender,
-    )
+    from damrep.recommend.comparison import evaluate_recommender
+    from damrep.recommend.evaluate import known_part
     from damrep.reporting.page import render_page
 
     say(level, f"reading {source.ratings}")
@@ -147,8 +144,7 @@ def _fit(source: RatingsSource, options: dict[str, Any], level: int) -> Outcome:
     if options["evaluate"] != "none" and read.test is not None:
         say(level, "evaluating")
         test, unknown = known_part(model, read.test)
-        report.measures = measure_recommender(model, test)
-        report.details["evaluation"] = {"on": f"the test part of {source.split}"}
+        evaluate_recommender(model, test, on=f"the test part of {source.split}")
         if unknown:
             notes.append(f"{unknown:,} test ratings left out: nothing known of user or item")
     elif options["evaluate"] != "none":

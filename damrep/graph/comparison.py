@@ -13,6 +13,7 @@ from damrep.graph.data import Graph
 from damrep.graph.estimator import DAMGraphEmbedding
 from damrep.graph.evaluate import label_split, linear_probe, link_prediction, split_links
 from damrep.masking.validation import InputError, check_choice
+from damrep.training import losing_note
 
 __all__ = ["EVALUATIONS", "evaluate_embedding"]
 
@@ -164,18 +165,13 @@ def _svd(model: DAMGraphEmbedding, graph: Graph, dims: int) -> np.ndarray:
 
 def _losses(rows: dict[str, dict[str, Any]]) -> list[str]:
     """A sentence for each measure on which a baseline beats the learned embedding."""
-    found = []
     ours = rows.get(LEARNED, {})
-    for name, allowed in ((SVD, 0.0), (PCA_OF_FULL, 0.0), (FULL, 0.01)):
-        for measure in ("accuracy", "auc"):
-            mine, other = ours.get(measure), rows.get(name, {}).get(measure)
-            if mine is None or other is None:
-                continue
-            # As printed: a difference nobody can see is no news.
-            if round(round(other, 3) - round(mine, 3), 3) <= allowed:
-                continue
-            found.append(
-                f"{name} ({rows[name]['dims']} dims): {measure} {other:.3f} is higher than the "
-                f"learned embedding's {mine:.3f} ({ours['dims']} dims)"
-            )
-    return found
+    notes = [
+        losing_note(
+            ours, {"name": name, **rows.get(name, {})}, measure, "the learned embedding's",
+            allowed=allowed,
+        )
+        for name, allowed in ((SVD, 0.0), (PCA_OF_FULL, 0.0), (FULL, 0.01))
+        for measure in ("accuracy", "auc")
+    ]  # fmt: skip
+    return [note for note in notes if note is not None]

@@ -1,20 +1,17 @@
-"""Whether a first row names the columns, and which column is which."""
+"""Whether a first row names the columns."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from damrep.masking.validation import InputError
 from damrep.reading.dialect import is_number
-from damrep.reading.names import plain_name
 from damrep.reading.tables import Table
 from damrep.reading.text_tables import TextTable
 
 __all__ = [
-    "choose_known",
     "counts_columns",
     "decide_header",
     "first_pair_is_alone",
@@ -75,32 +72,6 @@ def first_pair_is_alone(first: np.ndarray, second: np.ndarray, row: Sequence[str
     counts = np.bincount(np.concatenate([first, second]))
     alone = (counts[first] == 1) & (counts[second] == 1)
     return bool(alone[0] and not alone[1:].any())
-
-
-def choose_known(table: Table, role: str, known: Collection[str]) -> int | None:
-    """The column whose name is one of some known names.
-
-    Of several it is the one that is called like the role, or the only one that ends in "id".
-
-    Raises
-    ------
-    InputError
-        If more than one may be meant.
-    """
-    plain = [plain_name(name) for name in table.names or ()]
-    found = [i for i, name in enumerate(plain) if name in known]
-    if len(found) > 1:
-        for better in (
-            [i for i in found if plain[i] == role],
-            [i for i in found if plain[i].endswith("id")],
-        ):
-            if len(better) == 1:
-                return better[0]
-        both = " and ".join(table.column_name(i) for i in found[:2])
-        raise InputError(
-            f"{table.where}: columns {both} may both be the {role}s; name one with --{role}"
-        )
-    return found[0] if found else None
 
 
 def decide_header(table: Table, found: bool) -> None:

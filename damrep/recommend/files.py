@@ -11,13 +11,15 @@ import pandas as pd
 from damrep.masking.validation import InputError
 from damrep.reading.dialect import Dialect, is_number
 from damrep.reading.files import TABLE_ENDINGS, require_file, stem
-from damrep.reading.headers import (
-    choose_known,
-    decide_header,
-    first_pair_is_alone,
-    words_above_numbers,
+from damrep.reading.headers import decide_header, first_pair_is_alone, words_above_numbers
+from damrep.reading.names import (
+    ITEM_NAMES,
+    RATING_NAMES,
+    TIME_NAMES,
+    USER_NAMES,
+    known_column,
+    plain_name,
 )
-from damrep.reading.names import ITEM_NAMES, RATING_NAMES, TIME_NAMES, USER_NAMES, plain_name
 from damrep.reading.opening import open_table
 from damrep.reading.tables import Table
 from damrep.reading.text_tables import TextTable
@@ -119,7 +121,9 @@ def _is_header(table: Table, asked: list[str]) -> bool:
     plain = [plain_name(cell) for cell in first]
     if any(name in first and not is_number(name) for name in asked):
         return True
-    if any(name in known for known in (USER_NAMES, ITEM_NAMES) for name in plain):
+    known = [i for i, name in enumerate(plain) if name in USER_NAMES or name in ITEM_NAMES]
+    # What comes again below is an item: somebody bought a book.
+    if any(all(row[i : i + 1] != [first[i]] for row in table.rows[1:]) for i in known):
         return True
     if any(is_number(cell, table.decimal) for cell in first[:3]):
         return False
@@ -148,9 +152,9 @@ def _roles(table: Table, asked: dict[str, str | None]) -> tuple[dict[str, int], 
     }
     for role, name in asked.items():
         if name is None:
-            position = choose_known(table, role, _KNOWN[role])
-            if position is not None:
-                found[role] = position
+            named = known_column(table.names or (), role, table.where, f"--{role}")
+            if named is not None:
+                found[role] = table.position(str(named), f"--{role}")
     missing = [role for role in asked if role not in found]
     left = [i for i in range(table.width) if i not in found.values() and not _is_known(table, i)]
     # By elimination, where the names of all the others are known.

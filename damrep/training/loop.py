@@ -244,7 +244,7 @@ def _train(
     stopper = EarlyStopping(options.patience, options.min_delta)
     held_out = task if isinstance(task, Validated) else None
     watching = task if isinstance(task, Watching) else None
-    history = History()
+    history = History(options.callback)
     started = time.perf_counter()
     with _progress(options) as bar:
         for epoch in range(options.max_epochs):

@@ -56,6 +56,13 @@ def test_what_stands_between_columns_is_seen_in_the_header(mark: str, tmp_path: 
     assert table.to_numpy().tolist() == [["anna", "Äpfel", 5.0], ["bernd", "Birnen", 4.0]]
 
 
+def test_an_item_that_is_called_as_columns_are(tmp_path: Path) -> None:
+    path = put(tmp_path, "r.csv", "ann,book\nbo,wine\nann,wine\ncy,book\n")
+    assert len(read_ratings(path, with_rating=None).table) == 4
+    path = put(tmp_path, "s.csv", "who,book\nbo,wine\nann,wine\ncy,beer\n")
+    assert read_ratings(path, user="who", with_rating=None).columns["item"] == "book"
+
+
 def test_without_a_column_of_ratings(tmp_path: Path) -> None:
     path = put(tmp_path, "r.csv", TEXT)
     assert list(read_ratings(path, with_rating=None).table) == ["user", "item"]
