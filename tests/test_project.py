@@ -88,7 +88,7 @@ def test_torch_is_the_pinned_release(pins: dict[str, str]) -> None:
     assert pins["torch"] == "2.13.0"
 
 
-@pytest.mark.parametrize("package", LAZY)
+@pytest.mark.parametrize("package", [*LAZY, "damrep.masking", "damrep.training"])
 def test_importing_a_package_does_not_import_torch(package: str) -> None:
     program = f"import sys, {package}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
