@@ -123,6 +123,14 @@ def test_imports_only_go_down(project_root: Path) -> None:
             assert not found, f"{path.relative_to(project_root)} imports damrep.{upper}"
 
 
+def test_all_warnings_are_of_one_class(project_root: Path) -> None:
+    """`damrep.masking.notes.warn_of` gives them, of `DamrepWarning`, at the user's line."""
+    for path in (project_root / "damrep").rglob("*.py"):
+        if path.name != "notes.py":
+            source = path.read_text(encoding="utf-8")
+            assert not re.search(r"\bwarnings\.warn\b|import warn\b", source), path.name
+
+
 def test_modules_stay_readable(project_root: Path) -> None:
     for folder in ("damrep", "benchmarks"):
         for path in (project_root / folder).rglob("*.py"):

@@ -15,6 +15,7 @@ from damrep.autoencoder.network import AutoencoderNetwork
 from damrep.autoencoder.rows import Rows, block_rows, measure_columns
 from damrep.autoencoder.settings import AutoencoderSettings
 from damrep.autoencoder.storage import load_model, save_model
+from damrep.masking.notes import warn_of
 from damrep.masking.report import FitReport
 from damrep.masking.validation import InputError
 from damrep.training import LearnedDimensions, damage_told, resolve_seed
@@ -213,6 +214,7 @@ class DAMAutoencoder(LearnedDimensions, TransformerMixin, BaseEstimator):
                 **fitted.details,
             },
         )
+        warn_of(*self.report_.warnings)
         return self
 
     def _adopt(

@@ -85,7 +85,10 @@ def fit_into_folder(
 def _fit_and_write(
     fit: Callable[[], Outcome], out: Path, level: int, call: Invocation | None
 ) -> None:
-    outcome = fit()
+    from damrep.masking.notes import noted
+
+    with noted():  # all of it is in the report, and so in the summary
+        outcome = fit()
 
     from damrep.reporting.provenance import provenance
     from damrep.reporting.summary import summary_text

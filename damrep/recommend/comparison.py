@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from damrep.masking.notes import noted
 from damrep.masking.validation import InputError
 from damrep.recommend.biases import fit_biases
 from damrep.recommend.explicit import DAMExplicitMF
@@ -89,7 +90,9 @@ def evaluate_recommender(model: Model, *, share: float = 0.1, seed: int = 0) -> 
     """
     kept, taken = split_ratings(model.user_items_, share, seed)
     # A clone knows no ids: places stand for them, in both matrices.
-    again = clone(model).set_params(random_state=model.report_.seed, verbose=0).fit(kept)
+    again = clone(model).set_params(random_state=model.report_.seed, verbose=0)
+    with noted():
+        again.fit(kept)
     model.report_.measures = measure_recommender(again, taken)
     model.report_.details["evaluation"] = {
         "on": "ratings held out of a second fit",

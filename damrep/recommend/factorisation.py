@@ -12,6 +12,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from damrep.lazy_imports import postponed
+from damrep.masking.notes import warn_of
 from damrep.masking.report import FitReport
 from damrep.masking.validation import check_choice
 from damrep.recommend.factors import FactorFit
@@ -110,6 +111,7 @@ class FactorModel(FactorScores, LearnedDimensions, BaseEstimator):
                 **fit.details,
             },
         )
+        warn_of(*self.report_.warnings)
         return self
 
     def _read(self, user_items: Any, item_ids: pd.Index | None = None) -> Interactions:

@@ -11,6 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from damrep.masking.notes import warn_of
 from damrep.masking.report import FitReport
 from damrep.masking.validation import InputError
 from damrep.recommend.biases import Biases
@@ -228,6 +229,7 @@ class IGMC(LearnedDimensions, BaseEstimator):
                 **fit.details,
             },
         )  # fmt: skip
+        warn_of(*self.report_.warnings)
         return self
 
     def _read(self, user_items: Any) -> Interactions:
