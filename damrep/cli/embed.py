@@ -74,9 +74,10 @@ def embed_command(
         raise click.UsageError(f"--vectors writes .parquet, --out is {out}")
     check_file(out, [Path(graph.graph), *([graph.features] if graph.features else [])])
     folder = model / MODEL if (model / MODEL).is_dir() else model
+    from damrep.masking.notes import noted
     from damrep.training import limited_threads
 
-    with limited_threads(threads):
+    with limited_threads(threads), noted() as told:
         from damrep.training.saving import saved_kind
 
         kind = saved_kind(folder)
@@ -92,7 +93,7 @@ def embed_command(
             write_embeddings(out, ids, embedding)
     rows, dims = embedding.shape
     click.echo(f"{rows:,} {item}s, {dims} dimensions, in {out}")
-    for line in said:
+    for line in [*said, *(f"note: {note}" for note in told)]:
         click.echo(line)
 
 

@@ -16,6 +16,7 @@ from damrep.cli.sources import TableSource, column_options, take_table_source, t
 
 if TYPE_CHECKING:
     from damrep.autoencoder.estimator import DAMAutoencoder
+    from damrep.autoencoder.tables import Table
 
 __all__ = ["EVALUATIONS", "METRICS", "STRATEGIES", "fit_autoencoder_command"]
 
@@ -101,21 +102,32 @@ def fit_autoencoder_command(context: click.Context, /, **options: Any) -> None:
     dimension, most important first), report.html, report.json, model/.
     """
     source = take_table_source(options)
-    fit_into_folder(context, source.name, options, lambda level: _fit(source, options, level))
+    fit_into_folder(
+        context,
+        source.name,
+        options,
+        lambda level: _read(source, options, level),
+        lambda read, level: _fit(*read, options, level),
+    )
 
 
-def _fit(source: TableSource, options: dict[str, Any], level: int) -> Outcome:
+def _read(source: TableSource, options: dict[str, Any], level: int) -> tuple[Table, str]:
+    """The table, and what is to be said of it."""
+    say(level, f"reading {source.table}")
+    table = read_table_source(source)
+    read = read_line(table.described(), table.notes)
+    say(level, f"read {read}")
+    _check_size(source, options, table.values)
+    return table, read
+
+
+def _fit(table: Table, read: str, options: dict[str, Any], level: int) -> Outcome:
     from damrep.autoencoder.comparison import evaluate_autoencoder
     from damrep.autoencoder.estimator import DAMAutoencoder
     from damrep.autoencoder.standardizing import range_note, standardize
     from damrep.reporting.page import render_page
 
-    say(level, f"reading {source.table}")
-    table = read_table_source(source)
-    read = read_line(table.described(), table.notes)
-    say(level, f"read {read}")
     values, scaler = table.values, None
-    _check_size(source, options, values)
     notes: list[str] = []
     if options["standardize"]:
         scaler, values = standardize(values)

@@ -37,18 +37,16 @@ def read_source(source: GraphSource) -> tuple[Graph, list[str]]:
     InputError
         If there is neither such a file nor such a data set, or it cannot be read.
     """
+    from damrep.masking.notes import noted
     from damrep.masking.validation import InputError
 
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("always", UserWarning)
+    with warnings.catch_warnings(), noted() as notes:
+        warnings.simplefilter("ignore")  # those of other packages say nothing about the input
         try:
             graph = _read(source)
         except TypeError as error:
             # In Python a wrong type is the caller's; from files it is one more kind of bad input.
             raise InputError(f"{source.graph}: {error}") from error
-    # Those of other packages (subclasses, mostly) say nothing about the input.
-    notes = [str(warning.message) for warning in caught if warning.category is UserWarning]
     return graph, notes
 
 

@@ -12,6 +12,7 @@ from sklearn.decomposition import PCA
 from damrep.graph.data import Graph
 from damrep.graph.estimator import DAMGraphEmbedding
 from damrep.graph.evaluate import label_split, linear_probe, link_prediction, split_links
+from damrep.masking.notes import noted, warn_of
 from damrep.masking.validation import InputError, check_choice
 from damrep.training import losing_note
 
@@ -93,9 +94,9 @@ def evaluate_embedding(
     report.details["evaluation"] = about
     # What an earlier evaluation warned of goes with its measures.
     earlier = (*(f"{name} (" for name in (SVD, PCA_OF_FULL, FULL)), NOT_MEASURED)
-    report.warnings = [w for w in report.warnings if not w.startswith(earlier)] + _losses(rows)
-    if not rows and evaluation != "none":
-        report.warnings.append(NOT_MEASURED)
+    notes = _losses(rows) if rows or evaluation == "none" else [NOT_MEASURED]
+    report.warnings = [w for w in report.warnings if not w.startswith(earlier)] + notes
+    warn_of(*notes)
     return report.measures
 
 
@@ -120,7 +121,9 @@ def _links(
     parts = split_links(graph, seed)
     # At the width already learned: the question is what that width is worth.
     again = clone(model).set_params(random_state=model.report_.seed)
-    again.set_params(n_components=model.n_components_).fit(parts.train)
+    again.set_params(n_components=model.n_components_)
+    with noted():
+        again.fit(parts.train)
 
     def ranks(embedding: np.ndarray) -> dict[str, Any]:
         auc, ap = link_prediction(embedding, parts.test)
@@ -160,7 +163,8 @@ def _svd(model: DAMGraphEmbedding, graph: Graph, dims: int) -> np.ndarray:
         spectral_steps=model.spectral_steps,
         random_state=model.report_.seed,
     )
-    return baseline.fit(graph).embedding_
+    with noted():
+        return baseline.fit(graph).embedding_
 
 
 def _losses(rows: dict[str, dict[str, Any]]) -> list[str]:

@@ -17,6 +17,7 @@ from damrep.graph.labels import encode_labels
 from damrep.graph.settings import EmbeddingSettings
 from damrep.graph.storage import load_model, save_model
 from damrep.graph.supervised import fit_supervised
+from damrep.masking.notes import noted, warn_of
 from damrep.masking.report import FitReport
 from damrep.masking.validation import InputError
 from damrep.reading.ids import infer_integers
@@ -180,7 +181,8 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
             If the graph is of a kind that cannot be read.
         """
         settings = EmbeddingSettings(**self.get_params(deep=False))
-        graph = as_graph(graph)
+        with noted() as notes:
+            graph = as_graph(graph)
         if graph.num_nodes < 3:
             raise InputError(f"graph: expected at least 3 nodes to embed, got {graph.num_nodes}")
         supervised = settings.resolved_objective == "supervised"
@@ -211,7 +213,7 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
             seconds=time.perf_counter() - wall,
             cpu_seconds=time.process_time() - cpu,
             seed=seed,
-            warnings=_width_notes(settings, self.n_components_, fitted.initial),
+            warnings=[*notes, *_width_notes(settings, self.n_components_, fitted.initial)],
             details={
                 "encoder": self.encoder,
                 "data": {
@@ -224,6 +226,7 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
                 **fitted.details,
             },
         )
+        warn_of(*self.report_.warnings)
         return self
 
     def _adopt(
@@ -382,6 +385,6 @@ def _width_notes(settings: EmbeddingSettings, learned: int, initial: int) -> lis
     asked = settings.n_components
     if asked is not None and learned < asked:
         return [f"the graph has only {learned} dimensions without training, {asked} were asked for"]
-    if asked is not None or settings.resolved_objective == "supervised":
+    if asked is not None:
         return []
     return saturation_notes(learned, initial, settings.max_components, settings.price)

@@ -129,7 +129,9 @@ def fault(cell: Any, *, finite: bool = True) -> str:
 
 
 def as_matrix(column: pa.ChunkedArray, where: str) -> np.ndarray:
-    """A column of lists of equal length as a matrix; see `ArrowTable.vectors`."""
+    """A column of lists of equal length as a matrix; see `Table.vectors`."""
+    if not is_list(column.type) or not is_numeric(column.type.value_type):
+        raise InputError(f"{where} holds {column.type}; expected vectors of numbers")
     if column.null_count:
         row = int(pc.index(pc.is_null(column), True).as_py())
         raise InputError(f"{where}, row {row + 1} is empty; expected a vector")
