@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["embed_command"]
 
-TABLE_KINDS = ("autoencoder", "standardized-autoencoder")
+# Written out, so that --help need not import what knows them; a test holds them against it.
+TABLE_KINDS = ("autoencoder", "prepared-autoencoder", "standardized-autoencoder")
 
 
 @click.command("embed", short_help="Apply a saved model to a graph or a table.")
@@ -130,20 +131,24 @@ def _embed_table(
     folder: Path, kind: str, source: TableSource
 ) -> tuple[np.ndarray | None, np.ndarray, list[str]]:
     from damrep.autoencoder.estimator import DAMAutoencoder
-    from damrep.autoencoder.standardizing import load_standardized
+    from damrep.autoencoder.prepared_storage import PREPARE, load_prepared
     from damrep.masking.validation import InputError
 
-    whole: Any = DAMAutoencoder.load(folder) if kind == "autoencoder" else load_standardized(folder)
-    model: DAMAutoencoder = whole if kind == "autoencoder" else whole[-1]
-    table = read_table_source(_as_fitted(source, model.report_.details.get("data") or {}))
-    columns = table.values.shape[1]
-    if columns != model.n_features_in_:
+    steps: dict[str, Any] = {"reduce": DAMAutoencoder.load(folder)} if kind == "autoencoder" else {}
+    steps = steps or dict(load_prepared(folder).steps)
+    preparation, model = steps.pop(PREPARE, None), steps["reduce"]
+    data = model.report_.details.get("data") or {}
+    table = read_table_source(_as_fitted(source, data), preparation)
+    values = table.values
+    if values.shape[1] != model.n_features_in_:
         raise InputError(
-            f"{source.table}: {columns} columns of numbers, the model was fitted on "
+            f"{source.table}: {values.shape[1]} columns of numbers, the model was fitted on "
             f"{model.n_features_in_}; name those with --columns"
         )
+    for step in steps.values():
+        values = step.transform(values)
     read = read_line(table.described(), table.notes)
-    return table.row_ids, whole.transform(table.values), [f"read: {read}"]
+    return table.row_ids, values, [f"read: {read}"]
 
 
 def _as_fitted(source: TableSource, data: dict[str, Any]) -> TableSource:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from damrep.cli.sources import GraphSource, TableSource
 
 if TYPE_CHECKING:
+    from damrep.autoencoder.preparing import TablePreparation
     from damrep.autoencoder.tables import Table
     from damrep.graph.data import Graph
 
@@ -121,8 +122,8 @@ def _is_graph_file(path: Path, endings: tuple[str, ...]) -> bool:
     return path.name.lower().removesuffix(".gz").endswith(endings) and path.is_file()
 
 
-def read_table_source(source: TableSource) -> Table:
-    """Read a table with the columns that were named.
+def read_table_source(source: TableSource, preparation: TablePreparation | None = None) -> Table:
+    """Read a table with the columns that were named, prepared if it is to be.
 
     Raises
     ------
@@ -136,5 +137,7 @@ def read_table_source(source: TableSource) -> Table:
         id_column=source.id_column,
         label_column=source.label_column,
         columns=source.columns,
+        drop=source.drop,
+        preparation=preparation,
         dialect=source.text.dialect(),
     )
