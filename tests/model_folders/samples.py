@@ -11,10 +11,13 @@ import numpy as np
 import pandas as pd
 import torch
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from damrep.autoencoder.estimator import DAMAutoencoder
-from damrep.autoencoder.standardizing import load_standardized, save_standardized, standardize
+from damrep.autoencoder.prepared_storage import load_prepared, save_prepared
+from damrep.autoencoder.preparing import TablePreparation
+from damrep.autoencoder.standardizing import standardize
 from damrep.graph.data import Graph
 from damrep.graph.estimator import DAMGraphEmbedding
 from damrep.pruning.pruner import ChannelPruner
@@ -84,9 +87,23 @@ def _standardized() -> Sample:
     def save(path: Path) -> None:
         scaler, values = standardize(TABLE)
         model = DAMAutoencoder(hidden=(), **QUICK).fit(values)
-        save_standardized(path, Pipeline([("standardize", scaler), ("reduce", model)]))
+        save_prepared(path, Pipeline([("standardize", scaler), ("reduce", model)]))
 
-    return Sample(save, load_standardized, lambda model: [model.transform(TABLE)])
+    return Sample(save, load_prepared, lambda model: [model.transform(TABLE)])
+
+
+def _prepared() -> Sample:
+    cities = [("Oslo", "Rome", "Bergen")[row % 3] for row in range(30)]
+    days = pd.Timestamp("2020-03-01") + pd.to_timedelta(np.arange(30) ** 2 % 90, unit="D")
+    table = pd.DataFrame({"age": np.arange(30.0) % 7, "city": cities, "joined": days})
+    table.loc[[3, 5], "age"] = np.nan
+
+    def save(path: Path) -> None:
+        steps = [TablePreparation("median", "onehot"), StandardScaler()]
+        steps.append(DAMAutoencoder(hidden=(), **QUICK))
+        save_prepared(path, Pipeline([(type(step).__name__, step) for step in steps]).fit(table))
+
+    return Sample(save, load_prepared, lambda model: [model.transform(table)])
 
 
 def _factors(kind: type[Any], **changes: Any) -> Sample:
@@ -150,6 +167,7 @@ SAMPLES: dict[str, Sample] = {
     "autoencoder": _autoencoder(hidden=(4, 3)),
     "autoencoder-linear": _autoencoder(hidden=()),
     "autoencoder-standardized": _standardized(),
+    "autoencoder-prepared": _prepared(),
     "explicit": _factors(DAMExplicitMF),
     "explicit-adam": _factors(DAMExplicitMF, strategy="adam"),
     "implicit": _factors(DAMImplicitMF, rating=None),
