@@ -40,7 +40,8 @@ from sklearn.exceptions import NotFittedError
 from damrep.masking.notes import DamrepWarning
 from damrep.masking.report import FitReport
 from damrep.masking.validation import InputError
-from damrep.training import save_folder
+from damrep.training import ModelFormat, save_folder
+from tests.model_folders.editing import edit_config
 
 PRICES = (0.0, 1e-4, 1e-3, 0.01, 0.05, 0.2, 0.5, 1.0)
 
@@ -445,7 +446,7 @@ class ModelContract:
                 self.estimator.load(tmp_path / name)
 
     def test_a_model_of_another_kind(self, tmp_path: Path) -> None:
-        save_folder(tmp_path / "other", "something-else", {}, {})
+        save_folder(tmp_path / "other", ModelFormat("something-else"), {}, {})
         with pytest.raises(InputError, match="something-else"):
             self.estimator.load(tmp_path / "other")
 
@@ -460,13 +461,19 @@ class ModelContract:
         with pytest.raises(InputError, match=name):
             self.estimator.load(folder)
 
-    def test_a_config_with_a_part_missing(self, folder: Path) -> None:
-        whole = json.loads((folder / "config.json").read_text())
-        for key in whole["config"]:
-            less = {**whole, "config": {k: v for k, v in whole["config"].items() if k != key}}
-            (folder / "config.json").write_text(json.dumps(less))
+    @pytest.mark.parametrize("signed", [True, False])
+    def test_a_config_with_a_part_missing(self, folder: Path, signed: bool) -> None:
+        whole = (folder / "config.json").read_text()
+        for key in json.loads(whole)["config"]:
+            edit_config(folder, lambda whole, key=key: whole["config"].pop(key), signed)
             with pytest.raises(InputError, match="damaged"):
                 self.estimator.load(folder)
+            (folder / "config.json").write_text(whole)
+
+    def test_an_edited_config_is_another_model(self, folder: Path) -> None:
+        edit_config(folder, lambda whole: whole["config"]["report"].update(seed=1), signed=False)
+        with pytest.raises(InputError, match="changed since it was saved"):
+            self.estimator.load(folder)
 
     def test_nothing_in_a_model_folder_is_executed(self, folder: Path, tmp_path: Path) -> None:
         proof = tmp_path / "executed"

@@ -19,7 +19,7 @@ from damrep.autoencoder.vectors import unfolded
 from damrep.masking.notes import warn_of
 from damrep.masking.report import FitReport
 from damrep.masking.validation import InputError
-from damrep.training import LearnedDimensions, damage_told, resolve_seed
+from damrep.training import LearnedDimensions, resolve_seed
 from damrep.training.scikit_learn import (
     BaseEstimator,
     TransformerMixin,
@@ -176,7 +176,7 @@ class DAMAutoencoder(LearnedDimensions, TransformerMixin, BaseEstimator):
             If X is not such a table, an argument is out of range (`InputError`), or no column
             varies.
         """
-        settings = AutoencoderSettings(**self.get_params(deep=False))
+        settings = self._settings()
         seed = resolve_seed(self.random_state)
         X = validate_data(
             self, unfolded(X), accept_sparse="csr", dtype="numeric", ensure_min_samples=2
@@ -220,6 +220,9 @@ class DAMAutoencoder(LearnedDimensions, TransformerMixin, BaseEstimator):
         )
         warn_of(*self.report_.warnings)
         return self
+
+    def _settings(self) -> AutoencoderSettings:
+        return AutoencoderSettings(**self.get_params(deep=False))
 
     def _adopt(
         self,
@@ -352,9 +355,8 @@ class DAMAutoencoder(LearnedDimensions, TransformerMixin, BaseEstimator):
         """
         network, mean, scale, meta = load_model(path)
         model = cls._restored(meta, path)
-        with damage_told(path):
-            curves = [np.array(meta[k], dtype=float) for k in ("curve", "prefixes", "variance")]
-            names = meta["feature_names"]
+        curves = [np.array(meta[k], dtype=float) for k in ("curve", "prefixes", "variance")]
+        names = meta["feature_names"]
         model._adopt(network, mean, scale, *curves)
         model.n_features_in_ = network.columns
         if names is not None:

@@ -14,18 +14,43 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
+from damrep.autoencoder.column_rules import STRATEGIES, encode_rules, impute_rules
 from damrep.autoencoder.estimator import DAMAutoencoder
-from damrep.autoencoder.prepared_columns import PreparedColumn
+from damrep.autoencoder.prepared_columns import (
+    CONSTANT,
+    DAYS,
+    NUMBERS,
+    ONEHOT,
+    ORDINAL,
+    PreparedColumn,
+)
 from damrep.autoencoder.preparing import TablePreparation
+from damrep.masking.schema import (
+    ANYTHING,
+    COUNT,
+    NUMBER,
+    TEXT,
+    AnyOf,
+    Choice,
+    Flag,
+    Items,
+    Maybe,
+    Record,
+    Text,
+    Whole,
+)
 from damrep.masking.validation import InputError
 from damrep.training.fitted import damage_told
+from damrep.training.folders import atomic_folder
 from damrep.training.saving import (
-    atomic_folder,
+    ModelFormat,
+    config_checksum,
     is_damrep_folder,
     load_folder,
-    save_folder,
     saved_kind,
+    write_files,
 )
+from damrep.training.stored_tensors import FLOAT64, Layout, Stored
 
 __all__ = ["KIND", "STANDARDIZED", "load_prepared", "save_prepared"]
 
@@ -75,8 +100,9 @@ def save_prepared(path: str | os.PathLike[str], model: Pipeline) -> None:
         if scaler.with_mean:
             tensors["mean"] = torch.from_numpy(np.asarray(scaler.mean_, dtype=np.float64))
     with atomic_folder(path, is_damrep_folder) as folder:
-        save_folder(folder, KIND, config, tensors)
         autoencoder.save(folder / INSIDE)
+        config[INSIDE] = config_checksum(folder / INSIDE)
+        write_files(folder, FORMAT, config, tensors)
 
 
 def _parts(
@@ -112,8 +138,13 @@ def load_prepared(path: str | os.PathLike[str]) -> Pipeline:
         If the folder is not such a model, or damaged.
     """
     kind = STANDARDIZED if saved_kind(path) == STANDARDIZED else KIND
-    config, tensors = load_folder(path, kind)
-    model = DAMAutoencoder.load(Path(path).expanduser() / INSIDE)
+    config, tensors = load_folder(path, FORMAT if kind == KIND else _BEFORE)
+    inside = Path(path).expanduser() / INSIDE
+    if not inside.resolve().is_relative_to(inside.parent.resolve()):
+        raise InputError(f"{path}/{INSIDE} is a link that leads out of its folder")
+    model = DAMAutoencoder.load(inside)
+    if kind == KIND and config_checksum(inside) != config[INSIDE]:
+        raise InputError(f"{path}: the model is damaged ({INSIDE} in it is another one's)")
     steps: list[tuple[str, Any]] = []
     with damage_told(path):
         if kind == KIND and config["preparation"] is not None:
@@ -128,6 +159,8 @@ def load_prepared(path: str | os.PathLike[str]) -> Pipeline:
 
 
 def _preparation(config: Mapping[str, Any]) -> TablePreparation:
+    impute_rules(config["params"]["impute"])
+    encode_rules(config["params"]["encode"])
     columns = [
         PreparedColumn(**{**column, "categories": tuple(column["categories"])})
         for column in config["columns"]
@@ -147,3 +180,41 @@ def _scaler(tensors: Mapping[str, Tensor], rows: int) -> StandardScaler:
 def _require_width(width: int, model: DAMAutoencoder) -> None:
     if width != model.n_features_in_:
         raise ValueError(f"{width} columns prepared for {model.n_features_in_}")
+
+
+def _expected(config: Mapping[str, Any], layout: Layout) -> dict[str, Stored]:
+    """What the tensors have to be, by the config; the scaler of a sparse table has no mean."""
+    if not config.get("standardized", True):
+        return {}
+    told = layout.get("scale")
+    size = Stored(told.shape[:1] if told is not None else (None,), FLOAT64)
+    return dict.fromkeys(("scale", "mean") if "mean" in layout else ("scale",), size)
+
+
+_COLUMN = Record(
+    {
+        "name": TEXT,
+        "kind": Choice((NUMBERS, DAYS, ONEHOT, ORDINAL)),
+        "strategy": Maybe(Choice((*STRATEGIES, CONSTANT))),
+        "fill": Maybe(AnyOf((NUMBER, TEXT))),
+        "categories": Items(TEXT),
+        "first": Maybe(Text(40)),
+        "form": Maybe(Text(1000)),
+        "gaps": COUNT,
+        "all_differ": Flag(),
+    }
+)
+_PARAMS = Record({"impute": ANYTHING, "encode": ANYTHING, "max_categories": COUNT})
+FORMAT = ModelFormat(
+    KIND,
+    Record(
+        {
+            "preparation": Maybe(Record({"params": _PARAMS, "columns": Items(_COLUMN)})),
+            "standardized": Flag(),
+            INSIDE: TEXT,
+        },
+        optional={"rows": Whole(1)},
+    ),
+    _expected,
+)
+_BEFORE = ModelFormat(STANDARDIZED, Record({"rows": Whole(1)}), _expected)

@@ -3,13 +3,38 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 
-from damrep.autoencoder.network import AutoencoderNetwork
-from damrep.training import damage_told, load_folder, local_seed, save_folder
+from damrep.autoencoder.network import ACTIVATIONS, AutoencoderNetwork
+from damrep.masking.schema import (
+    NUMBER,
+    NUMBERS,
+    TEXT,
+    Choice,
+    Flag,
+    Items,
+    Maybe,
+    Number,
+    Record,
+    Row,
+    Whole,
+)
+from damrep.masking.validation import InputError
+from damrep.training import ModelFormat, damage_told, fitted_fields, load_folder, save_folder
+from damrep.training.stored_tensors import (
+    FLOAT32,
+    FLOAT64,
+    FLOATS,
+    Layout,
+    Stored,
+    blank_module,
+    filled_module,
+    module_tensors,
+)
 
 __all__ = ["KIND", "load_model", "save_model"]
 
@@ -50,7 +75,7 @@ def save_model(
         "linear_path": network.linear_encoder is not None,
         "scale": scale,
     }
-    save_folder(path, KIND, config, tensors)
+    save_folder(path, FORMAT, config, tensors)
 
 
 def load_model(
@@ -63,22 +88,50 @@ def load_model(
     InputError
         If the folder is not an autoencoder, or damaged.
     """
-    config, tensors = load_folder(path, KIND)
+    config, tensors = load_folder(path, FORMAT)
     with damage_told(path):
-        weights = {
-            k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")
+        network = filled_module(_blank_network(config), tensors, "network.")
+    return network, tensors["mean"].numpy(), float(config["scale"]), config
+
+
+def _blank_network(config: Mapping[str, Any]) -> AutoencoderNetwork:
+    names = ("columns", "hidden", "width", "activation", "linear_path")
+    return blank_module(lambda: AutoencoderNetwork(*(config[name] for name in names)))
+
+
+def _expected(config: Mapping[str, Any], layout: Layout) -> dict[str, Stored]:
+    """What the tensors have to be, by the config."""
+    columns, names = config["columns"], config["feature_names"]
+    if config["width"] != config["report"]["learned_dims"]:
+        raise InputError(f"width is {config['width']}, the report says otherwise")
+    if names is not None and len(names) != columns:
+        raise InputError(f"{len(names)} feature_names for {columns} columns")
+    # Of the table it was fitted to; all of one kind.
+    kind = {told.dtype for name, told in layout.items() if name.startswith("network.")} & {*FLOATS}
+    dtypes = tuple(kind) if len(kind) == 1 else FLOAT32
+    return {
+        **module_tensors(_blank_network(config), "network.", dtypes),
+        "mean": Stored((columns,), FLOAT64),
+    }
+
+
+_WIDTH = Whole(1)
+FORMAT = ModelFormat(
+    KIND,
+    Record(
+        {
+            **fitted_fields(),
+            "feature_names": Maybe(Items(TEXT)),
+            "curve": Items(Row((NUMBER, Maybe(NUMBER)))),
+            "prefixes": NUMBERS,
+            "variance": NUMBERS,
+            "columns": _WIDTH,
+            "hidden": Items(_WIDTH, most=1000),
+            "width": _WIDTH,
+            "activation": Choice(tuple(ACTIVATIONS)),
+            "linear_path": Flag(),
+            "scale": Number(0.0, low_open=True),
         }
-        # Layers draw weights when they are made; that must not advance the global generator.
-        with local_seed(0):
-            network = AutoencoderNetwork(
-                config["columns"],
-                config["hidden"],
-                config["width"],
-                config["activation"],
-                config["linear_path"],
-            )
-        network.to(next(iter(weights.values())).dtype).load_state_dict(weights)
-        mean = tensors["mean"].numpy()
-        if mean.shape != (network.columns,):
-            raise ValueError(f"{len(mean)} means for {network.columns} columns")
-        return network.eval(), mean, float(config["scale"]), config
+    ),
+    _expected,
+)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from damrep.cli.running import tell
+
 __all__ = ["datasets_command"]
 
 
@@ -19,4 +21,4 @@ def datasets_command() -> None:
     entries = [datasets.describe(name) for name in datasets.names()]
     width = max(len(entry.name) for entry in entries)
     for entry in entries:
-        click.echo(f"{entry.name.ljust(width)}  {entry.summary}")
+        tell(f"{entry.name.ljust(width)}  {entry.summary}")

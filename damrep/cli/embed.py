@@ -11,7 +11,7 @@ import click
 from damrep.cli.inputs import read_source, read_table_source
 from damrep.cli.options import threads_option
 from damrep.cli.outputs import MODEL, check_file, write_embeddings
-from damrep.cli.running import read_line
+from damrep.cli.running import read_line, tell
 from damrep.cli.sources import (
     GraphSource,
     TableSource,
@@ -25,6 +25,8 @@ from damrep.cli.sources import (
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from damrep.autoencoder.estimator import DAMAutoencoder
 
 __all__ = ["embed_command"]
 
@@ -93,9 +95,9 @@ def embed_command(
             item = "node"
             write_embeddings(out, ids, embedding)
     rows, dims = embedding.shape
-    click.echo(f"{rows:,} {item}s, {dims} dimensions, in {out}")
+    tell(f"{rows:,} {item}s, {dims} dimensions, in {out}")
     for line in [*said, *(f"note: {note}" for note in told)]:
-        click.echo(line)
+        tell(line)
 
 
 def _pop_columns(options: dict[str, Any]) -> dict[str, Any]:
@@ -137,7 +139,7 @@ def _embed_table(
     steps: dict[str, Any] = {"reduce": DAMAutoencoder.load(folder)} if kind == "autoencoder" else {}
     steps = steps or dict(load_prepared(folder).steps)
     preparation, model = steps.pop(PREPARE, None), steps["reduce"]
-    data = model.report_.details.get("data") or {}
+    data = _what_it_was_fitted_to(folder, model)
     table = read_table_source(_as_fitted(source, data), preparation)
     values = table.values
     if values.shape[1] != model.n_features_in_:
@@ -149,6 +151,17 @@ def _embed_table(
         values = step.transform(values)
     read = read_line(table.described(), table.notes)
     return table.row_ids, values, [f"read: {read}"]
+
+
+def _what_it_was_fitted_to(folder: Path, model: DAMAutoencoder) -> dict[str, Any]:
+    from damrep.masking.schema import ANYTHING, TEXT, Items, Maybe, Record
+    from damrep.training import damage_told
+
+    data: dict[str, Any] = model.report_.details.get("data") or {}
+    fields = {"id_column": Maybe(TEXT), "column_names": Maybe(Items(TEXT))}
+    with damage_told(folder):
+        Record({}, optional=fields, others=ANYTHING).check(data, "report.details.data")
+    return data
 
 
 def _as_fitted(source: TableSource, data: dict[str, Any]) -> TableSource:

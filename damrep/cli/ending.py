@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -20,6 +21,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
+
+from damrep.masking.printing import escaped
 
 __all__ = ["guarded"]
 
@@ -46,6 +49,9 @@ def guarded(run: Callable[[], None]) -> int:
     >>> guarded(lambda: None)
     0
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Letters that its encoding lacks are written as escapes, as on stderr.
+        sys.stdout.reconfigure(errors="backslashreplace")
     with _signals() as received:
         try:
             run()
@@ -109,7 +115,7 @@ def _fault_of_input(error: BaseException) -> str | None:
 
 def _say(text: str) -> None:
     if sys.stderr is not None:  # closed; print would take stdout instead
-        print("damrep:", " ".join(text.split()), file=sys.stderr, flush=True)
+        print("damrep:", escaped(" ".join(text.split())), file=sys.stderr, flush=True)
 
 
 def _without_reader() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ import click
 
 from damrep.cli.options import Invocation, check_width
 from damrep.cli.outputs import PAGE, REPORT, check_folder, is_output_folder
-from damrep.cli.running import say, verbosity
+from damrep.cli.running import say, tell, verbosity
 
 if TYPE_CHECKING:
     from damrep.masking.report import FitReport
@@ -68,18 +69,27 @@ def fit_into_folder(
     Raises
     ------
     InputError
-        If two options do not go together, or the folder cannot be written; before anything is
-        computed.
+        If two options do not go together, or the folder cannot be written or is being written by
+        another fit; before anything is computed.
     """
     level = verbosity(options["verbose"], options["quiet"])
     check_width(context, options)
     out: Path = options["out"] or Path(f"damrep-{name}")
     check_folder(out)
-    given = read(level)
-    from damrep.training import limited_threads
+    from damrep.masking.notes import noted
+    from damrep.training.folders import claimed
 
-    with limited_threads(options["threads"]):
-        _fit_and_write(lambda: fit(given, level), out, level, context.obj)
+    with contextlib.ExitStack() as claim:
+        # Another fit into the same folder is told so before it begins, not when both are done.
+        with noted() as told:
+            claim.enter_context(claimed(out))
+        for note in told:
+            tell(f"note: {note}", err=True)
+        given = read(level)
+        from damrep.training import limited_threads
+
+        with limited_threads(options["threads"]):
+            _fit_and_write(lambda: fit(given, level), out, level, context.obj)
 
 
 def _fit_and_write(
@@ -103,4 +113,4 @@ def _fit_and_write(
         # Last: it is what makes the folder one of ours.
         report.save(folder / REPORT)
     if level:
-        click.echo(summary_text(report, str(out)))
+        tell(summary_text(report, str(out)))

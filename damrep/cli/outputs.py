@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 from collections.abc import Callable, Sequence
@@ -46,9 +45,12 @@ def is_output_folder(folder: Path) -> bool:
 
 
 def _why_not_ours(folder: Path) -> str | None:
+    from damrep.masking.plain_files import read_json
+    from damrep.masking.validation import InputError
+
     try:
-        report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        report = read_json(folder / REPORT, within=folder)
+    except (OSError, InputError):
         return "was not written by damrep"
     if not isinstance(report, dict) or not {"estimator", "learned_dims"} <= set(report):
         return "was not written by damrep"
@@ -152,6 +154,8 @@ def _check_place(path: Path, endings: Sequence[str]) -> None:
         raise InputError(f"{path}: unknown ending; known are {', '.join(endings)}")
     if path.is_dir():
         raise InputError(f"{path} is a folder; give a file as --out")
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} is a pipe or a device; give a file as --out")
 
 
 def _check_parent(path: Path) -> None:

@@ -9,7 +9,7 @@ import click
 
 from damrep.cli.options import threads_option
 from damrep.cli.outputs import MODEL, check_recommendations, write_recommendations
-from damrep.cli.running import read_line
+from damrep.cli.running import read_line, tell
 from damrep.cli.sources import TextOptions, take_text, text_options
 
 if TYPE_CHECKING:
@@ -102,9 +102,9 @@ def recommend_command(
     there = scores > float("-inf")
     if out is not None:
         write_recommendations(out, asked, found, scores, there)
-        click.echo(f"{int(there.sum()):,} items for {len(asked):,} users, in {out}")
+        tell(f"{int(there.sum()):,} items for {len(asked):,} users, in {out}")
         return
-    click.echo(_table(asked, found, scores, there))
+    tell(_table(asked, found, scores, there))
 
 
 def _load(folder: Path) -> DAMExplicitMF | DAMImplicitMF:
@@ -152,9 +152,9 @@ def _folded_in(
         except InputError as error:
             said = str(error).replace('unknown="skip"', "--unknown skip")
             raise InputError(f"{new}: {said}") from None
-    click.echo(f"read: {read_line(f'{len(read.table):,} ratings', read.notes)}", err=True)
+    tell(f"read: {read_line(f'{len(read.table):,} ratings', read.notes)}", err=True)
     for note in notes:
-        click.echo(f"note: {new}: {note}", err=True)
+        tell(f"note: {new}: {note}", err=True)
     return folded
 
 
@@ -167,13 +167,11 @@ def _ids(known: np.ndarray, words: tuple[str, ...], folder: Path) -> np.ndarray:
 
 def _table(users: Any, found: np.ndarray, scores: np.ndarray, there: np.ndarray) -> str:
     """A line an item; the user stands in front of the first."""
+    from damrep.masking.printing import text_table
+
     rows = [("user", "item", "score")]
     for user, ids, values, kept in zip(users, found, scores, there, strict=True):
         lines = [(str(i), f"{s:.3f}") for i, s in zip(ids[kept], values[kept], strict=True)]
         lines = lines or [("(none left)", "")]
         rows += [(str(user) if k == 0 else "", *line) for k, line in enumerate(lines)]
-    widths = [max(len(row[k]) for row in rows) for k in range(3)]
-    return "\n".join(
-        f"{a.ljust(widths[0])}  {b.ljust(widths[1])}  {c.rjust(widths[2])}".rstrip()
-        for a, b, c in rows
-    )
+    return text_table(rows, left=(0, 1))

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from damrep.cli.outputs import PAGE, REPORT
+from damrep.cli.running import tell
 
 __all__ = ["report_command"]
 
@@ -15,15 +16,20 @@ __all__ = ["report_command"]
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
 def report_command(folder: Path) -> None:
     """Print what `damrep fit-embedding` or another fit printed when it wrote DIR."""
+    from damrep.masking.plain_files import read_json
     from damrep.masking.report import FitReport
     from damrep.masking.validation import InputError
     from damrep.reporting.summary import summary_text
 
+    path = folder / REPORT
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; expected one with {REPORT} and {PAGE} in it")
     try:
-        text = summary_text(FitReport.load(folder / REPORT), str(folder))
-    except (TypeError, AttributeError, KeyError) as error:
-        # Complete JSON, but with something else where the numbers should be.
-        raise InputError(f"{folder / REPORT} is damaged: {error}") from error
-    click.echo(text)
+        data = read_json(path, within=folder)
+    except FileNotFoundError:
+        raise InputError(f"no report at {path}") from None
+    try:
+        report = FitReport.from_dict(data)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    tell(summary_text(report, str(folder)))

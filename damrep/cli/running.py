@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 import click
 
-__all__ = ["read_line", "say", "verbosity"]
+from damrep.masking.printing import escaped
+
+__all__ = ["read_line", "say", "tell", "verbosity"]
 
 
 def verbosity(verbose: bool, quiet: bool) -> int:
@@ -31,7 +33,12 @@ def verbosity(verbose: bool, quiet: bool) -> int:
 def say(level: int, text: str) -> None:
     """Say on stderr what is being done, where progress is shown."""
     if level >= 2 or (level == 1 and sys.stderr.isatty()):
-        print(text, file=sys.stderr, flush=True)
+        print(escaped(text, lines=True), file=sys.stderr, flush=True)
+
+
+def tell(text: str, *, err: bool = False) -> None:
+    """Say what came of it, or on stderr what was read; names in files cannot steer the terminal."""
+    click.echo(escaped(text, lines=True), err=err)
 
 
 def read_line(what: str, notes: Sequence[str]) -> str:

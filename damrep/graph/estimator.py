@@ -21,7 +21,7 @@ from damrep.masking.notes import noted, warn_of
 from damrep.masking.report import FitReport
 from damrep.masking.validation import InputError
 from damrep.reading.ids import infer_integers
-from damrep.training import LearnedDimensions, damage_told, resolve_seed, saturation_notes
+from damrep.training import LearnedDimensions, resolve_seed, saturation_notes
 from damrep.training.scikit_learn import BaseEstimator, TransformerMixin, check_is_fitted
 
 __all__ = ["DAMGraphEmbedding"]
@@ -180,7 +180,7 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
         TypeError
             If the graph is of a kind that cannot be read.
         """
-        settings = EmbeddingSettings(**self.get_params(deep=False))
+        settings = self._settings()
         with noted() as notes:
             graph = as_graph(graph)
         if graph.num_nodes < 3:
@@ -228,6 +228,9 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
         )
         warn_of(*self.report_.warnings)
         return self
+
+    def _settings(self) -> EmbeddingSettings:
+        return EmbeddingSettings(**self.get_params(deep=False))
 
     def _adopt(
         self,
@@ -340,8 +343,7 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
         preparation, compact, classifier, meta = load_model(path)
         model = cls._restored(meta, path)
         report = model.report_
-        with damage_told(path):
-            classes = None if meta["classes"] is None else tuple(meta["classes"])
+        classes = None if meta["classes"] is None else tuple(meta["classes"])
         fitted = Fitted(
             compact, None, report.initial_dims, report.curve, report.gate, {}, 0.0, classifier
         )

@@ -18,10 +18,12 @@ from damrep.masking.validation import (
 )
 from damrep.training import TrainingOptions
 
-__all__ = ["OBJECTIVE_NAMES", "STRATEGIES", "EmbeddingSettings"]
+__all__ = ["MOST_STEPS", "OBJECTIVE_NAMES", "STRATEGIES", "EmbeddingSettings"]
 
 OBJECTIVE_NAMES = ("auto", *OBJECTIVES, "supervised", "svd")
 STRATEGIES = ("search", "gradient")
+MOST_STEPS = 1000
+"""Of propagation: a signal is its mean by then, and each step is a pass over all edges."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,8 @@ class EmbeddingSettings:
             raise InputError("mask_hidden=True needs hidden layers, got hidden=()")
         if self.spectral_weight != "auto":
             check_number("spectral_weight", self.spectral_weight, low=0.0)
-        check_count("spectral_steps", self.spectral_steps, minimum=1)
-        check_count("smoothing", self.smoothing, minimum=0)
+        check_count("spectral_steps", self.spectral_steps, minimum=1, maximum=MOST_STEPS)
+        check_count("smoothing", self.smoothing, minimum=0, maximum=MOST_STEPS)
         check_number("feature_dropout", self.feature_dropout, low=0.0)
         check_number("validation_fraction", self.validation_fraction, low=0.0)
         if self.feature_dropout >= 1 or self.validation_fraction >= 1:

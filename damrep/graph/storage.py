@@ -4,17 +4,32 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from damrep.graph.encoders import ENCODERS, make_encoder
+from damrep.graph.encoders import ENCODERS, GraphEncoder, make_encoder
 from damrep.graph.inputs import FeaturePreparation
 from damrep.graph.representation import CompactEmbedding
+from damrep.graph.settings import MOST_STEPS
 from damrep.graph.structure import StructureBasis
-from damrep.training import damage_told, load_folder, local_seed, save_folder
+from damrep.masking.plain_files import parse_json
+from damrep.masking.schema import COUNT, TEXT, AnyOf, Choice, Items, Maybe, Record, Whole
+from damrep.masking.validation import InputError
+from damrep.training import ModelFormat, damage_told, fitted_fields, load_folder, save_folder
+from damrep.training.stored_tensors import (
+    FLOATS,
+    INT64,
+    UINT8,
+    Layout,
+    Stored,
+    blank_module,
+    filled_module,
+    module_tensors,
+)
 
 __all__ = ["KIND", "load_model", "save_model"]
 
@@ -73,7 +88,7 @@ def save_model(
         "smoothing": compact.smoothing,
         "steps": compact.steps,
     }
-    save_folder(path, KIND, config, {k: v.contiguous().clone() for k, v in tensors.items()})
+    save_folder(path, FORMAT, config, tensors)
 
 
 def load_model(
@@ -86,22 +101,77 @@ def load_model(
     InputError
         If the folder is not a graph model, or damaged.
     """
-    config, tensors = load_folder(path, KIND)
-    # Layers draw weights when they are made; that must not advance the global generator.
-    with damage_told(path), local_seed(0):
+    config, tensors = load_folder(path, FORMAT)
+    with damage_told(path):
         return _rebuild(config, tensors)
+
+
+def _expected(config: Mapping[str, Any], layout: Layout) -> dict[str, Stored]:
+    """What the tensors have to be, by the config."""
+    width, columns = config["report"]["learned_dims"], config["input_width"]
+    expected = {"bias": Stored((width,))}
+    encoder = _blank_encoder(config)
+    if encoder is not None:
+        expected["head"] = Stored((width, encoder.widths[-1]))
+        expected |= module_tensors(encoder, "encoder.")
+    if config["steps"]:
+        expected["axes"] = Stored((columns, width))
+    if encoder is None and not config["steps"]:
+        raise InputError("there is neither an encoder nor a step")
+    if config["classes"] is not None:
+        classes = len(config["classes"])
+        expected |= module_tensors(blank_module(lambda: nn.Linear(width, classes)), "classifier.")
+    if config["num_features"]:
+        if columns != config["num_features"]:
+            raise InputError(f"input_width is {columns}, num_features {config['num_features']}")
+        if {"features.offset", "features.scale"} & set(layout):
+            expected["features.offset"] = expected["features.scale"] = Stored((columns,))
+    else:
+        nodes = layout["structure.popularity"].shape[0] if "structure.popularity" in layout else 0
+        expected["structure.popularity"] = Stored((nodes,), FLOATS)
+        expected["structure.axes"] = Stored((nodes, columns))
+        named = layout.get("structure.node_ids")
+        numbers = named is not None and named.dtype == torch.int64
+        expected["structure.node_ids"] = (
+            Stored((nodes,), INT64) if numbers else Stored((None,), UINT8)
+        )
+    return expected
+
+
+FORMAT = ModelFormat(
+    KIND,
+    Record(
+        {
+            **fitted_fields(),
+            "classes": Maybe(Items(AnyOf((TEXT, Whole(-(2**63), 2**63 - 1))), least=1)),
+            "encoder": Maybe(
+                Record(
+                    {"name": Choice(tuple(ENCODERS)), "widths": Items(COUNT, least=1, most=1000)}
+                )
+            ),
+            "num_features": COUNT,
+            "input_width": COUNT,
+            "smoothing": Whole(0, MOST_STEPS),
+            "steps": Whole(0, MOST_STEPS),
+        }
+    ),
+    _expected,
+)
+
+
+def _blank_encoder(config: Mapping[str, Any]) -> GraphEncoder | None:
+    given = config["encoder"]
+    if given is None:
+        return None
+    return blank_module(lambda: make_encoder(given["name"], config["input_width"], given["widths"]))
 
 
 def _rebuild(
     config: dict[str, Any], tensors: dict[str, Tensor]
 ) -> tuple[FeaturePreparation, CompactEmbedding, nn.Linear | None, dict[str, Any]]:
-    encoder = None
-    if config["encoder"] is not None:
-        encoder = make_encoder(
-            config["encoder"]["name"], config["input_width"], config["encoder"]["widths"]
-        )
-        encoder.load_state_dict(_below("encoder.", tensors))
-        encoder.eval()
+    encoder = _blank_encoder(config)
+    if encoder is not None:
+        encoder = filled_module(encoder, tensors, "encoder.")
     compact = CompactEmbedding(
         encoder,
         tensors.get("head"),
@@ -111,14 +181,14 @@ def _rebuild(
         config["steps"],
     )
     classifier = None
-    if "classifier.weight" in tensors:
+    if config["classes"] is not None:
         classes, width = tensors["classifier.weight"].shape
-        classifier = nn.Linear(width, classes)
-        classifier.load_state_dict(_below("classifier.", tensors))
+        classifier = blank_module(lambda: nn.Linear(width, classes))
+        classifier = filled_module(classifier, tensors, "classifier.")
     structure = None
-    if "structure.axes" in tensors:
+    if not config["num_features"]:
         structure = StructureBasis(
-            _bytes_to_ids(tensors["structure.node_ids"]),
+            _bytes_to_ids(tensors["structure.node_ids"], len(tensors["structure.popularity"])),
             tensors["structure.popularity"].numpy(),
             tensors["structure.axes"].numpy(),
         )
@@ -132,10 +202,6 @@ def _rebuild(
     return preparation, compact, classifier, config
 
 
-def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
-
 def _ids_to_bytes(ids: np.ndarray) -> Tensor:
     """Integers as they are; strings as the bytes of a JSON list, for ids may hold anything."""
     if ids.dtype.kind in "iu":
@@ -143,8 +209,13 @@ def _ids_to_bytes(ids: np.ndarray) -> Tensor:
     return torch.from_numpy(np.frombuffer(json.dumps(ids.tolist()).encode(), np.uint8).copy())
 
 
-def _bytes_to_ids(stored: Tensor) -> np.ndarray:
+def _bytes_to_ids(stored: Tensor, count: int) -> np.ndarray:
     if stored.dtype == torch.int64:
-        return np.asarray(stored.numpy())
-    names = json.loads(stored.numpy().tobytes().decode())
-    return np.array([str(name) for name in names], dtype=object)
+        ids = np.asarray(stored.numpy())
+    else:
+        names = parse_json(stored.numpy().tobytes())
+        Items(TEXT).check(names, "structure.node_ids")
+        ids = np.array([*names, None], dtype=object)[:-1]
+    if len(ids) != count or len(set(ids.tolist())) != count:
+        raise InputError(f"structure.node_ids: expected {count} different ids, got {len(ids)}")
+    return ids

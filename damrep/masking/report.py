@@ -13,22 +13,60 @@ from typing import Any
 from torch import nn
 
 from damrep.masking.plain import to_plain
+from damrep.masking.plain_files import read_json
 from damrep.masking.price import masks_in
+from damrep.masking.printing import escaped, text_table
+from damrep.masking.schema import (
+    ANYTHING,
+    COUNT,
+    NUMBER,
+    NUMBERS,
+    TEXT,
+    Entries,
+    Items,
+    Maybe,
+    Number,
+    Record,
+    Row,
+    Whole,
+)
 from damrep.masking.validation import InputError
 
-__all__ = ["DimensionsReport", "FitReport", "MaskDimensions", "learned_dimensions"]
+__all__ = [
+    "REPORT_FIELDS",
+    "DimensionsReport",
+    "FitReport",
+    "MaskDimensions",
+    "learned_dimensions",
+]
 
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    """Align columns: the first to the left, the others to the right."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    )
+_NUMBER, _FACTS = Maybe(NUMBER), Entries(ANYTHING)
+REPORT_FIELDS = Record(
+    {"estimator": TEXT, "initial_dims": COUNT, "learned_dims": COUNT},
+    optional={
+        "price": Maybe(Number(0.0)),
+        "strategy": TEXT,
+        "objective": TEXT,
+        "curve": Items(Row((NUMBER, _NUMBER))),
+        "gate": NUMBERS,
+        "history": Entries(Items(ANYTHING)),
+        "loss": _NUMBER,
+        "reference_loss": _NUMBER,
+        "seconds": _NUMBER,
+        "cpu_seconds": _NUMBER,
+        "seed": Maybe(Whole(0, 2**32 - 1)),
+        "measures": Items(_FACTS),
+        "warnings": Items(TEXT),
+        "details": Record(
+            {},
+            # What the commands and the page look into.
+            optional=dict.fromkeys(("data", "evaluation", "provenance"), Maybe(_FACTS)),
+            others=ANYTHING,
+        ),
+    },
+    others=ANYTHING,
+)
+"""What a report is as plain data; a newer version may have more fields."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +107,7 @@ class DimensionsReport:
         rows += [[m.name, str(m.initial), str(m.learned), f"{m.beta:.3f}"] for m in self.masks]
         if len(self.masks) > 1:
             rows.append(["all", str(self.initial), str(self.learned), ""])
-        return _table(rows)
+        return text_table(rows)
 
 
 def learned_dimensions(model: nn.Module) -> DimensionsReport:
@@ -174,13 +212,12 @@ class FitReport:
         InputError
             If `data` is not a report.
         """
-        known = {f.name for f in fields(cls)}
         try:
-            return cls(**{key: value for key, value in data.items() if key in known})
-        except (TypeError, AttributeError):
-            raise InputError(
-                "not a damrep report: expected a mapping with estimator, initial_dims, learned_dims"
-            ) from None
+            REPORT_FIELDS.check(data, "")
+        except InputError as error:
+            raise InputError(f"not a damrep report: {error}") from None
+        known = {f.name for f in fields(cls)}
+        return cls(**{key: value for key, value in data.items() if key in known})
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the report as JSON, all of it or nothing."""
@@ -206,15 +243,16 @@ class FitReport:
         Raises
         ------
         InputError
-            If the file is missing, cut short or not a report.
+            If the file is missing, cut short or not a report, or not a regular file.
         """
         try:
-            data = json.loads(Path(path).read_text(encoding="utf-8"))
+            data = read_json(Path(path))
         except FileNotFoundError:
             raise InputError(f"no report at {path}") from None
-        except ValueError as error:
-            raise InputError(f"{path} is not a complete JSON report: {error}") from None
-        return cls.from_dict(data)
+        try:
+            return cls.from_dict(data)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
 
     def __str__(self) -> str:
         facts = [("dimensions", f"{self.learned_dims} of {self.initial_dims}")]
@@ -233,10 +271,10 @@ class FitReport:
             facts.append(("time", f"{self.seconds:.1f} s{cpu}"))
         width = max(len(name) for name, _ in facts)
         lines = [self.estimator, *(f"  {name.ljust(width)}  {value}" for name, value in facts)]
-        if self.measures:
-            lines += ["", _measures_table(self.measures)]
-        lines += [f"Note: {warning}" for warning in self.warnings]
-        return "\n".join(lines)
+        table = ["", _measures_table(self.measures)] if self.measures else []
+        notes = [f"Note: {warning}" for warning in self.warnings]
+        # What was loaded may hold anything.
+        return "\n".join([*map(escaped, lines), *table, *map(escaped, notes)])
 
     def _next_dimension(self) -> float | None:
         """Loss that one more dimension would take away, where the curve covers both widths."""
@@ -252,7 +290,7 @@ def _measures_table(measures: Sequence[Mapping[str, Any]]) -> str:
     rows = [["" if column == "name" else column for column in columns]]
     for row in measures:
         rows.append([_cell(row.get(column)) for column in columns])
-    return _table(rows)
+    return text_table(rows)
 
 
 def _cell(value: Any) -> str:

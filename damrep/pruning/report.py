@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from damrep.masking.plain import to_plain
+from damrep.masking.printing import text_table
 from damrep.pruning.budget import TOLERANCE
 from damrep.pruning.surgery import Cuts
 
@@ -106,14 +107,7 @@ class PruningPlan:
                 f"{self.flops_kept // 2:,}",
             )
         )
-        widths = [max(len(row[place]) for row in rows) for place in range(len(head))]
-        lines = [
-            "  ".join(
-                cell.rjust(width) if place else cell.ljust(width)
-                for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-            )
-            for row in rows
-        ]
+        lines = [text_table(rows)]
         if self.bypassed:
             lines.append(f"blocks that became their shortcut: {', '.join(self.bypassed)}")
         if self.left_whole:

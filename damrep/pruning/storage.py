@@ -13,16 +13,29 @@ from typing import Any
 import torch
 from torch import nn
 
+from damrep.masking.schema import ANYTHING, TEXT, Entries, Record
 from damrep.masking.validation import InputError
-from damrep.pruning.surgery import Cuts, apply_cuts
-from damrep.training.saving import load_folder, save_folder
+from damrep.pruning.surgery import CUTS, Cuts, apply_cuts
+from damrep.training.saving import ModelFormat, load_folder, save_folder
 from damrep.training.seeding import local_seed
+from damrep.training.stored_tensors import (
+    Stored,
+    check_layout,
+    check_values,
+    layout_of,
+    read_layout,
+)
 
 __all__ = ["CUTS_ATTRIBUTE", "load_compact", "save_compact"]
 
 # A plain dictionary on the compact model, which goes along with copies of it.
 CUTS_ATTRIBUTE = "pruning_cuts_"
-_KIND = "CompactModel"
+FORMAT = ModelFormat(
+    "CompactModel", Record({"model": TEXT, "cuts": CUTS, "extra": Entries(ANYTHING)})
+)
+# What is raised where a record is replayed on another architecture.
+_MISFIT = (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError)
+_REALS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 def save_compact(
@@ -42,7 +55,8 @@ def save_compact(
     Raises
     ------
     InputError
-        If the model is not a compact one, or the folder holds something else.
+        If the model is not a compact one, holds a parameter that is not finite, or the folder
+        holds something else.
     """
     cuts = getattr(model, CUTS_ATTRIBUTE, None)
     if cuts is None:
@@ -51,7 +65,9 @@ def save_compact(
             "record of its cuts; save its state_dict instead"
         )
     config = {"model": type(model).__name__, "cuts": cuts, "extra": extra or {}}
-    save_folder(folder, _KIND, config, model.state_dict())
+    state = model.state_dict()
+    check_values(state, _expected(model))
+    save_folder(folder, FORMAT, config, state)
 
 
 def load_compact(
@@ -93,22 +109,39 @@ def load_compact(
     ...     load_compact(folder + "/small", build)[0].out_channels
     5
     """
-    config, tensors = load_folder(folder, _KIND)
-    cuts = Cuts.from_dict(config.get("cuts", {}))
+    config, tensors = load_folder(folder, FORMAT)
+    cuts = Cuts.from_dict(config["cuts"])
     with local_seed(0):
         model = build()
     if not isinstance(model, nn.Module):
         raise TypeError(f"build must return a torch module, got {type(model).__name__}")
     try:
         apply_cuts(model, cuts)
+        expected = _expected(model)
+        check_layout(read_layout(layout_of(tensors)), expected)
+        check_values(tensors, expected)
         model.load_state_dict(tensors, assign=True)
     except InputError as error:
         raise InputError(f"{folder} does not fit what build makes: {error}") from None
-    except (RuntimeError, AssertionError) as error:
+    except _MISFIT as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         raise InputError(
             f"{folder} does not fit what build makes ({type(model).__name__}; saved from a "
-            f"{config.get('model')}): {' '.join(lines[-1:])}"
+            f"{config['model']}): {' '.join(lines[-1:])}"
         ) from None
     setattr(model, CUTS_ATTRIBUTE, cuts.to_dict())
     return model.to(device).eval()
+
+
+def _expected(model: nn.Module) -> dict[str, Stored]:
+    """What the tensors have to be: as the model has them, perhaps in another precision."""
+    trained = dict(model.named_parameters(remove_duplicate=False))
+    return {
+        name: Stored(
+            tuple(tensor.shape),
+            _REALS if tensor.is_floating_point() else (tensor.dtype,),
+            # A buffer may hold infinities: the mask of an attention does.
+            finite=name in trained,
+        )
+        for name, tensor in model.state_dict().items()
+    }

@@ -10,17 +10,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from damrep.masking.schema import COUNT, TEXT, Entries, Items, Record
 from damrep.masking.validation import InputError
 from damrep.pruning.closing import ConstantOutput
 from damrep.pruning.groups import ChannelGroup
 from damrep.pruning.layers import coupled_whole_groups, is_convolution
 
-__all__ = ["Cuts", "apply_cuts", "kept_channels", "torch_pruning"]
+__all__ = ["CUTS", "Cuts", "apply_cuts", "kept_channels", "torch_pruning"]
+
+# Attributes that say how many channels a layer has on a side.
+_CHANNELS = {
+    "in": ("in_channels", "in_features"),
+    "out": ("out_channels", "out_features"),
+    "norm": ("num_features", "num_channels", "num_parameters"),
+}
+_SIDES = (*_CHANNELS, "vector")
+CUTS = Record(
+    {
+        "keep": Entries(Record({}, optional=dict.fromkeys(_SIDES, Items(COUNT)))),
+        "constants": Entries(COUNT),
+        "identities": Items(TEXT),
+    }
+)
+"""What a record of cuts is as plain data."""
 
 
 @dataclass
@@ -57,16 +75,18 @@ class Cuts:
             If it is not of that form.
         """
         try:
-            return cls(
-                {
-                    str(layer): {str(s): [int(i) for i in kept] for s, kept in sides.items()}
-                    for layer, sides in data["keep"].items()
-                },
-                {str(layer): int(n) for layer, n in data["constants"].items()},
-                [str(name) for name in data["identities"]],
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InputError(f"the record of cuts is damaged: {error!r}") from None
+            CUTS.check(data, "cuts")
+            for layer, sides in data["keep"].items():
+                for side, kept in sides.items():
+                    if any(after <= before for before, after in pairwise(kept)):
+                        raise InputError(f"cuts.keep.{layer}.{side}: expected rising numbers")
+        except InputError as error:
+            raise InputError(f"the record of cuts is damaged: {error}") from None
+        return cls(
+            {layer: dict(sides) for layer, sides in data["keep"].items()},
+            dict(data["constants"]),
+            list(data["identities"]),
+        )
 
 
 def torch_pruning() -> Any:
@@ -140,6 +160,7 @@ def apply_cuts(model: nn.Module, cuts: Cuts, values: Mapping[str, Tensor] | None
     parameters = dict(model.named_parameters())
     for layer, channels in cuts.constants.items():
         module = _find(modules, layer)
+        _check_constant(layer, module, channels)
         like = next(iter(module.parameters()), torch.zeros(()))
         value = values.get(layer)
         held = torch.zeros(channels) if value is None else value
@@ -198,6 +219,17 @@ def _check(layer: str, size: int, kept: Sequence[int]) -> None:
         )
 
 
+def _check_constant(layer: str, module: nn.Module, channels: int) -> None:
+    """Refuse more channels than a layer can have, before there is memory for them."""
+    told = [int(getattr(module, name, 0)) for name in sum(_CHANNELS.values(), ())]
+    most = max(*told, *(tensor.numel() for tensor in module.state_dict().values()))
+    if channels > most:
+        raise InputError(
+            f"layer {layer!r} has {most} channels at most, the record {channels}: not the "
+            "architecture recorded"
+        )
+
+
 def _cut_layer(tp: Any, layer: str, module: nn.Module, sides: Mapping[str, Sequence[int]]) -> None:
     trained = {name: p.requires_grad for name, p in module.named_parameters(recurse=False)}
     for side, kept in sides.items():
@@ -228,12 +260,7 @@ def _cut_layer(tp: Any, layer: str, module: nn.Module, sides: Mapping[str, Seque
 
 
 def _channels(layer: str, module: nn.Module, side: str) -> int:
-    names = {
-        "in": ("in_channels", "in_features"),
-        "out": ("out_channels", "out_features"),
-        "norm": ("num_features", "num_channels", "num_parameters"),
-    }
-    for name in names.get(side, ()):
+    for name in _CHANNELS.get(side, ()):
         if hasattr(module, name):
             return int(getattr(module, name))
     raise InputError(

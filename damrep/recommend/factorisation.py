@@ -22,7 +22,7 @@ from damrep.recommend.new_users import NewUsers
 from damrep.recommend.scoring import FactorScores
 from damrep.recommend.settings import FactorSettings
 from damrep.recommend.storage import load_factors, save_factors
-from damrep.training import LearnedDimensions, damage_told, limited_threads, resolve_seed
+from damrep.training import LearnedDimensions, limited_threads, resolve_seed
 from damrep.training.history import Callback
 from damrep.training.scikit_learn import BaseEstimator, check_is_fitted
 
@@ -83,11 +83,7 @@ class FactorModel(FactorScores, LearnedDimensions, BaseEstimator):
             If an argument is out of range, or the ratings cannot be used: not finite, a pair that
             comes twice, ids that are missing, nothing in them.
         """
-        params = self.get_params(deep=False)
-        check_choice("loss", self.loss, self.losses)
-        check_choice("duplicates", self.duplicates, DUPLICATES)
-        given = {name: value for name, value in params.items() if name not in _READING}
-        settings = FactorSettings(**given, callback=callback)
+        settings = self._settings(callback)
         seed = resolve_seed(settings.random_state)
         wall, cpu = time.perf_counter(), time.process_time()
         ratings = self._read(user_items)
@@ -121,6 +117,13 @@ class FactorModel(FactorScores, LearnedDimensions, BaseEstimator):
         )
         warn_of(*self.report_.warnings)
         return self
+
+    def _settings(self, callback: Callback | None = None) -> FactorSettings:
+        params = self.get_params(deep=False)
+        check_choice("loss", self.loss, self.losses)
+        check_choice("duplicates", self.duplicates, DUPLICATES)
+        given = {name: value for name, value in params.items() if name not in _READING}
+        return FactorSettings(**given, callback=callback)
 
     def _read(self, user_items: Any, **more: Any) -> Interactions:
         columns = {name: getattr(self, name) for name in _READING}
@@ -218,6 +221,5 @@ class FactorModel(FactorScores, LearnedDimensions, BaseEstimator):
         """
         fit, ratings, config = load_factors(path, cls.kind)
         model = cls._restored(config, path)
-        with damage_told(path):
-            model._adopt(fit, ratings)
+        model._adopt(fit, ratings)
         return model

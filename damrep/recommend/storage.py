@@ -3,38 +3,63 @@
 from __future__ import annotations
 
 import os
-import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
-import scipy.sparse as sp
-import torch
-from torch import Tensor
-
-from damrep.lazy_imports import postponed
+from damrep.masking.schema import (
+    ANYTHING,
+    COUNT,
+    NUMBER,
+    TEXT,
+    AnyOf,
+    Choice,
+    Entries,
+    Items,
+    Maybe,
+    Record,
+    Rule,
+)
+from damrep.masking.validation import InputError
 from damrep.recommend.factors import FactorFit
-from damrep.recommend.ids import kind_of_ids
-from damrep.recommend.interactions import Interactions
-from damrep.training import damage_told, load_folder, save_folder
+from damrep.recommend.interactions import DUPLICATES, Interactions
+from damrep.recommend.stored_ratings import (
+    IDS,
+    pack_interactions,
+    stored_interactions,
+    to_tensor,
+    unpack_interactions,
+)
+from damrep.training import ModelFormat, damage_told, fitted_fields, load_folder, save_folder
+from damrep.training.stored_tensors import Layout, Stored
 
-with postponed("pandas"):
-    import pandas as pd
-
-__all__ = [
-    "load_factors",
-    "pack_ids",
-    "pack_interactions",
-    "save_factors",
-    "unpack_ids",
-    "unpack_interactions",
-]
+__all__ = ["FORMATS", "READING", "load_factors", "save_factors"]
 
 _ARRAYS = ("user_factors", "item_factors", "user_bias", "item_bias")
 _PLAIN = ("mean", "initial", "open_gates", "loss", "reference_loss", "candidates", "details")
 # What the report holds already, under the names it has there.
 _REPORTED = {"gates": "gate", "curve": "curve", "history": "history"}
-_RANGE, _INTEGERS, _STRINGS, _UUIDS = "range", "integers", "strings", "uuids"
+_PENALTY = "penalty."
+_POSITIVE = {"noise", "scale", "temperature", "log_count", "spread", "prior"}
+_NAME = AnyOf((TEXT, NUMBER))
+_COLUMN = AnyOf((_NAME, Items(_NAME)))  # of a frame, which may have several levels of names
+READING: dict[str, Rule] = {
+    "duplicates": Choice(DUPLICATES),
+    "user": _COLUMN,
+    "item": _COLUMN,
+    "rating": Maybe(_COLUMN),
+}
+"""Arguments that ratings are read with, after the fit too."""
+_FIT = Record(
+    {
+        "mean": NUMBER,
+        "initial": COUNT,
+        "open_gates": COUNT,
+        "loss": Maybe(NUMBER),
+        "reference_loss": Maybe(NUMBER),
+        "candidates": Entries(ANYTHING),
+        "details": Entries(ANYTHING),
+    }
+)
 
 
 def save_factors(
@@ -62,12 +87,12 @@ def save_factors(
     InputError
         If something that is not a damrep model stands at `path`.
     """
-    tensors = {name: _tensor(getattr(fit, name)) for name in _ARRAYS}
-    tensors |= {f"penalty.{name}": _tensor(value) for name, value in fit.penalty.items()}
+    tensors = {name: to_tensor(getattr(fit, name)) for name in _ARRAYS}
+    tensors |= {f"{_PENALTY}{name}": to_tensor(value) for name, value in fit.penalty.items()}
     ids, held = pack_interactions(ratings)
     tensors |= held
     plain = {name: getattr(fit, name) for name in _PLAIN}
-    save_folder(path, kind, {**meta, "fit": plain, "ids": ids}, tensors)
+    save_folder(path, FORMATS[kind], {**meta, "fit": plain, "ids": ids}, tensors)
 
 
 def load_factors(
@@ -80,149 +105,90 @@ def load_factors(
     InputError
         If the folder is not such a model, or damaged.
     """
-    config, tensors = load_folder(path, kind)
+    config, tensors = load_folder(path, FORMATS[kind])
     with damage_told(path):
         arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
         parts: dict[str, Any] = {name: arrays[name] for name in _ARRAYS}
         parts |= {name: config["fit"][name] for name in _PLAIN}
         parts |= {name: config["report"][called] for name, called in _REPORTED.items()}
-        fit = FactorFit(
-            **parts,
-            penalty={
-                name.removeprefix("penalty."): value
-                for name, value in arrays.items()
-                if name.startswith("penalty.")
-            },
-        )
+        penalty = {
+            name.removeprefix(_PENALTY): value
+            for name, value in arrays.items()
+            if name.startswith(_PENALTY)
+        }
+        for name in _POSITIVE & set(penalty):
+            if not (penalty[name] > 0).all():
+                raise InputError(f"tensor {_PENALTY}{name}: expected numbers above 0")
+        fit = FactorFit(**parts, penalty=penalty)
         users, items = len(fit.user_factors), len(fit.item_factors)
         ratings = unpack_interactions(config["ids"], arrays, users, items)
-        widths = {fit.user_factors.shape[1], fit.item_factors.shape[1]}
-        biases = (fit.user_bias.shape, fit.item_bias.shape)
-        if len(widths) > 1 or biases != ((users,), (items,)):
-            raise ValueError("factors and biases do not fit each other")
     return fit, ratings, config
 
 
-def pack_interactions(ratings: Interactions) -> tuple[dict[str, str], dict[str, Tensor]]:
-    """Ratings and their ids as tensors.
-
-    Returns
-    -------
-    ids : dict of str
-        Kinds of the ids, for `unpack_interactions`.
-    tensors : dict of Tensor
-    """
-    matrix = ratings.matrix
-    tensors = {
-        "ratings.ends": _tensor(matrix.indptr.astype(np.int64)),
-        "ratings.items": _tensor(matrix.indices.astype(np.int32)),
-        "ratings.values": _tensor(matrix.data),
+def _explicit_penalty(
+    config: Mapping[str, Any], layout: Layout, items: int, width: int
+) -> dict[str, Stored]:
+    """What folding in needs of a model of ratings, see `fold_in_explicit`."""
+    single = {name: Stored((1,)) for name in ("noise", "scale", "reg")}
+    told = layout.get("penalty.directions")
+    by_strategy = {"als": True, "adam": False}
+    if not by_strategy.get(config["report"]["strategy"], told is not None):
+        return single
+    if told is None or len(told.shape) != 2:
+        raise InputError("tensor penalty.directions is missing, or no table")
+    pattern = told.shape[1]
+    return {
+        **single,
+        "item_variances": Stored((items, width + 1)),
+        "prior": Stored((width + 1,)),
+        "weights": Stored((pattern + 2, width + 1)),
+        "directions": Stored((items, pattern)),
+        "log_count": Stored((2,)),
+        "centre": Stored((pattern,)),
+        "spread": Stored((pattern,)),
     }
-    ids = {}
-    for name, index in (("user_ids", ratings.user_ids), ("item_ids", ratings.item_ids)):
-        ids[name], more = pack_ids(index)
-        tensors |= {f"{name}.{part}": tensor for part, tensor in more.items()}
-    return ids, tensors
 
 
-def unpack_interactions(
-    ids: Mapping[str, str], arrays: Mapping[str, np.ndarray], users: int, items: int
-) -> Interactions:
-    """What `pack_interactions` made tensors of.
+def _implicit_penalty(
+    config: Mapping[str, Any], layout: Layout, items: int, width: int
+) -> dict[str, Stored]:
+    """What folding in needs of a model of interactions, see `fold_in_implicit`."""
+    softmax = config["report"]["objective"] == "softmax"
+    by_strategy = {"als": softmax, "adam": False}
+    if by_strategy.get(config["report"]["strategy"], "penalty.temperature" in layout):
+        return {"temperature": Stored((1,))}
+    told = layout.get("penalty.unobserved_weight")
+    alike = told is not None and told.shape == (1,)
+    return {"unobserved_weight": Stored((1 if alike else items,)), "reg": Stored((1,))}
 
-    Parameters
-    ----------
-    ids
-        From `pack_interactions`.
-    arrays
-        Its tensors as arrays, among others.
-    users, items
-        How many there should be.
 
-    Raises
-    ------
-    ValueError
-        If they do not fit each other.
-    """
-    index = [
-        unpack_ids(ids[name], arrays, name, count)
-        for name, count in (("user_ids", users), ("item_ids", items))
-    ]
-    matrix = sp.csr_matrix(
-        (arrays["ratings.values"], arrays["ratings.items"], arrays["ratings.ends"]),
-        shape=(users, items),
+def _format(kind: str, penalty: Callable[..., dict[str, Stored]]) -> ModelFormat:
+    def expected(config: Mapping[str, Any], layout: Layout) -> dict[str, Stored]:
+        users, items = (_rows(layout, name) for name in ("user_bias", "item_bias"))
+        width = config["report"]["learned_dims"]
+        needed = penalty(config, layout, items, width)
+        return {
+            "user_factors": Stored((users, width)),
+            "item_factors": Stored((items, width)),
+            "user_bias": Stored((users,)),
+            "item_bias": Stored((items,)),
+            **{f"{_PENALTY}{name}": stored for name, stored in needed.items()},
+            **stored_interactions(config["ids"], users, items),
+        }
+
+    fields = {**fitted_fields(**READING), "fit": _FIT, "ids": IDS}
+    return ModelFormat(kind, Record(fields), expected)
+
+
+def _rows(layout: Layout, name: str) -> int:
+    return layout[name].shape[0] if name in layout and layout[name].shape else 0
+
+
+FORMATS = {
+    kind: _format(kind, penalty)
+    for kind, penalty in (
+        ("explicit-factors", _explicit_penalty),
+        ("implicit-factors", _implicit_penalty),
     )
-    matrix.check_format(full_check=True)
-    return Interactions(matrix, *index)
-
-
-def _tensor(array: Any) -> Tensor:
-    return torch.from_numpy(np.array(array))  # a copy: those of a loaded model may be read-only
-
-
-def pack_ids(index: pd.Index) -> tuple[str, dict[str, Tensor]]:
-    """Ids as tensors: none for 0, 1, ...; strings as the bytes of all and where each ends.
-
-    Parameters
-    ----------
-    index
-        Ids, int64, strings or UUIDs.
-
-    Returns
-    -------
-    kind : str
-        For `unpack_ids`.
-    tensors : dict of Tensor
-    """
-    if isinstance(index, pd.RangeIndex):
-        return _RANGE, {}
-    if index.dtype == np.int64:
-        return _INTEGERS, {"values": _tensor(index.to_numpy())}
-    if kind_of_ids(index) == "UUIDs":
-        values = np.frombuffer(b"".join(one.bytes for one in index), dtype=np.uint8)
-        return _UUIDS, {"bytes": _tensor(values.reshape(-1, 16))}
-    encoded = [text.encode("utf-8", "surrogatepass") for text in index]
-    ends = np.cumsum([len(text) for text in encoded], dtype=np.int64)
-    whole = np.frombuffer(b"".join(encoded), dtype=np.uint8)
-    return _STRINGS, {"bytes": _tensor(whole), "ends": _tensor(ends)}
-
-
-def unpack_ids(kind: str, arrays: Mapping[str, np.ndarray], name: str, count: int) -> pd.Index:
-    """Ids that `pack_ids` made tensors of.
-
-    Parameters
-    ----------
-    kind
-        From `pack_ids`.
-    arrays
-        Holds its tensors as arrays, under ``name.key``.
-    name
-        Of the ids.
-    count
-        How many there should be.
-
-    Raises
-    ------
-    ValueError
-        If there are others.
-    """
-    if kind == _RANGE:
-        return pd.RangeIndex(count)
-    if kind == _INTEGERS:
-        index = pd.Index(arrays[f"{name}.values"])
-    elif kind == _STRINGS:
-        whole, ends = arrays[f"{name}.bytes"].tobytes(), arrays[f"{name}.ends"].tolist()
-        starts = [0, *ends[:-1]]
-        texts = [
-            whole[start:end].decode("utf-8", "surrogatepass")
-            for start, end in zip(starts, ends, strict=True)
-        ]
-        index = pd.Index(np.array(texts, dtype=object), dtype=object)
-    elif kind == _UUIDS:
-        held = arrays[f"{name}.bytes"].reshape(-1, 16)
-        index = pd.Index([uuid.UUID(bytes=row.tobytes()) for row in held], dtype=object)
-    else:
-        raise ValueError(f"ids of the kind {kind!r}")
-    if len(index) != count or not index.is_unique:
-        raise ValueError(f"{len(index)} {name} for {count} rows")
-    return index
+}
+"""Of the factor models, by kind."""

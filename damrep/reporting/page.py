@@ -11,6 +11,7 @@ import numpy as np
 from markupsafe import Markup
 
 from damrep.masking.plain import to_plain
+from damrep.masking.printing import escaped
 from damrep.masking.report import FitReport
 from damrep.masking.validation import InputError
 from damrep.reporting.figures import curve_figure, gate_figure, shown_gates
@@ -120,9 +121,16 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_readable,
     )
     environment.filters["counted"] = counted
     return environment
+
+
+def _readable(value: Any) -> Any:
+    """A text as the page shows it: a name cannot turn the line around it, or hide in it."""
+    plain = isinstance(value, str) and not isinstance(value, Markup)
+    return escaped(value, lines=True) if plain else value
 
 
 def _subtitle(report: FitReport, data: Mapping[str, Any]) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+from damrep.masking.printing import escaped, text_table
 from damrep.masking.report import FitReport
 from damrep.reporting.wording import (
     column_label,
@@ -49,23 +48,12 @@ def summary_text(report: FitReport, where: str | None = None) -> str:
         for row in report.measures:
             cells = [number(row.get(column)) for column in columns]
             rows.append([str(row.get("name", "")), number(row.get("dims")), *cells])
-        parts += ["", _aligned(rows)]
+        parts += ["", text_table(rows)]
     time, place = time_text(report), None if where is None else f"in {where}"
     last = ", ".join(part for part in (time, place) if part)
     if last:
-        parts += ["", last]
+        parts += ["", escaped(last)]
     if read := (report.details.get("data") or {}).get("read"):
-        parts.append(f"read: {' '.join(str(read).split())}")
-    parts += [f"note: {' '.join(str(warning).split())}" for warning in report.warnings]
+        parts.append(escaped(f"read: {' '.join(str(read).split())}"))
+    parts += [escaped(f"note: {' '.join(warning.split())}") for warning in report.warnings]
     return "\n".join(parts)
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if place else cell.ljust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    )

@@ -8,11 +8,17 @@ from damrep.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from damrep.training.comparing import losing_note
-    from damrep.training.fitted import LearnedDimensions, damage_told, saturation_notes
+    from damrep.training.fitted import (
+        LearnedDimensions,
+        damage_told,
+        fitted_fields,
+        saturation_notes,
+    )
+    from damrep.training.folders import atomic_folder, claimed
     from damrep.training.history import History
     from damrep.training.loop import DivergedError, Strategy, Task, resolve_device, train
     from damrep.training.options import TrainingOptions
-    from damrep.training.saving import atomic_folder, load_folder, save_folder
+    from damrep.training.saving import ModelFormat, load_folder, save_folder
     from damrep.training.seeding import local_seed, numpy_generator, resolve_seed, torch_generator
     from damrep.training.threads import limited_threads
 
@@ -20,11 +26,14 @@ __all__ = [
     "DivergedError",
     "History",
     "LearnedDimensions",
+    "ModelFormat",
     "Strategy",
     "Task",
     "TrainingOptions",
     "atomic_folder",
+    "claimed",
     "damage_told",
+    "fitted_fields",
     "limited_threads",
     "load_folder",
     "local_seed",
@@ -44,11 +53,14 @@ __getattr__, __dir__ = lazy_exports(
         "DivergedError": "damrep.training.loop",
         "History": "damrep.training.history",
         "LearnedDimensions": "damrep.training.fitted",
+        "ModelFormat": "damrep.training.saving",
         "Strategy": "damrep.training.loop",
         "Task": "damrep.training.loop",
         "TrainingOptions": "damrep.training.options",
-        "atomic_folder": "damrep.training.saving",
+        "atomic_folder": "damrep.training.folders",
+        "claimed": "damrep.training.folders",
         "damage_told": "damrep.training.fitted",
+        "fitted_fields": "damrep.training.fitted",
         "limited_threads": "damrep.training.threads",
         "load_folder": "damrep.training.saving",
         "local_seed": "damrep.training.seeding",

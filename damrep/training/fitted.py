@@ -4,16 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import os
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
 
-from damrep.masking.report import FitReport
+from damrep.masking.report import REPORT_FIELDS, FitReport
+from damrep.masking.schema import ANYTHING, Maybe, Record, Rule, Whole
 from damrep.masking.validation import InputError
 from damrep.training.scikit_learn import check_is_fitted
 
-__all__ = ["LearnedDimensions", "damage_told", "saturation_notes"]
+__all__ = ["LearnedDimensions", "damage_told", "fitted_fields", "saturation_notes"]
+
+
+def fitted_fields(**arguments: Rule) -> dict[str, Rule]:
+    """Rules for what is saved of every fitted estimator, see `LearnedDimensions._saved`.
+
+    Parameters
+    ----------
+    arguments
+        Of the estimator, that `LearnedDimensions._settings` does not check, or that a loaded model
+        cannot do without.
+    """
+    seed = Maybe(Whole(0, 2**32 - 1))
+    params = Record({"random_state": seed, **arguments}, others=ANYTHING)
+    return {"params": params, "report": REPORT_FIELDS}
 
 
 class LearnedDimensions:
@@ -35,8 +51,19 @@ class LearnedDimensions:
         check_is_fitted(self, "n_components_")
         return np.array([f"dim_{i}" for i in range(self.n_components_)], dtype=object)
 
+    @abstractmethod
+    def _settings(self) -> Any:
+        """The arguments, checked: the same before a fit, in what is saved and in what is loaded.
+
+        Raises
+        ------
+        InputError, TypeError
+            Naming the argument.
+        """
+
     def _saved(self) -> dict[str, Any]:
         """Arguments, the seed that was used among them, and report, as plain data."""
+        self._settings()
         params = self.get_params(deep=False)  # type: ignore[attr-defined]
         return {
             "params": {**params, "random_state": self.report_.seed},
@@ -47,15 +74,18 @@ class LearnedDimensions:
     def _restored(cls, meta: Mapping[str, Any], path: str | os.PathLike[str]) -> Self:
         """An estimator with the arguments and the report that `_saved` gave.
 
+        Arguments of a newer version are left out.
+
         Raises
         ------
         InputError
-            If they are not there.
+            If they are not there, or not such.
         """
         with damage_told(path):
             report = FitReport.from_dict(meta["report"])
             known = cls().get_params()  # type: ignore[attr-defined]
             model = cls(**{k: v for k, v in meta["params"].items() if k in known})
+            model._settings()
             model.report_ = report
         return model
 

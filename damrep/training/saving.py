@@ -1,14 +1,20 @@
-"""Fitted models on disk: config.json and weights.safetensors, written whole or not at all."""
+"""Fitted models on disk: config.json and weights.safetensors, written whole or not at all.
+
+config.json says what the model is, which tensors it has, and the checksums of both files. A folder
+that was damaged or edited afterwards is refused: it would be another model than the one that was
+fitted. The checksums are no signature; whoever knows how can make new ones. So whatever is in a
+folder is looked at before it is used: every field has a type and bounds, every tensor a name, shape
+and type that follow from the fields, and nothing is allocated before they are known to agree.
+"""
 
 from __future__ import annotations
 
-import contextlib
+import hashlib
 import importlib.metadata
 import json
 import os
-import secrets
-import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,114 +23,108 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from damrep.masking.plain import to_plain
+from damrep.masking.plain_files import open_regular, parse_json, read_json
+from damrep.masking.schema import ANYTHING, TEXT, Choice, Entries, Items, Record, Rule, Text, Whole
 from damrep.masking.validation import InputError
+from damrep.training.fitted import damage_told
+from damrep.training.folders import atomic_folder
+from damrep.training.stored_tensors import (
+    LAYOUT,
+    Layout,
+    Stored,
+    check_layout,
+    check_values,
+    layout_of,
+    read_layout,
+)
 
-__all__ = ["atomic_folder", "is_damrep_folder", "load_folder", "save_folder", "saved_kind"]
+__all__ = [
+    "ModelFormat",
+    "config_checksum",
+    "is_damrep_folder",
+    "load_folder",
+    "save_folder",
+    "saved_kind",
+    "write_files",
+]
 
 FORMAT = "damrep"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 CONFIG = "config.json"
 WEIGHTS = "weights.safetensors"
 
+# What the header of the weights may take: so much, and so much for each tensor beside its name.
+_HEADER, _ENTRY = 1 << 16, 1 << 10
+_CHECKSUM = Text(64)
+_FRAME: dict[str, Rule] = {
+    "format": Choice((FORMAT,)),
+    "damrep_version": TEXT,
+    "kind": TEXT,
+    "config": Entries(ANYTHING),
+    "tensors": LAYOUT,
+}
+_FRAMES: dict[int, Rule] = {
+    # Without checksums; "files" was never more than an empty list.
+    1: Record({**_FRAME, "format_version": Whole(1, 1), "files": Items(TEXT, most=0)}),
+    2: Record(
+        {
+            **_FRAME,
+            "format_version": Whole(2, 2),
+            "checksums": Record({"config": _CHECKSUM, "weights": _CHECKSUM}),
+        }
+    ),
+}
 
-@contextlib.contextmanager
-def atomic_folder(path: str | os.PathLike[str], is_ours: Callable[[Path], bool]) -> Iterator[Path]:
-    """Write a folder under a temporary name beside `path`; rename it once all is written.
 
-    If anything is raised inside the block, KeyboardInterrupt included, the temporary folder is
-    removed and whatever stood at `path` is left as it was.
+@dataclass(frozen=True)
+class ModelFormat:
+    """What is saved of a kind of model.
 
     Parameters
     ----------
-    path
-        Where the folder shall be. It may exist if it is an empty folder or one that may be
-        overwritten.
-    is_ours
-        Given the existing folder, says whether it may be overwritten.
-
-    Yields
-    ------
-    Path
-        The temporary folder to write into.
-
-    Raises
-    ------
-    InputError
-        If something else stands at `path`, or its parent cannot be written to.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> out = Path(tempfile.mkdtemp()) / "out"
-    >>> with atomic_folder(out, is_ours=lambda folder: False) as folder:
-    ...     _ = (folder / "a.txt").write_text("a")
-    >>> sorted(file.name for file in out.iterdir())
-    ['a.txt']
+    kind
+        Its name, which a folder has to have.
+    config
+        What its config has to be.
+    tensors
+        Given a config, and names, shapes and types of the tensors that the folder says it has:
+        what these have to be. Any will do if not given.
     """
-    target = Path(path).expanduser().resolve()
-    _check_replaceable(target, is_ours, path)
-    temporary = _beside(target, "tmp")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary.mkdir()
-    except OSError as error:
-        raise InputError(f"cannot write to {target.parent}: {error.strerror}") from None
-    try:
-        yield temporary
-        _check_replaceable(target, is_ours, path)  # it may have changed while we were writing
-        _swap(temporary, target)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
 
+    kind: str
+    config: Rule = Entries(ANYTHING)
+    tensors: Callable[[Mapping[str, Any], Layout], Mapping[str, Stored]] | None = None
 
-def _beside(target: Path, what: str) -> Path:
-    return target.with_name(f".{target.name}.{what}-{secrets.token_hex(4)}")
+    def check(self, config: Mapping[str, Any], layout: Layout) -> Mapping[str, Stored]:
+        """Refuse a config and tensors that do not fit; what the tensors have to be.
 
-
-def _check_replaceable(
-    target: Path, is_ours: Callable[[Path], bool], shown: str | os.PathLike[str]
-) -> None:
-    if not target.exists():
-        return
-    if not target.is_dir():
-        raise InputError(f"{shown} exists and is not a folder; give another place to write to")
-    if any(target.iterdir()) and not is_ours(target):
-        raise InputError(
-            f"{shown} exists and was not written by damrep; it is left alone, give another folder"
-        )
-
-
-def _swap(temporary: Path, target: Path) -> None:
-    """Put `temporary` in the place of `target`; what was there goes only once that worked."""
-    if not target.exists():
-        temporary.rename(target)
-        return
-    old = _beside(target, "old")
-    target.rename(old)
-    try:
-        temporary.rename(target)
-    except BaseException:
-        old.rename(target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+        Raises
+        ------
+        InputError
+            Naming the field or the tensor.
+        """
+        self.config.check(config, "")
+        if self.tensors is None:
+            return {name: Stored(told.shape, (told.dtype,), False) for name, told in layout.items()}
+        expected = self.tensors(config, layout)
+        check_layout(layout, expected)
+        return expected
 
 
 def is_damrep_folder(path: Path) -> bool:
     """Whether a folder has a config.json that damrep wrote."""
     try:
-        config = json.loads((path / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        config = read_json(path / CONFIG, within=path)
+    except (OSError, InputError):
         return False
     return isinstance(config, dict) and config.get("format") == FORMAT
 
 
 def save_folder(
     path: str | os.PathLike[str],
-    kind: str,
+    model: ModelFormat,
     config: Mapping[str, Any],
     tensors: Mapping[str, Tensor],
-    extra_files: Mapping[str, bytes | str] | None = None,
 ) -> None:
     """Save a fitted model as a folder, all of it or nothing.
 
@@ -132,59 +132,61 @@ def save_folder(
     ----------
     path
         The folder. One that damrep wrote is replaced, anything else that exists is left alone.
-    kind
-        What is saved, for instance the class name; `load_folder` asks for the same.
+    model
+        What is saved; `load_folder` asks for the same.
     config
         Plain data: constructor arguments, learned widths.
     tensors
         Weights by name, on any device; they are saved from the CPU.
-    extra_files
-        Further files by plain name.
 
     Raises
     ------
     InputError
-        If `path` holds something that damrep did not write, or a file name is not a plain one.
+        If `path` holds something that damrep did not write, is being written by another process,
+        or could not be loaded again: a value that is not finite, say.
 
     Examples
     --------
     >>> import tempfile, torch
-    >>> out = Path(tempfile.mkdtemp()) / "model"
-    >>> save_folder(out, "Example", {"width": 2}, {"w": torch.zeros(2)})
-    >>> load_folder(out, "Example")
+    >>> out, model = Path(tempfile.mkdtemp()) / "model", ModelFormat("Example")
+    >>> save_folder(out, model, {"width": 2}, {"w": torch.zeros(2)})
+    >>> load_folder(out, model)
     ({'width': 2}, {'w': tensor([0., 0.])})
     """
-    extra_files = extra_files or {}
-    for name in extra_files:
-        if name in (CONFIG, WEIGHTS, "", ".", "..") or Path(name).name != name:
-            raise InputError(f"extra file name must be a plain, free file name, got {name!r}")
+    with atomic_folder(path, is_damrep_folder) as folder:
+        write_files(folder, model, config, tensors)
+
+
+def write_files(
+    folder: Path, model: ModelFormat, config: Mapping[str, Any], tensors: Mapping[str, Tensor]
+) -> None:
+    """Write the two files of a model into a folder that is being made; see `save_folder`."""
     # Cloned: safetensors refuses tensors that share memory.
     held = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
-    whole = {
+    weights = safetensors.torch.save(held)
+    whole: dict[str, Any] = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "damrep_version": _version(),
-        "kind": kind,
+        "kind": model.kind,
         "config": to_plain(config),
-        "tensors": {
-            name: {"shape": list(t.shape), "dtype": str(t.dtype).removeprefix("torch.")}
-            for name, t in held.items()
-        },
-        "files": sorted(extra_files),
+        "tensors": layout_of(held),
+        "checksums": {"weights": hashlib.sha256(weights).hexdigest()},
     }
-    with atomic_folder(path, is_damrep_folder) as folder:
-        (folder / CONFIG).write_text(
-            json.dumps(whole, indent=2, allow_nan=False) + "\n", encoding="utf-8"
-        )
-        # Not save_file: it leaves a file that only its owner can read.
-        (folder / WEIGHTS).write_bytes(safetensors.torch.save(held))
-        for name, content in extra_files.items():
-            data = content.encode("utf-8") if isinstance(content, str) else content
-            (folder / name).write_bytes(data)
+    whole["checksums"]["config"] = _checksum(whole)
+    text = json.dumps(whole, indent=2, allow_nan=False) + "\n"
+    try:
+        _FRAMES[FORMAT_VERSION].check(parse_json(text.encode()), "")
+        check_values(held, model.check(whole["config"], read_layout(whole["tensors"])))
+    except ValueError as error:
+        raise InputError(f"the model cannot be saved: {error}") from None
+    (folder / CONFIG).write_text(text, encoding="utf-8")
+    # Not save_file: it leaves a file that only its owner can read.
+    (folder / WEIGHTS).write_bytes(weights)
 
 
 def saved_kind(path: str | os.PathLike[str]) -> str:
-    """What `save_folder` was told that it saves, without loading the rest.
+    """What kind of model a folder holds, without loading it.
 
     Raises
     ------
@@ -195,73 +197,107 @@ def saved_kind(path: str | os.PathLike[str]) -> str:
     --------
     >>> import tempfile
     >>> out = Path(tempfile.mkdtemp()) / "model"
-    >>> save_folder(out, "Example", {}, {})
+    >>> save_folder(out, ModelFormat("Example"), {}, {})
     >>> saved_kind(out)
     'Example'
     """
-    folder = Path(path).expanduser()
-    if not folder.is_dir():
-        raise InputError(f"no model folder at {path}")
-    return str(_read_config(folder, path).get("kind"))
+    return str(_read_config(path)["kind"])
+
+
+def config_checksum(path: str | os.PathLike[str]) -> str:
+    """Checksum of all that a folder holds, for a folder that it is a part of."""
+    return _checksum(_read_config(path))
 
 
 def load_folder(
-    path: str | os.PathLike[str], kind: str
+    path: str | os.PathLike[str], model: ModelFormat
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Load what `save_folder` wrote; the tensors are on the CPU.
 
     Raises
     ------
     InputError
-        If the folder is missing, foreign, of another kind or a newer format, incomplete or cut
-        short.
+        If the folder is missing, foreign, of another kind or a newer format, incomplete, damaged or
+        changed since it was saved.
     """
+    whole = _read_config(path)
+    if whole["kind"] != model.kind:
+        raise InputError(f"{path} holds a {whole['kind']!r}, expected a {model.kind!r}")
+    layout = read_layout(whole["tensors"])
+    with damage_told(f"{path}/{CONFIG}"):
+        expected = model.check(whole["config"], layout)
+    checksums = whole.get("checksums")
+    if checksums is not None and checksums["config"] != _checksum(whole):
+        raise InputError(
+            f"{path}/{CONFIG} was damaged or changed since it was saved: its checksum is another"
+        )
+    data = _read_weights(path, layout)
+    try:
+        found = safetensors.torch.load(data)
+        there = read_layout(layout_of(found))
+        check_layout(there, {name: Stored(t.shape, (t.dtype,)) for name, t in layout.items()})
+        if checksums is not None and checksums["weights"] != hashlib.sha256(data).hexdigest():
+            raise InputError("its checksum is another since it was saved")
+        check_values(found, expected)
+    except (SafetensorError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}/{WEIGHTS} is damaged or cut short: {reason}") from None
+    # Copied to where torch puts tensors: results depend on it in their last bits.
+    return whole["config"], {name: found.pop(name).clone() for name in sorted(found)}
+
+
+def _read_weights(path: str | os.PathLike[str], layout: Layout) -> bytes:
+    folder = Path(path).expanduser()
+    least, most = _sizes(layout)
+    try:
+        with open_regular(folder / WEIGHTS, within=folder) as stream:
+            size = os.fstat(stream.fileno()).st_size
+            if not least <= size <= most:
+                raise InputError(
+                    f"{path}/{WEIGHTS} is damaged or cut short: {size:,} bytes for {least:,} bytes "
+                    "of tensors"
+                )
+            return stream.read(most)
+    except FileNotFoundError:
+        raise InputError(f"{path} is incomplete: {WEIGHTS} is missing") from None
+
+
+def _sizes(layout: Layout) -> tuple[int, int]:
+    """Bytes that weights have at least and at most."""
+    least = sum(told.nbytes for told in layout.values())
+    return least, least + _HEADER + sum(_ENTRY + 6 * len(name) for name in layout)
+
+
+def _read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
     folder = Path(path).expanduser()
     if not folder.is_dir():
         raise InputError(f"no model folder at {path}")
-    whole = _read_config(folder, path)
-    if whole.get("kind") != kind:
-        raise InputError(f"{path} holds a {whole.get('kind')!r}, expected a {kind!r}")
-    shapes, config = whole.get("tensors"), whole.get("config")
-    if not isinstance(shapes, dict) or not isinstance(config, dict):
-        raise InputError(f"{path}/{CONFIG} is incomplete: expected 'config' and 'tensors' in it")
-    for name in (WEIGHTS, *(whole.get("files") or ())):
-        if not (folder / str(name)).is_file():
-            raise InputError(f"{path} is incomplete: {name} is missing")
     try:
-        tensors: dict[str, Tensor] = safetensors.torch.load_file(folder / WEIGHTS, device="cpu")
-    except (SafetensorError, OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{path}/{WEIGHTS} is damaged or cut short: {reason}") from None
-    if set(tensors) != set(shapes):
-        odd = ", ".join(sorted(set(tensors) ^ set(shapes)))
-        raise InputError(f"{path}/{WEIGHTS} does not match {CONFIG}: tensors {odd} are in one only")
-    for name, tensor in tensors.items():
-        wanted = shapes[name].get("shape") if isinstance(shapes[name], dict) else None
-        if list(tensor.shape) != wanted:
-            raise InputError(
-                f"{path}/{WEIGHTS} does not match {CONFIG}: tensor {name} has shape "
-                f"{list(tensor.shape)}, expected {wanted}"
-            )
-    return config, tensors
-
-
-def _read_config(folder: Path, shown: str | os.PathLike[str]) -> dict[str, Any]:
-    try:
-        whole = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        whole = read_json(folder / CONFIG, within=folder)
     except FileNotFoundError:
-        raise InputError(f"{shown} is not a damrep model folder: it has no {CONFIG}") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{shown}/{CONFIG} is damaged or cut short: {error}") from None
+        raise InputError(f"{path} is not a damrep model folder: it has no {CONFIG}") from None
     if not isinstance(whole, dict) or whole.get("format") != FORMAT:
-        raise InputError(f"{shown} is not a damrep model folder: its {CONFIG} is not damrep's")
+        raise InputError(f"{path} is not a damrep model folder: its {CONFIG} is not damrep's")
     version = whole.get("format_version")
-    if version != FORMAT_VERSION:
+    frame = _FRAMES.get(version) if type(version) is int else None
+    if frame is None:
+        by = whole.get("damrep_version")
         raise InputError(
-            f"{shown} is in format version {version!r}, this damrep reads {FORMAT_VERSION}; it was "
-            f"written by damrep {whole.get('damrep_version')}"
+            f"{path} is in format version {str(version)[:80]}, this damrep reads "
+            f"{' and '.join(map(str, _FRAMES))}; it was written by damrep {str(by)[:80]}"
         )
+    try:
+        frame.check(whole, "")
+    except InputError as error:
+        raise InputError(f"{path}/{CONFIG} is incomplete or damaged: {error}") from None
     return whole
+
+
+def _checksum(whole: Mapping[str, Any]) -> str:
+    """Of a config with all in it but this checksum; how it is laid out makes no difference."""
+    checksums = {k: v for k, v in (whole.get("checksums") or {}).items() if k != "config"}
+    text = json.dumps({**whole, "checksums": checksums}, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _version() -> str:

@@ -13,7 +13,7 @@ import pytest
 from damrep.cli import recommend
 from damrep.recommend import interactions
 from damrep.recommend.explicit import DAMExplicitMF
-from damrep.training import save_folder
+from damrep.training import ModelFormat, save_folder
 from tests.cli.conftest import Run, tree
 from tests.cli.test_bad_input import _refused
 from tests.recommend.samples import as_frame, tastes
@@ -105,7 +105,7 @@ def test_what_is_refused(
 ) -> None:
     (tmp_path / "mine.csv").write_text("user,rank\n1,2\n")
     pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "mine.parquet")
-    save_folder(tmp_path / "other", "something-else", {}, {})
+    save_folder(tmp_path / "other", ModelFormat("something-else"), {}, {})
     before = tree(tmp_path)
     _refused(run("recommend", *(models.get(word, word) for word in words)), *said)
     assert tree(tmp_path) == before

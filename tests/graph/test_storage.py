@@ -18,10 +18,11 @@ from safetensors import safe_open
 from damrep.graph.data import Graph
 from damrep.graph.encoders import ENCODERS
 from damrep.graph.estimator import DAMGraphEmbedding
-from damrep.graph.storage import KIND, load_model
+from damrep.graph.storage import FORMAT, KIND, load_model
 from damrep.masking.validation import InputError
 from damrep.training import load_folder
 from tests.graph.samples import communities, without_features
+from tests.model_folders.editing import edit_config
 
 ODD_IDS = [
     "plain", 'with "quotes"', "it's", "new\nline", "tab\t", "back\\slash", "null\x00byte",
@@ -120,7 +121,7 @@ def test_only_what_the_small_model_needs_is_stored(tmp_path: Path) -> None:
     graph = communities()
     model = fit(graph, n_components=2)
     model.save(tmp_path / "model")
-    _, tensors = load_folder(tmp_path / "model", KIND)
+    _, tensors = load_folder(tmp_path / "model", FORMAT)
     assert tensors["bias"].shape == (2,) and tensors["axes"].shape == (12, 2)
     assert tensors["head"].shape[0] == 2
     assert not any("mask" in name or "beta" in name for name in tensors)
@@ -128,11 +129,9 @@ def test_only_what_the_small_model_needs_is_stored(tmp_path: Path) -> None:
 
 def test_a_name_nobody_knows_is_not_imported(tmp_path: Path) -> None:
     fit(communities()).save(tmp_path / "model")
-    path = tmp_path / "model" / "config.json"
-    config = json.loads(path.read_text())
     for name in ("os.system", "torch.nn.Linear", "GCNEncoder", None, 3):
-        config["config"]["encoder"]["name"] = name
-        path.write_text(json.dumps(config))
+        named = {"name": name, "widths": [6]}
+        edit_config(tmp_path / "model", lambda whole, to=named: whole["config"].update(encoder=to))
         with pytest.raises(InputError, match="damaged"):
             DAMGraphEmbedding.load(tmp_path / "model")
 
@@ -140,33 +139,35 @@ def test_a_name_nobody_knows_is_not_imported(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "value"),
     [("input_width", 5), ("input_width", "12"), ("encoder", []), ("report", {}), ("params", 3),
-     ("encoder", {"name": "gcn", "widths": [3]})],
+     ("encoder", {"name": "gcn", "widths": [3]}), ("smoothing", 10**9), ("smoothing", True),
+     ("steps", "8"), ("steps", -1), ("steps", 0), ("encoder", None), ("num_features", 0),
+     ("classes", ["a", "b"]), ("input_width", 10**9)],
 )  # fmt: skip
 def test_a_config_that_does_not_fit_its_weights(key: str, value: Any, tmp_path: Path) -> None:
     fit(communities()).save(tmp_path / "model")
-    path = tmp_path / "model" / "config.json"
-    config = json.loads(path.read_text())
-    config["config"][key] = value
-    path.write_text(json.dumps(config))
+    edit_config(tmp_path / "model", lambda whole: whole["config"].update({key: value}))
     with pytest.raises(InputError, match=r"model.*damaged") as caught:
         DAMGraphEmbedding.load(tmp_path / "model")
     assert "\n" not in str(caught.value)
 
 
+def test_steps_that_would_never_end_are_refused_at_the_fit_too() -> None:
+    for name in ("smoothing", "spectral_steps"):
+        with pytest.raises(InputError, match=f"{name} must be between"):
+            fit(communities(), **{name: 10**9})
+
+
 def test_arguments_of_a_newer_version_are_passed_over(tmp_path: Path) -> None:
     model = fit(communities())
     model.save(tmp_path / "model")
-    path = tmp_path / "model" / "config.json"
-    config = json.loads(path.read_text())
-    config["config"]["params"]["attention_heads"] = 4
-    path.write_text(json.dumps(config))
+    edit_config(tmp_path / "model", lambda whole: whole["config"]["params"].update(heads=4))
     loaded = DAMGraphEmbedding.load(tmp_path / "model")
-    assert "attention_heads" not in loaded.get_params()
+    assert "heads" not in loaded.get_params()
 
 
 def test_the_weights_are_float32_on_the_cpu(tmp_path: Path) -> None:
     fit(communities(), precision="64-true").save(tmp_path / "model")
-    _, tensors = load_folder(tmp_path / "model", KIND)
+    _, tensors = load_folder(tmp_path / "model", FORMAT)
     kinds = {name: tensor.dtype for name, tensor in tensors.items()}
     assert set(kinds.values()) == {torch.float32}, kinds
     assert {tensor.device.type for tensor in tensors.values()} == {"cpu"}

@@ -91,7 +91,7 @@ def test_files_that_are_no_report_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no report at"):
         FitReport.load(tmp_path / "none.json")
     (tmp_path / "short.json").write_text('{"estimator": "x", "initial')
-    with pytest.raises(InputError, match="not a complete JSON"):
+    with pytest.raises(InputError, match="damaged or cut short"):
         FitReport.load(tmp_path / "short.json")
     (tmp_path / "other.json").write_text('{"a": 1}')
     with pytest.raises(InputError, match="not a damrep report"):

@@ -12,6 +12,7 @@ from torch import nn
 
 from damrep.masking import InputError
 from damrep.pruning import ChannelPruner, load_compact, save_compact
+from tests.model_folders.editing import edit_config
 from tests.pruning.architectures import random_network
 from tests.pruning.samples import Chain, Stream, settled
 
@@ -80,18 +81,41 @@ def test_another_architecture(tmp_path: Path, build: object, said: str) -> None:
 
 def test_a_damaged_record(tmp_path: Path) -> None:
     save_compact(compact_stream(), tmp_path / "small")
-    config = tmp_path / "small" / "config.json"
-    whole = json.loads(config.read_text())
-    whole["config"]["cuts"]["keep"]["stem"]["out"] = "all"
-    config.write_text(json.dumps(whole))
-    with pytest.raises(InputError, match="record of cuts is damaged"):
-        load_compact(tmp_path / "small", lambda: Stream(True, blocks=3))
-    whole["config"]["cuts"]["keep"]["stem"]["out"] = [1, 99]
-    config.write_text(json.dumps(whole))
-    with pytest.raises(InputError, match="'stem' has 8 channels"):
-        load_compact(tmp_path / "small", lambda: Stream(True, blocks=3))
+    for kept, said in (
+        ("all", "cuts.keep.stem.out: expected a list"),
+        ([3, 3, 4, 5, 6], "expected rising numbers"),
+        ([3, 4, 5, 6, True], "expected an integer"),
+        ([3, 4, 5, 6, 99], "'stem' has 8 channels"),
+    ):
+        edit_config(
+            tmp_path / "small",
+            lambda whole, to=kept: whole["config"]["cuts"]["keep"]["stem"].update(out=to),
+        )
+        with pytest.raises(InputError, match=said):
+            load_compact(tmp_path / "small", lambda: Stream(True, blocks=3))
     with pytest.raises(TypeError, match="build must return a torch module"):
         load_compact(tmp_path / "small", lambda: None)  # type: ignore[arg-type, return-value]
+
+
+def test_constants_of_a_size_nobody_has_allocate_nothing(tmp_path: Path) -> None:
+    save_compact(compact_stream(), tmp_path / "small")
+    edit_config(
+        tmp_path / "small",
+        lambda whole: whole["config"]["cuts"]["constants"].update(
+            dict.fromkeys(whole["config"]["cuts"]["constants"], 10**13)
+        ),
+    )
+    with pytest.raises(InputError, match="channels at most, the record 10000000000000"):
+        load_compact(tmp_path / "small", lambda: Stream(True, blocks=3))
+
+
+def test_a_model_that_diverged_is_not_saved(tmp_path: Path) -> None:
+    compact = compact_stream()
+    with torch.no_grad():
+        next(compact.parameters()).fill_(torch.inf)
+    with pytest.raises(InputError, match="not finite"):
+        save_compact(compact, tmp_path / "small")
+    assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("last_norm", [True, False])

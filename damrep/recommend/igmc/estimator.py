@@ -14,7 +14,7 @@ from damrep.recommend.igmc.scores import IGMCScores
 from damrep.recommend.igmc.settings import IGMCSettings
 from damrep.recommend.igmc.storage import load_igmc, save_igmc
 from damrep.recommend.interactions import Interactions, read_interactions
-from damrep.training import LearnedDimensions, damage_told, resolve_seed, saturation_notes
+from damrep.training import LearnedDimensions, resolve_seed, saturation_notes
 from damrep.training.history import Callback
 from damrep.training.scikit_learn import BaseEstimator, check_is_fitted
 
@@ -190,9 +190,7 @@ class IGMC(IGMCScores, LearnedDimensions, BaseEstimator):
         InputError
             If an argument is out of range, or the ratings cannot be used.
         """
-        params = self.get_params(deep=False)
-        given = {name: value for name, value in params.items() if name not in _READING}
-        settings = IGMCSettings(**given, callback=callback)
+        settings = self._settings(callback)
         seed = resolve_seed(settings.random_state)
         wall, cpu = time.perf_counter(), time.process_time()
         ratings = self._read(user_items)
@@ -233,6 +231,11 @@ class IGMC(IGMCScores, LearnedDimensions, BaseEstimator):
         warn_of(*self.report_.warnings)
         return self
 
+    def _settings(self, callback: Callback | None = None) -> IGMCSettings:
+        params = self.get_params(deep=False)
+        given = {name: value for name, value in params.items() if name not in _READING}
+        return IGMCSettings(**given, callback=callback)
+
     def _read(self, user_items: Any) -> Interactions:
         return read_interactions(user_items, **{name: getattr(self, name) for name in _READING})
 
@@ -266,11 +269,6 @@ class IGMC(IGMCScores, LearnedDimensions, BaseEstimator):
         """
         networks, biases, levels, ratings, config = load_igmc(path)
         model = cls._restored(config, path)
-        with damage_told(path):
-            scores = config["scores"]
-            model._adopt(
-                networks, biases, levels, ratings,
-                (float(scores["mean"]), float(scores["scale"]), int(scores["seed"])),
-                config["report"]["curve"],
-            )  # fmt: skip
+        scores = tuple(config["scores"][name] for name in ("mean", "scale", "seed"))
+        model._adopt(networks, biases, levels, ratings, scores, model.report_.curve)
         return model

@@ -8,17 +8,32 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from damrep.masking.schema import COUNT, NUMBER, Choice, Items, Maybe, Record, Whole
+from damrep.masking.validation import InputError
 from damrep.recommend.biases import Biases
+from damrep.recommend.igmc.batches import AGGREGATIONS
+from damrep.recommend.igmc.levels import MOST_LEVELS
 from damrep.recommend.igmc.network import IGMCNetwork
 from damrep.recommend.interactions import Interactions
-from damrep.recommend.storage import pack_interactions, unpack_interactions
-from damrep.training import damage_told, load_folder, local_seed, save_folder
+from damrep.recommend.storage import READING
+from damrep.recommend.stored_ratings import (
+    IDS,
+    pack_interactions,
+    stored_interactions,
+    to_tensor,
+    unpack_interactions,
+)
+from damrep.training import ModelFormat, damage_told, fitted_fields, load_folder, save_folder
+from damrep.training.stored_tensors import (
+    Layout,
+    Stored,
+    blank_module,
+    filled_module,
+    module_tensors,
+)
 
 __all__ = ["load_igmc", "save_igmc"]
-
-_KIND = "igmc"
 
 
 def save_igmc(
@@ -46,9 +61,9 @@ def save_igmc(
         If something that is not a damrep model stands at `path`.
     """
     ids, tensors = pack_interactions(ratings)
-    tensors["levels"] = _tensor(levels)
+    tensors["levels"] = to_tensor(levels)
     if not networks:
-        tensors |= {"biases.user": _tensor(biases.user), "biases.item": _tensor(biases.item)}
+        tensors |= {"biases.user": to_tensor(biases.user), "biases.item": to_tensor(biases.item)}
     for number, network in enumerate(networks):
         state = network.state_dict()
         tensors |= {f"network.{number}.{k}": v.contiguous().clone() for k, v in state.items()}
@@ -60,7 +75,7 @@ def save_igmc(
         "items": ratings.n_items,
         "bias_mean": biases.mean,
     }
-    save_folder(path, _KIND, {**config, "network": shape, "ids": ids}, tensors)
+    save_folder(path, FORMAT, {**config, "network": shape, "ids": ids}, tensors)
 
 
 def load_igmc(
@@ -73,32 +88,81 @@ def load_igmc(
     InputError
         If the folder is not such a model, or damaged.
     """
-    config, tensors = load_folder(path, _KIND)
+    config, tensors = load_folder(path, FORMAT)
     with damage_told(path):
         arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
         shape, levels = config["network"], arrays["levels"]
-        users, items = shape["users"], shape["items"]
-        ratings = unpack_interactions(config["ids"], arrays, users, items)
+        if (np.diff(levels) <= 0).any():
+            raise InputError("levels: expected rising numbers")
+        ratings = unpack_interactions(config["ids"], arrays, shape["users"], shape["items"])
         networks = []
-        for number, width in enumerate(shape["widths"]):
-            # Layers draw weights when they are made; that must not advance the global generator.
-            with local_seed(0):
-                network = IGMCNetwork(
-                    len(levels), shape["hidden"], shape["num_bases"], width, masked=False
-                )
-            start = f"network.{number}."
-            network.load_state_dict(
-                {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
-            )
-            networks.append(network.eval())
+        for number in range(len(shape["widths"])):
+            network = _blank_network(config, len(levels))
+            network.place = torch.arange(network.width)  # what is not saved is not filled
+            networks.append(filled_module(network, tensors, f"network.{number}."))
         none = np.zeros(0, dtype=np.float32)
-        of_users = arrays.get("biases.user", none)
-        of_items = arrays.get("biases.item", none)
-        if not networks and (len(of_users), len(of_items)) != (users, items):
-            raise ValueError("biases do not fit the ids")
-        biases = Biases(float(shape["bias_mean"]), of_users, of_items)
+        biases = Biases(
+            float(shape["bias_mean"]),
+            arrays.get("biases.user", none),
+            arrays.get("biases.item", none),
+        )
     return networks, biases, levels, ratings, config
 
 
-def _tensor(array: Any) -> Tensor:
-    return torch.from_numpy(np.array(array))  # a copy: those of a loaded model may be read-only
+def _blank_network(config: Mapping[str, Any], levels: int) -> IGMCNetwork:
+    shape, width = config["network"], config["report"]["learned_dims"]
+    return blank_module(
+        lambda: IGMCNetwork(levels, shape["hidden"], shape["num_bases"], width, masked=False)
+    )
+
+
+def _expected(config: Mapping[str, Any], layout: Layout) -> dict[str, Stored]:
+    """What the tensors have to be, by the config."""
+    shape, width = config["network"], config["report"]["learned_dims"]
+    levels = layout["levels"].shape[0] if "levels" in layout and layout["levels"].shape else 0
+    if not 1 <= levels <= MOST_LEVELS:
+        raise InputError(f"expected 1 to {MOST_LEVELS} levels, got {levels}")
+    expected = {
+        "levels": Stored((levels,)),
+        **stored_interactions(config["ids"], shape["users"], shape["items"]),
+    }
+    if not shape["widths"]:
+        if width:
+            raise InputError(f"there is no network, and the report says {width} columns")
+        return {
+            **expected,
+            "biases.user": Stored((shape["users"],)),
+            "biases.item": Stored((shape["items"],)),
+        }
+    if set(shape["widths"]) != {width} or len(shape["hidden"]) < 2:
+        raise InputError(f"network: expected {width} columns and two layers at least")
+    network = _blank_network(config, levels)
+    for number in range(len(shape["widths"])):
+        expected |= module_tensors(network, f"network.{number}.")
+    return expected
+
+
+_SIZE = Whole(0, 10**8)  # ids that are numbers need no tensor, and memory nevertheless
+FORMAT = ModelFormat(
+    "igmc",
+    Record(
+        {
+            **fitted_fields(
+                **READING, aggregation=Choice(AGGREGATIONS), max_neighbours=Maybe(Whole(1))
+            ),
+            "scores": Record({"mean": NUMBER, "scale": NUMBER, "seed": Whole(0, 2**32 - 1)}),
+            "network": Record(
+                {
+                    "hidden": Items(Whole(1), most=1000),
+                    "num_bases": COUNT,
+                    "widths": Items(Whole(1), most=1000),
+                    "users": _SIZE,
+                    "items": _SIZE,
+                    "bias_mean": NUMBER,
+                }
+            ),
+            "ids": IDS,
+        }
+    ),
+    _expected,
+)
