@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -65,6 +66,18 @@ class UnitRows(Rows):
     def take(self, places: np.ndarray | slice) -> Tensor:
         """Rows at these places, shape (len, d), each of length 1."""
         return F.normalize(super().take(places), dim=1)
+
+    def stored(self, size: int | None = None) -> Iterator[sp.csr_array]:
+        """Rows of a sparse table, each of length 1."""
+        for block in super().stored(size):
+            largest = abs(block).max(axis=1).toarray().ravel()
+            block = _divided(block, largest)  # the squares of 1e-200 are 0
+            yield _divided(block, np.sqrt(block.multiply(block).sum(axis=1)))
+
+
+def _divided(block: sp.csr_array, sizes: np.ndarray) -> sp.csr_array:
+    """Each row by a number of its own, where that is not 0."""
+    return sp.csr_array(sp.diags_array(1 / np.where(sizes > 0, sizes, 1.0)) @ block)
 
 
 @dataclass(frozen=True)

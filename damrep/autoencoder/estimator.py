@@ -12,6 +12,7 @@ import torch
 from damrep.autoencoder.fitting import fit_autoencoder, refit_linear, split_rows, width_notes
 from damrep.autoencoder.nested import prefix_losses
 from damrep.autoencoder.network import AutoencoderNetwork
+from damrep.autoencoder.products import encoded
 from damrep.autoencoder.rows import Rows, block_rows, measure_columns
 from damrep.autoencoder.settings import AutoencoderSettings
 from damrep.autoencoder.storage import load_model, save_model
@@ -195,7 +196,8 @@ class DAMAutoencoder(LearnedDimensions, TransformerMixin, BaseEstimator):
         ratio = -np.diff(np.minimum.accumulate([1.0, *left]))
         curves = (np.array(fitted.curve), np.array(fitted.prefixes or left), ratio)
         if fitted.closed_form:
-            fitted.network, mean, scale = refit_linear(fitted.width, X, rows.dtype, seed)
+            axes = fitted.network.axes()
+            fitted.network, mean, scale = refit_linear(axes, X, rows.dtype, seed)
         self._adopt(fitted.network, mean, scale, *curves)
         self.report_ = FitReport(
             type(self).__name__,
@@ -266,10 +268,9 @@ class DAMAutoencoder(LearnedDimensions, TransformerMixin, BaseEstimator):
         rows = Rows(X, self.mean_, self.scale_, self._dtype)
         out = np.empty((len(rows), self.n_components_), dtype=_output_dtype(X.dtype))
         at = 0
-        with torch.no_grad():
-            for block in rows.blocks():
-                out[at : at + len(block)] = self._network.encode(block).numpy()
-                at += len(block)
+        for codes in encoded(self._network, rows):
+            out[at : at + len(codes)] = codes.numpy()
+            at += len(codes)
         return out
 
     def inverse_transform(self, X: Any) -> np.ndarray:

@@ -157,14 +157,14 @@ def _linear(
 
 
 def refit_linear(
-    width: int, values: Any, dtype: torch.dtype, seed: int
+    axes: Tensor, values: Any, dtype: torch.dtype, seed: int
 ) -> tuple[AutoencoderNetwork, np.ndarray, float]:
     """PCA on all rows, those that were held out to find its width included.
 
     Parameters
     ----------
-    width
-        Dimensions.
+    axes
+        Of the rows that were fitted, (k, d): as many there will be.
     values
         Table (N, d).
     dtype
@@ -179,7 +179,7 @@ def refit_linear(
     everything = np.arange(values.shape[0])
     mean, scale = measure_columns(values, everything)
     rows = Rows(values, mean, scale, dtype, everything)
-    return _projection(principal_axes(rows, width, seed), dtype), mean, scale
+    return _projection(principal_axes(rows, len(axes), seed, axes.double()), dtype), mean, scale
 
 
 def _padded(losses: list[float], width: int) -> list[list[float]]:

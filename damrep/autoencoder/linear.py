@@ -10,6 +10,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from damrep.autoencoder.products import (
+    column_moment,
+    combined,
+    moment_times,
+    projected_squares,
+    row_moment,
+)
 from damrep.autoencoder.rows import Rows
 from damrep.training import torch_generator
 
@@ -17,10 +24,10 @@ __all__ = ["principal_axes", "projection_losses"]
 
 # Up to here an exact decomposition of one side's second moment takes seconds.
 _EXACT = 3000
-_ITERATIONS, _EXTRA = 8, 16
+_ITERATIONS, _ITERATIONS_ON, _EXTRA = 8, 3, 16
 
 
-def principal_axes(rows: Rows, count: int, seed: int) -> Tensor:
+def principal_axes(rows: Rows, count: int, seed: int, start: Tensor | None = None) -> Tensor:
     """The directions along which rows vary most.
 
     Exact by the second moment of the columns, or of the rows where there are fewer of them; where
@@ -35,6 +42,8 @@ def principal_axes(rows: Rows, count: int, seed: int) -> Tensor:
         Number of directions; no more than min(N, d) are given.
     seed
         Of the iteration's start.
+    start
+        Axes of rows much like these, at least `count`; from there a third of the iterations do.
 
     Returns
     -------
@@ -50,43 +59,40 @@ def principal_axes(rows: Rows, count: int, seed: int) -> Tensor:
     """
     count = min(count, len(rows), rows.columns)
     if rows.columns <= min(_EXACT, 4 * len(rows)):
-        moment = torch.zeros(rows.columns, rows.columns, dtype=torch.float64)
-        for block in rows.blocks():
-            moment += block.T @ block
-        values, vectors = torch.linalg.eigh(moment)
+        values, vectors = torch.linalg.eigh(column_moment(rows))
         axes, strength = vectors.T.flip(0), values.flip(0)
     elif len(rows) <= _EXACT:
-        dense = torch.cat(list(rows.blocks())).double()
-        values, vectors = torch.linalg.eigh(dense @ dense.T)
+        values, vectors = torch.linalg.eigh(row_moment(rows))
         values, vectors = values.flip(0)[:count], vectors.flip(1)[:, :count]
         real = values > 1e-12 * values[0]
-        axes = ((dense.T @ vectors[:, real]) / values[real].sqrt()).T
+        axes = combined(rows, vectors[:, real] / values[real].sqrt())
         strength = values[real]
     else:
-        axes, strength = _subspace_iteration(rows, count, seed)
-    axes, strength = axes[:count], strength[:count]
+        axes, strength = _subspace_iteration(rows, count, seed, start)
     # Directions in which nothing varies would be arbitrary.
-    axes = axes[strength > 1e-12 * strength[0]]
+    axes = axes[: min(count, int((strength > 1e-12 * strength[0]).sum()))]
     # The sign is free; this one does not depend on how the decomposition came about.
-    at = axes.abs().argmax(dim=1, keepdim=True)
-    return (axes * axes.gather(1, at).sign()).contiguous()
+    up = axes.amax(dim=1, keepdim=True) >= -axes.amin(dim=1, keepdim=True)
+    return axes.mul_(torch.where(up, 1.0, -1.0))
 
 
-def _subspace_iteration(rows: Rows, count: int, seed: int) -> tuple[Tensor, Tensor]:
+def _subspace_iteration(
+    rows: Rows, count: int, seed: int, start: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     width = min(count + _EXTRA, len(rows), rows.columns)
-    start = torch.randn(rows.columns, width, dtype=torch.float64, generator=torch_generator(seed))
-    basis = torch.linalg.qr(start)[0]
-    image = basis
-    for _ in range(_ITERATIONS):
-        image = torch.zeros_like(basis)
-        for block in rows.blocks():
-            wide = block.double()
-            image += wide.T @ (wide @ basis)
-        previous, basis = basis, torch.linalg.qr(image)[0]
+    drawn = torch.randn(rows.columns, width, dtype=torch.float64, generator=torch_generator(seed))
+    iterations = _ITERATIONS
+    if start is not None:
+        known = min(len(start), width)
+        drawn[:, :known], iterations = start[:known].T, _ITERATIONS_ON
+    basis, image = drawn, drawn
+    for _ in range(iterations):
+        basis = torch.linalg.qr(image)[0]
+        image = moment_times(rows, basis)
     # Rayleigh and Ritz: the strongest directions within the last subspace.
-    within = previous.T @ image
+    within = basis.T @ image
     values, vectors = torch.linalg.eigh((within + within.T) / 2)
-    return (previous @ vectors).T.flip(0), values.flip(0)
+    return (basis @ vectors).T.flip(0), values.flip(0)
 
 
 def projection_losses(rows: Rows, axes: Tensor) -> list[float]:
@@ -111,12 +117,7 @@ def projection_losses(rows: Rows, axes: Tensor) -> list[float]:
     >>> projection_losses(rows, torch.eye(2, dtype=torch.float64))
     [0.09999999999999998, 0.0]
     """
-    kept = torch.zeros(len(axes), dtype=torch.float64)
-    total = 0.0
-    into = axes.to(rows.dtype).T
-    for block in rows.blocks():
-        kept += (block @ into).double().square().sum(dim=0)
-        total += float(block.double().square().sum())
+    kept, total = projected_squares(rows, axes)
     if total <= 0:
         return [0.0] * len(axes)
     return [float(loss) for loss in (1 - torch.cumsum(kept, 0) / total).clamp(min=0.0)]

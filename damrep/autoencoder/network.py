@@ -136,6 +136,14 @@ class AutoencoderNetwork(nn.Module):
             ahead.weight[: len(axes)] = axes.to(ahead.weight)
             back.weight[:, : len(axes)] = axes.T.to(back.weight)
 
+    def axes(self) -> Tensor:
+        """Of a network without hidden layers, what codes are products with, (n, d)."""
+        return _linear(self.encoder[0]).weight.detach()
+
+    def offset(self) -> Tensor:
+        """Of a network without hidden layers, what is added to these products, (n,)."""
+        return _linear(self.encoder[0]).bias.detach()
+
     def cut(self, width: int) -> AutoencoderNetwork:
         """A network of the first `width` codes alone, a copy."""
         small = copy.deepcopy(self)

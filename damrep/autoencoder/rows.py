@@ -17,9 +17,12 @@ from torch import Tensor
 
 from damrep.masking.validation import InputError
 
-__all__ = ["Rows", "block_rows", "measure_columns"]
+__all__ = ["Rows", "block_rows", "measure_columns", "stored_squares"]
 
 _BLOCK_VALUES = 2**21  # 16 MiB of float64
+_BLOCK_STORED = 2**23
+# Mean over standard deviation, squared: of 16 digits at least ten are left.
+_LARGEST_OFFSET = 1e6
 
 
 def block_rows(columns: int) -> int:
@@ -108,6 +111,34 @@ class Rows:
         for start in range(0, len(self), size):
             yield self.take(slice(start, start + size))
 
+    @property
+    def sparse(self) -> bool:
+        """Whether to compute with what a sparse table stores, and to take the mean off the result.
+
+        Not where the mean is so much larger than what varies about it that rounding would tell.
+        """
+        if not sp.issparse(self.values):
+            return False
+        offset = float(np.square(np.asarray(self.mean, dtype=np.float64)).mean())
+        return offset <= _LARGEST_OFFSET * self.scale**2
+
+    def stored(self, size: int | None = None) -> Iterator[sp.csr_array]:
+        """The rows of a sparse table in float64, neither centred nor scaled, block by block.
+
+        Parameters
+        ----------
+        size
+            Rows of a block; as many as store about 8 million values if None.
+        """
+        if size is None:
+            stored: int = self.values.nnz  # type: ignore[union-attr]  # of a sparse table
+            size = max(1, int(len(self) * min(1.0, _BLOCK_STORED / max(1, stored))))
+        for start in range(0, len(self), size):
+            places: Any = slice(start, start + size)
+            if self.indices is not None:
+                places = self.indices[places]
+            yield sp.csr_array(self.values[places], dtype=np.float64)
+
     def num_batches(self, size: int) -> int:
         """Batches of `size` rows in an epoch: rows that do not fill one wait for another epoch."""
         return max(1, len(self) // size)
@@ -121,6 +152,46 @@ class Rows:
 
 
 _NUMPY: dict[torch.dtype, Any] = {torch.float32: np.float32, torch.float64: np.float64}
+
+
+def stored_squares(rows: Rows) -> np.ndarray:
+    """Sum of each column's squares about the mean, (d,), from what a sparse table stores.
+
+    Examples
+    --------
+    >>> stored_squares(Rows(sp.csr_array(np.array([[0.0, 2.0], [4.0, 0.0]])), np.ones(2), 1.0))
+    array([10.,  2.])
+    """
+    mean = np.asarray(rows.mean, dtype=np.float64)
+    # A value that is not stored is 0, and as far from the mean as that is large.
+    squares, missing = np.zeros(rows.columns), np.full(rows.columns, float(len(rows)))
+    for block in rows.stored():
+        squares += np.bincount(
+            block.indices, np.square(block.data - mean[block.indices]), rows.columns
+        )
+        missing -= np.bincount(block.indices, minlength=rows.columns)
+    return squares + missing * np.square(mean)
+
+
+def _sums(rows: Rows) -> tuple[Tensor, Tensor]:
+    """Mean of each column, and the sum of its squares about that."""
+    total = torch.zeros(rows.columns, dtype=torch.float64)
+    for block in rows.blocks():
+        total += block.sum(dim=0)
+    rows.mean = mean = total / len(rows)
+    squares = torch.zeros(rows.columns, dtype=torch.float64)
+    for block in rows.blocks():
+        squares += block.square().sum(dim=0)
+    return mean, squares
+
+
+def _stored_sums(rows: Rows) -> tuple[Tensor, Tensor]:
+    """The same of a sparse table, from what it stores."""
+    total = np.zeros(rows.columns)
+    for block in rows.stored():
+        total += np.asarray(block.sum(axis=0)).ravel()
+    rows.mean = torch.from_numpy(total / len(rows))
+    return rows.mean, torch.from_numpy(stored_squares(rows))
 
 
 def measure_columns(
@@ -154,16 +225,7 @@ def measure_columns(
     """
     columns = int(values.shape[1])
     raw = Rows(values, np.zeros(columns), 1.0, torch.float64, indices)
-    total = torch.zeros(columns, dtype=torch.float64)
-    for block in raw.blocks():
-        total += block.sum(dim=0)
-    mean = total / len(raw)
-    raw.mean = mean
-    squares = torch.zeros(columns, dtype=torch.float64)
-    largest = 0.0
-    for block in raw.blocks():
-        squares += block.square().sum(dim=0)
-        largest = max(largest, float(block.abs().max()))
+    mean, squares = _stored_sums(raw) if sp.issparse(values) else _sums(raw)
     variance = float(squares.mean()) / len(raw)
     if not math.isfinite(variance):
         raise InputError("X holds values too large to be squared: scale it down first")
