@@ -204,5 +204,5 @@ def _edges_of_frame(frame: pd.DataFrame, asked: dict[str, str | None]) -> EdgeLi
                 f"{where}: row {row + 1}: weight is {series.iloc[row]!r}; expected a number"
             )
         heavy = numbers.to_numpy(dtype=np.float64)
-    ends = (clean_ids(frame.iloc[:, column], where) for column in (source, target))
-    return EdgeList.from_ids(*ends, heavy, where)
+    start, end = (clean_ids(frame.iloc[:, column], where) for column in (source, target))
+    return EdgeList.from_ids(start, end, heavy, where)
