@@ -11,6 +11,7 @@ import click
 from damrep.cli.inputs import read_source, read_table_source
 from damrep.cli.options import threads_option
 from damrep.cli.outputs import MODEL, check_file, write_embeddings
+from damrep.cli.running import taken_notes
 from damrep.cli.sources import (
     GraphSource,
     TableSource,
@@ -22,6 +23,9 @@ from damrep.cli.sources import (
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from damrep.graph.data import Graph
+    from damrep.graph.joining import FittedNodes
 
 __all__ = ["embed_command"]
 
@@ -38,6 +42,12 @@ TABLE_KINDS = ("autoencoder", "standardized-autoencoder")
     is_flag=True,
     help="Of a table: one column of vectors in place of one a dimension (.parquet).",
 )
+@click.option(
+    "--join/--alone",
+    default=None,
+    help="Add the graph to the one fitted on, which the model keeps, or take it as one of its own."
+    "  [default: add it, unless it names half of that one's nodes, or ids that only count]",
+)
 @threads_option
 @click.option(
     "--out",
@@ -51,6 +61,7 @@ def embed_command(
     /,
     model: Path,
     vectors: bool,
+    join: bool | None,
     threads: int | None,
     out: Path | None,
     **options: Any,
@@ -60,6 +71,10 @@ def embed_command(
     MODEL is the output folder of `damrep fit-embedding` or `damrep fit-autoencoder`, or the folder
     model in it. DATA is a graph or a table as there, with the same feature columns; its nodes or
     rows may be other ones. --features to --data-root are for graphs, --id and --columns for tables.
+
+    A few edges between new nodes and old ones are joined to the graph fitted on: the new nodes are
+    embedded where they belong, the old ones move by no more than what is new. --features are then
+    needed of the new nodes alone.
     """
     table = take_table_source({"table": Path(options["graph"]), **_pop_columns(options)})
     graph = take_source(options)
@@ -75,13 +90,16 @@ def embed_command(
 
         kind = saved_kind(folder)
         if kind in TABLE_KINDS:
-            _refuse(context, ("features", "use_features", "directed", "source", "target", "weight"))
+            _refuse(
+                context,
+                ("features", "use_features", "directed", "source", "target", "weight", "join"),
+            )
             ids, embedding, notes = _embed_table(folder, kind, table)
             item = "row"
             write_embeddings(out, ids, embedding, id_name="id", vectors=vectors)
         else:
             _refuse(context, ("id_column", "columns", "vectors"))
-            ids, embedding, notes = _embed_graph(folder, graph)
+            ids, embedding, notes = _embed_graph(folder, graph, join)
             item = "node"
             write_embeddings(out, ids, embedding)
     rows, dims = embedding.shape
@@ -105,13 +123,50 @@ def _refuse(context: click.Context, names: tuple[str, ...]) -> None:
 
 
 def _embed_graph(
-    folder: Path, source: GraphSource
-) -> tuple[np.ndarray | None, np.ndarray, list[str]]:
+    folder: Path, source: GraphSource, join: bool | None
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
     from damrep.graph.estimator import DAMGraphEmbedding
+    from damrep.graph.files import read_features
+    from damrep.graph.joining import FittedNodes
 
-    fitted = DAMGraphEmbedding.load(folder)
-    graph, notes = read_source(source)
-    return graph.node_ids, fitted.transform(graph), notes
+    fitted = DAMGraphEmbedding.load(folder).set_output(transform="pandas")
+    nodes = FittedNodes(fitted.node_ids_, fitted.graph_)
+    asked, features = join is not None, None
+    # Edges alone at first: of the old nodes among their ends the model has the features.
+    perhaps = join or (not asked and fitted.graph_ is not None)
+    graph, notes = read_source(dataclasses.replace(source, features=None) if perhaps else source)
+    if join is None:
+        join = nodes.expects(graph)
+    if join and source.features is not None:
+        features = read_features(source.features)
+    elif perhaps and source.features is not None:
+        graph, notes = read_source(source)
+    with taken_notes() as told:
+        codes = fitted.transform(graph, features, join=join)
+    return (
+        codes.index.to_numpy(),
+        codes.to_numpy(),
+        [*notes, *_joining_notes(nodes, graph, join, asked), *told],
+    )
+
+
+def _joining_notes(nodes: FittedNodes, graph: Graph, join: bool, asked: bool) -> list[str]:
+    """Whether the graph was joined to the one fitted on, where that is not plain."""
+    from damrep.graph.joining import only_count
+
+    shared, total = int(nodes.known(graph.node_ids).sum()), graph.num_nodes
+    if join and shared and nodes.graph is not None:
+        otherwise = "" if asked else " (--alone takes the file by itself)"
+        return [
+            f"joined to the {nodes.graph.num_nodes:,} nodes and {nodes.graph.num_edges:,} edges "
+            f"fitted on: {total - shared:,} new of {total:,} nodes{otherwise}"
+        ]
+    if not join and not shared:
+        return [f"none of the {total:,} nodes is in the graph fitted on"]
+    if not join and not asked and only_count(graph.node_ids) and total < len(nodes.node_ids):
+        otherwise = "; --join adds it to the one fitted on" if nodes.graph is not None else ""
+        return [f"ids that only count {total:,} nodes: taken as a graph of its own{otherwise}"]
+    return []
 
 
 def _embed_table(

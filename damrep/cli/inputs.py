@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 import os
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from damrep.cli.running import taken_notes
 from damrep.cli.sources import GraphSource, TableSource
 
 if TYPE_CHECKING:
@@ -39,16 +39,12 @@ def read_source(source: GraphSource) -> tuple[Graph, list[str]]:
     """
     from damrep.masking.validation import InputError
 
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("always", UserWarning)
+    with taken_notes() as notes:
         try:
             graph = _read(source)
         except TypeError as error:
             # In Python a wrong type is the caller's; from files it is one more kind of bad input.
             raise InputError(f"{source.graph}: {error}") from error
-    # Those of other packages (subclasses, mostly) say nothing about the input.
-    notes = [str(warning.message) for warning in caught if warning.category is UserWarning]
     return graph, notes
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+import warnings
+from collections.abc import Iterator
 
 import click
 
-__all__ = ["say", "verbosity"]
+__all__ = ["say", "taken_notes", "verbosity"]
 
 
 def verbosity(verbose: bool, quiet: bool) -> int:
@@ -31,3 +34,28 @@ def say(level: int, text: str) -> None:
     """Say on stderr what is being done, where progress is shown."""
     if level >= 2 or (level == 1 and sys.stderr.isatty()):
         print(text, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def taken_notes() -> Iterator[list[str]]:
+    """Take what is warned of, to be printed as notes.
+
+    Yields
+    ------
+    list of str
+        Filled at the end of the block.
+
+    Examples
+    --------
+    >>> with taken_notes() as notes:
+    ...     warnings.warn("two rows were left out")
+    >>> notes
+    ['two rows were left out']
+    """
+    notes: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", UserWarning)
+        yield notes
+    # Those of other packages (subclasses, mostly) say nothing about the input.
+    notes += [str(warning.message) for warning in caught if warning.category is UserWarning]

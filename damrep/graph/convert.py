@@ -174,6 +174,11 @@ def _changed(
 
 
 def _from_matrix(matrix: Any, *given: Any) -> Graph:
+    if matrix.ndim == 2 and matrix.shape[1] == 2 != matrix.shape[0]:
+        raise InputError(
+            f"graph: an array of shape {matrix.shape} is no adjacency; edges come as a list of "
+            "pairs, [(u, v), ...], or as a frame"
+        )
     return assemble(canonical_adjacency(matrix), None, {}, *given)
 
 

@@ -7,11 +7,15 @@ import os
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 from torch import Tensor, nn
 
+from damrep.graph.adjacency import canonical_adjacency, symmetrise
+from damrep.graph.data import Graph, build_graph
 from damrep.graph.encoders import ENCODERS, make_encoder
 from damrep.graph.inputs import FeaturePreparation
+from damrep.graph.joining import FittedNodes
 from damrep.graph.representation import CompactEmbedding
 from damrep.graph.structure import StructureBasis
 from damrep.training import damage_told, load_folder, local_seed, save_folder
@@ -20,12 +24,15 @@ __all__ = ["KIND", "load_model", "save_model"]
 
 KIND = "graph-embedding"
 
+Parts = tuple[FeaturePreparation, CompactEmbedding, nn.Linear | None, FittedNodes, dict[str, Any]]
+
 
 def save_model(
     path: str | os.PathLike[str],
     preparation: FeaturePreparation,
     compact: CompactEmbedding,
     classifier: nn.Linear | None,
+    nodes: FittedNodes,
     meta: dict[str, Any],
 ) -> None:
     """Write the parts of a fitted model.
@@ -36,6 +43,8 @@ def save_model(
         The folder; one that damrep wrote is replaced.
     preparation, compact, classifier
         What the model is made of; classifier is None for a model fitted without labels.
+    nodes
+        Fitted on, with their graph where it is kept.
     meta
         More for the config, plain data.
 
@@ -64,7 +73,14 @@ def save_model(
     if structure is not None:
         tensors["structure.popularity"] = torch.from_numpy(structure.popularity)
         tensors["structure.axes"] = torch.from_numpy(np.ascontiguousarray(structure.axes))
-        tensors["structure.node_ids"] = _ids_to_bytes(structure.node_ids)
+    if preparation.names is not None:
+        tensors["features.names"] = _ids_to_bytes(np.array(preparation.names, dtype=object))
+    tensors["graph.node_ids"] = _ids_to_bytes(nodes.node_ids)
+    if nodes.graph is not None:
+        # Symmetric: one half says it all.
+        tensors |= _matrix_parts("graph.edges", sp.csr_array(sp.triu(nodes.graph.adjacency)))
+        if nodes.graph.features is not None:
+            tensors |= _matrix_parts("graph.features", nodes.graph.features)
     config = {
         **meta,
         "encoder": encoder,
@@ -72,14 +88,13 @@ def save_model(
         "input_width": preparation.num_features if structure is None else structure.axes.shape[1],
         "smoothing": compact.smoothing,
         "steps": compact.steps,
+        "graph_kept": nodes.graph is not None,
     }
     save_folder(path, KIND, config, {k: v.contiguous().clone() for k, v in tensors.items()})
 
 
-def load_model(
-    path: str | os.PathLike[str],
-) -> tuple[FeaturePreparation, CompactEmbedding, nn.Linear | None, dict[str, Any]]:
-    """Read what `save_model` wrote: preparation, model, classifier, config.
+def load_model(path: str | os.PathLike[str]) -> Parts:
+    """Read what `save_model` wrote: preparation, model, classifier, nodes, config.
 
     Raises
     ------
@@ -92,9 +107,7 @@ def load_model(
         return _rebuild(config, tensors)
 
 
-def _rebuild(
-    config: dict[str, Any], tensors: dict[str, Tensor]
-) -> tuple[FeaturePreparation, CompactEmbedding, nn.Linear | None, dict[str, Any]]:
+def _rebuild(config: dict[str, Any], tensors: dict[str, Tensor]) -> Parts:
     encoder = None
     if config["encoder"] is not None:
         encoder = make_encoder(
@@ -115,21 +128,72 @@ def _rebuild(
         classes, width = tensors["classifier.weight"].shape
         classifier = nn.Linear(width, classes)
         classifier.load_state_dict(_below("classifier.", tensors))
+    node_ids = _bytes_to_ids(tensors["graph.node_ids"])
     structure = None
     if "structure.axes" in tensors:
         structure = StructureBasis(
-            _bytes_to_ids(tensors["structure.node_ids"]),
+            node_ids,
             tensors["structure.popularity"].numpy(),
             tensors["structure.axes"].numpy(),
         )
     offset, scale = tensors.get("features.offset"), tensors.get("features.scale")
+    names = None
+    if "features.names" in tensors:
+        names = tuple(_bytes_to_ids(tensors["features.names"]).tolist())
+        if len(names) != config["num_features"]:
+            raise ValueError(f"{len(names)} names of {config['num_features']} features")
     preparation = FeaturePreparation(
         config["num_features"],
         None if offset is None else offset.numpy(),
         None if scale is None else scale.numpy(),
         structure,
+        names,
     )
-    return preparation, compact, classifier, config
+    kept = None
+    if config["graph_kept"]:
+        kept = _kept_graph(node_ids, config["num_features"], names, tensors)
+    return preparation, compact, classifier, FittedNodes(node_ids, kept), config
+
+
+def _kept_graph(
+    node_ids: np.ndarray,
+    num_features: int,
+    names: tuple[str, ...] | None,
+    tensors: dict[str, Tensor],
+) -> Graph:
+    half = _matrix("graph.edges", tensors)
+    features = None
+    if "graph.features" in tensors or "graph.features.shape" in tensors:
+        features = _matrix("graph.features", tensors)
+        if features.shape[1:] != (num_features,):
+            raise ValueError(f"features of shape {features.shape}, {num_features} columns expected")
+    # Checked as any graph that is read.
+    whole = symmetrise(canonical_adjacency(half), edges_once=True)
+    return build_graph(whole, features, node_ids=node_ids, feature_names=names)
+
+
+def _matrix_parts(name: str, matrix: Any) -> dict[str, Tensor]:
+    """A matrix as tensors: dense as it is, sparse as shape and compressed rows."""
+    if not sp.issparse(matrix):
+        return {name: torch.from_numpy(np.ascontiguousarray(matrix))}
+    return {
+        f"{name}.shape": torch.tensor(matrix.shape),
+        **{
+            f"{name}.{part}": torch.from_numpy(np.ascontiguousarray(getattr(matrix, part)))
+            for part in ("indptr", "indices", "data")
+        },
+    }
+
+
+def _matrix(name: str, tensors: dict[str, Tensor]) -> Any:
+    if name in tensors:
+        return tensors[name].numpy()
+    data, indices, indptr, shape = (
+        tensors[f"{name}.{part}"].numpy() for part in ("data", "indices", "indptr", "shape")
+    )
+    matrix = sp.csr_array((data, indices, indptr), shape=tuple(shape.tolist()))
+    matrix.check_format(full_check=True)  # an index out of range would be read from anywhere
+    return matrix
 
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -36,11 +36,13 @@ class LearnedDimensions:
         return np.array([f"dim_{i}" for i in range(self.n_components_)], dtype=object)
 
     def _saved(self) -> dict[str, Any]:
-        """Arguments, the seed that was used among them, and report, as plain data."""
+        """Arguments, the seed that was used among them, report and output, as plain data."""
         params = self.get_params(deep=False)  # type: ignore[attr-defined]
         return {
             "params": {**params, "random_state": self.report_.seed},
             "report": self.report_.to_dict(),
+            # Of `set_output`, under the name scikit-learn keeps it.
+            "output": getattr(self, "_sklearn_output_config", {}).get("transform"),
         }
 
     @classmethod
@@ -57,6 +59,8 @@ class LearnedDimensions:
             known = cls().get_params()  # type: ignore[attr-defined]
             model = cls(**{k: v for k, v in meta["params"].items() if k in known})
             model.report_ = report
+            if meta["output"] is not None:
+                model.set_output(transform=meta["output"])  # type: ignore[attr-defined]
         return model
 
 

@@ -435,6 +435,7 @@ def test_networkx_nodes_of_any_kind_and_order():
         (lambda: as_graph(nx.Graph()), "no nodes"),
         (lambda: as_graph(nx.Graph([(0, 1, {"weight": "heavy"})])), "weight 'heavy'"),
         (lambda: as_graph(np.ones((2, 3))), "square"),
+        (lambda: as_graph(np.ones((5, 2), dtype=int)), r"\(5, 2\) is no adjacency; edges come as"),
         (lambda: as_graph(pd.DataFrame({"a": [1], "b": [2]}).iloc[:0]), "no edges"),
         (lambda: as_graph(pd.DataFrame({"source": [1]})), "two columns"),
         (lambda: as_graph(pd.DataFrame({"a": [1, None], "b": ["x", "y"]})), "row 2 has an empty"),
