@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 # Each may import what stands before it. Applications do not import each other either.
+TOP = ["__init__", "__main__", "lazy_exports", "lazy_imports"]
 APPLICATIONS = ["autoencoder", "graph", "pruning", "recommend"]
 LAZY = ["damrep", "damrep.autoencoder", "damrep.graph", "damrep.recommend"]
-IMPORT_ORDER = ["masking", "training", "reporting", *APPLICATIONS, "cli"]
+IMPORT_ORDER = ["masking", "reading", "training", "reporting", *APPLICATIONS, "datasets", "cli"]
 
 
 @pytest.fixture(scope="module")
@@ -109,11 +110,12 @@ def test_imports_only_go_down(project_root: Path) -> None:
     """cli -> graph -> reporting -> training -> masking, and no way back."""
     for path in (project_root / "damrep").rglob("*.py"):
         part = path.relative_to(project_root / "damrep").parts[0].removesuffix(".py")
-        if part not in IMPORT_ORDER:
+        if part in TOP:
             continue
+        assert part in IMPORT_ORDER, f"{part} has no floor"
         above = IMPORT_ORDER[IMPORT_ORDER.index(part) + 1 :]
         if part in APPLICATIONS:
-            above = [*APPLICATIONS, "cli"]
+            above = [*APPLICATIONS, "datasets", "cli"]
             above.remove(part)
         source = path.read_text(encoding="utf-8")
         for upper in above:

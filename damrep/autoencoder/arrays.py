@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import pickle
-import tokenize
-import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
 
 from damrep.masking.validation import InputError
+from damrep.reading.arrays import Arrays, open_npy
+from damrep.reading.ids import clean_ids
 
-__all__ = ["ARRAY_ENDINGS", "array_names", "as_floats", "first_odd_cell", "read_npy", "read_npz"]
+__all__ = ["array_names", "as_floats", "read_npy", "read_npz"]
 
-ARRAY_ENDINGS = (".npy", ".npz")
-# What NumPy and zipfile raise on damaged bytes: a header of an array is parsed as Python source.
-_BROKEN = (
-    OSError, EOFError, ValueError, KeyError, TypeError, SyntaxError, OverflowError, MemoryError,
-    NotImplementedError, RuntimeError, tokenize.TokenError, zipfile.BadZipFile, zlib.error,
-    pickle.UnpicklingError,
-)  # fmt: skip
 _SPARSE = {"format", "shape", "data"}
 _BLOCK = 1 << 24  # numbers looked at together
 
@@ -37,13 +27,7 @@ def read_npy(path: Path) -> np.ndarray:
     InputError
         If the file is damaged, or its array is not a table of finite numbers.
     """
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except _BROKEN as error:
-        raise InputError(_unreadable(path, ".npy file", error)) from None
-    if not isinstance(array, np.ndarray):
-        array.close()
-        raise InputError(f"{path}: an .npz archive under the ending .npy")
+    array = open_npy(path, mapped=True)
     _require_table(array, str(path))
     values = as_floats(array)
     _require_finite(values, str(path))
@@ -52,7 +36,7 @@ def read_npy(path: Path) -> np.ndarray:
 
 def read_npz(
     path: Path, id_key: str | None, label_key: str | None, keys: Sequence[str] | None
-) -> tuple[Any, str | None, pd.Series | None, pd.Series | None]:
+) -> tuple[Any, str | None, np.ndarray | None, np.ndarray | None]:
     """The table of an .npz file: its one 2-D array, or a matrix of `scipy.sparse.save_npz`.
 
     Parameters
@@ -68,38 +52,35 @@ def read_npz(
     values : ndarray or csr_array
     key : str or None
         Name of the array; None for a sparse matrix.
-    ids, labels : Series or None
+    ids, labels : ndarray or None
 
     Raises
     ------
     InputError
         If there is no such table, or more than one.
     """
-    with _archive(path) as archive:
-        if set(archive.files) >= _SPARSE:
-            for option, given in (("--id", id_key), ("--labels", label_key), ("--columns", keys)):
-                if given is not None:
-                    raise InputError(f"{path}: a sparse matrix has no names for {option} to name")
-            return _sparse(path), None, None, None
-        beside = {}
-        for option, name in (("--id", id_key), ("--labels", label_key)):
-            if name is not None:
-                beside[option] = _member(archive, path, name, option)
-        key, array = _the_table(archive, path, keys, {id_key, label_key})
+    arrays = Arrays(path)
+    matrix = arrays.matrix()
+    if matrix is not None:
+        for option, given in (("--id", id_key), ("--labels", label_key), ("--columns", keys)):
+            if given is not None:
+                raise InputError(f"{path}: a sparse matrix has no names for {option} to name")
+        return _sparse(matrix, path), None, None, None
+    ids, labels = (
+        None if name is None else _named(arrays, name, option)
+        for name, option in ((id_key, "--id"), (label_key, "--labels"))
+    )
+    key, array = _the_table(arrays, keys, {id_key, label_key})
     values = as_floats(array)
     _require_finite(values, f"{path}: array {key!r}")
-    for option, column in beside.items():
-        if column.shape != (len(values),):
+    for option, column in (("--id", ids), ("--labels", labels)):
+        if column is not None and column.shape != (len(values),):
             raise InputError(
                 f"{path}: the array of {option} has shape {column.shape}, the table {key!r} has "
                 f"{len(values)} rows"
             )
-    # Strings of NumPy have a fixed length each; objects are what the rest of the readers give.
-    series = {
-        option: pd.Series(column.astype(object) if column.dtype.kind in "US" else column)
-        for option, column in beside.items()
-    }
-    return values, key, series.get("--id"), series.get("--labels")
+    clean = None if ids is None else clean_ids(ids, f"{path}: column {id_key!r} of row names")
+    return values, key, clean, labels
 
 
 def array_names(path: Path) -> tuple[str, ...] | None:
@@ -110,62 +91,43 @@ def array_names(path: Path) -> tuple[str, ...] | None:
     InputError
         If the file is damaged.
     """
-    with _archive(path) as archive:
-        return None if set(archive.files) >= _SPARSE else tuple(archive.files)
+    arrays = Arrays(path)
+    return None if _SPARSE <= set(arrays.keys) else arrays.keys
 
 
-def _archive(path: Path) -> Any:
-    try:
-        archive = np.load(path, allow_pickle=False)
-    except _BROKEN as error:
-        raise InputError(_unreadable(path, ".npz file", error)) from None
-    if not isinstance(archive, np.lib.npyio.NpzFile):
-        raise InputError(f"{path}: holds a single array, not an .npz archive")
-    return archive
+def _named(arrays: Arrays, name: str, option: str) -> np.ndarray:
+    if name not in arrays:
+        raise InputError(f"{arrays.path}: no array {name!r} for {option}; it has {arrays.listed()}")
+    return arrays[name]
 
 
 def _the_table(
-    archive: Any, path: Path, keys: Sequence[str] | None, beside: set[str | None]
+    arrays: Arrays, keys: Sequence[str] | None, beside: set[str | None]
 ) -> tuple[str, np.ndarray]:
-    names = list(archive.files)
+    path = arrays.path
     if keys is not None:
         if len(keys) != 1:
             raise InputError(f"{path}: --columns names {len(keys)} arrays; expected one")
-        array = _member(archive, path, keys[0], "--columns")
+        array = _named(arrays, keys[0], "--columns")
         _require_table(array, f"{path}: array {keys[0]!r}")
         return keys[0], array
-    arrays = {name: _member(archive, path, name) for name in names if name not in beside}
-    tables = [name for name, array in arrays.items() if array.ndim == 2]
+    found = {name: arrays[name] for name in arrays.keys if name not in beside}
+    tables = [name for name, array in found.items() if array.ndim == 2]
     if len(tables) > 1:
         listed = ", ".join(map(repr, tables[:6]))
         raise InputError(f"{path}: several 2-D arrays ({listed}); name one with --columns")
     if not tables:
-        if len(arrays) == 1:
-            (name,) = arrays
-            _require_table(arrays[name], f"{path}: array {name!r}")
-        shapes = ", ".join(f"{name!r} {array.shape}" for name, array in list(arrays.items())[:6])
+        if len(found) == 1:
+            (name,) = found
+            _require_table(found[name], f"{path}: array {name!r}")
+        shapes = ", ".join(f"{name!r} {array.shape}" for name, array in list(found.items())[:6])
         raise InputError(f"{path}: no 2-D array in it; it has {shapes or 'none'}")
     (name,) = tables
-    _require_table(arrays[name], f"{path}: array {name!r}")
-    return name, arrays[name]
+    _require_table(found[name], f"{path}: array {name!r}")
+    return name, found[name]
 
 
-def _member(archive: Any, path: Path, name: str, option: str = "") -> np.ndarray:
-    if name not in archive.files:
-        listed = ", ".join(map(repr, archive.files[:6])) or "none"
-        raise InputError(f"{path}: no array {name!r} for {option}; it has {listed}")
-    try:
-        return np.asarray(archive[name])
-    except _BROKEN as error:
-        raise InputError(_unreadable(path, f"array {name!r}", error)) from None
-
-
-def _sparse(path: Path) -> sp.csr_array:
-    try:
-        matrix = sp.csr_array(sp.load_npz(path))
-        matrix.check_format(full_check=True)
-    except (*_BROKEN, IndexError) as error:
-        raise InputError(_unreadable(path, "sparse matrix", error)) from None
+def _sparse(matrix: sp.csr_array, path: Path) -> sp.csr_array:
     _require_table(matrix, str(path))
     matrix.sum_duplicates()
     matrix = sp.csr_array(
@@ -233,10 +195,3 @@ def _require_finite(values: Any, where: str) -> None:
             f"{where}: row {cell[0] + 1}, column {cell[1] + 1} is {values[cell]:g}; "
             "expected a finite number"
         )
-
-
-def _unreadable(path: Path, what: str, error: BaseException) -> str:
-    reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-    if "pickle" in reason or "Python objects" in reason or "Object arrays" in reason:
-        reason = "Python objects in it, which are never read"
-    return f"{path}: not a readable {what} ({reason})"

@@ -15,6 +15,7 @@ from sklearn.preprocessing import normalize
 
 from damrep.autoencoder.neighbours import neighbour_table
 from damrep.masking.validation import InputError
+from damrep.training import losing_note
 
 if TYPE_CHECKING:
     from damrep.autoencoder.estimator import DAMAutoencoder
@@ -215,18 +216,12 @@ def _losses(rows: list[dict[str, Any]]) -> list[str]:
             if name == LEARNED or (row["dims"] != ours["dims"] and not (name == FULL and first)):
                 continue
             for measure in ("loss", "knn_accuracy", "recall_at_10"):
-                mine, value = ours.get(measure), row.get(measure)
                 # The table itself gives everything back; what is done with it can be compared.
-                if mine is None or value is None or (name == FULL and measure != "knn_accuracy"):
+                if name == FULL and measure != "knn_accuracy":
                     continue
-                lower = measure == "loss"
-                # As printed: a difference nobody can see is no news.
-                gap = round(round(value, 3) - round(mine, 3), 3)
-                if (-gap if lower else gap) <= (0.01 if name == FULL else 0.0):
-                    continue
-                found.append(
-                    f"{name} ({row['dims']} dims): {_SAID[measure]} {value:.3f} is "
-                    f"{'lower' if lower else 'higher'} than the learned dimensions' {mine:.3f} "
-                    f"({ours['dims']} dims)"
-                )
+                note = losing_note(
+                    ours, row, measure, "the learned dimensions'", called=_SAID[measure],
+                    lower=measure == "loss", allowed=0.01 if name == FULL else 0.0,
+                )  # fmt: skip
+                found += [] if note is None else [note]
     return found

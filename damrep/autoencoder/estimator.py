@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from damrep.autoencoder.fitting import fit_autoencoder, refit_linear, split_rows, width_notes
 from damrep.autoencoder.nested import prefix_losses
@@ -20,6 +18,13 @@ from damrep.autoencoder.storage import load_model, save_model
 from damrep.masking.report import FitReport
 from damrep.masking.validation import InputError
 from damrep.training import LearnedDimensions, damage_told, resolve_seed
+from damrep.training.scikit_learn import (
+    BaseEstimator,
+    TransformerMixin,
+    check_array,
+    check_is_fitted,
+    validate_data,
+)
 
 __all__ = ["DAMAutoencoder"]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
+
+from damrep.training.scikit_learn import check_is_fitted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

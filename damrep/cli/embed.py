@@ -11,7 +11,7 @@ import click
 from damrep.cli.inputs import read_source, read_table_source
 from damrep.cli.options import threads_option
 from damrep.cli.outputs import MODEL, check_file, write_embeddings
-from damrep.cli.running import taken_notes
+from damrep.cli.running import read_line, taken_notes
 from damrep.cli.sources import (
     GraphSource,
     TableSource,
@@ -19,6 +19,8 @@ from damrep.cli.sources import (
     graph_options,
     take_source,
     take_table_source,
+    take_text,
+    text_options,
 )
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ TABLE_KINDS = ("autoencoder", "standardized-autoencoder")
 @click.argument("graph", metavar="DATA")
 @graph_options
 @column_options
+@text_options
 @click.option(
     "--vectors",
     is_flag=True,
@@ -76,8 +79,10 @@ def embed_command(
     embedded where they belong, the old ones move by no more than what is new. --features are then
     needed of the new nodes alone.
     """
+    text = take_text(options)
     table = take_table_source({"table": Path(options["graph"]), **_pop_columns(options)})
-    graph = take_source(options)
+    table = dataclasses.replace(table, text=text)
+    graph = dataclasses.replace(take_source(options), text=text)
     out = out or Path(f"damrep-{graph.name}.parquet")
     if vectors and out.suffix.lower() != ".parquet":
         raise click.UsageError(f"--vectors writes .parquet, --out is {out}")
@@ -94,18 +99,18 @@ def embed_command(
                 context,
                 ("features", "use_features", "directed", "source", "target", "weight", "join"),
             )
-            ids, embedding, notes = _embed_table(folder, kind, table)
+            ids, embedding, said = _embed_table(folder, kind, table)
             item = "row"
             write_embeddings(out, ids, embedding, id_name="id", vectors=vectors)
         else:
             _refuse(context, ("id_column", "columns", "vectors"))
-            ids, embedding, notes = _embed_graph(folder, graph, join)
+            ids, embedding, said = _embed_graph(folder, graph, join)
             item = "node"
             write_embeddings(out, ids, embedding)
     rows, dims = embedding.shape
     click.echo(f"{rows:,} {item}s, {dims} dimensions, in {out}")
-    for note in notes:
-        click.echo(f"note: {note}")
+    for line in said:
+        click.echo(line)
 
 
 def _pop_columns(options: dict[str, Any]) -> dict[str, Any]:
@@ -131,23 +136,31 @@ def _embed_graph(
 
     fitted = DAMGraphEmbedding.load(folder).set_output(transform="pandas")
     nodes = FittedNodes(fitted.node_ids_, fitted.graph_)
-    asked, features = join is not None, None
+    asked, features, taken = join is not None, None, ()
     # Edges alone at first: of the old nodes among their ends the model has the features.
-    perhaps = join or (not asked and fitted.graph_ is not None)
+    perhaps = join or (not asked and _may_be_joined(source, nodes))
     graph, notes = read_source(dataclasses.replace(source, features=None) if perhaps else source)
     if join is None:
-        join = nodes.expects(graph)
+        join = bool(perhaps) and nodes.expects(graph)
     if join and source.features is not None:
-        features = read_features(source.features)
+        features = read_features(source.features, nodes=graph.node_ids)
+        taken = tuple(f"{features.where}: {note}" for note in features.notes)
     elif perhaps and source.features is not None:
         graph, notes = read_source(source)
+    read = read_line(graph.described(), (*graph.notes, *taken))
     with taken_notes() as told:
         codes = fitted.transform(graph, features, join=join)
+    notes = [*notes, *_joining_notes(nodes, graph, join, asked), *told]
     return (
         codes.index.to_numpy(),
         codes.to_numpy(),
-        [*notes, *_joining_notes(nodes, graph, join, asked), *told],
+        [f"read: {read}", *(f"note: {note}" for note in notes)],
     )
+
+
+def _may_be_joined(source: GraphSource, nodes: FittedNodes) -> bool:
+    """Whether there is a graph to join to, and the file can be read twice if that is not meant."""
+    return nodes.graph is not None and (source.graph != "-" or source.features is None)
 
 
 def _joining_notes(nodes: FittedNodes, graph: Graph, join: bool, asked: bool) -> list[str]:
@@ -161,7 +174,7 @@ def _joining_notes(nodes: FittedNodes, graph: Graph, join: bool, asked: bool) ->
             f"joined to the {nodes.graph.num_nodes:,} nodes and {nodes.graph.num_edges:,} edges "
             f"fitted on: {total - shared:,} new of {total:,} nodes{otherwise}"
         ]
-    if not join and not shared:
+    if not join and not shared and len(nodes.node_ids):
         return [f"none of the {total:,} nodes is in the graph fitted on"]
     if not join and not asked and only_count(graph.node_ids) and total < len(nodes.node_ids):
         otherwise = "; --join adds it to the one fitted on" if nodes.graph is not None else ""
@@ -185,7 +198,8 @@ def _embed_table(
             f"{source.table}: {columns} columns of numbers, the model was fitted on "
             f"{model.n_features_in_}; name those with --columns"
         )
-    return table.row_ids, whole.transform(table.values), list(table.notes)
+    read = read_line(table.described(), table.notes)
+    return table.row_ids, whole.transform(table.values), [f"read: {read}"]
 
 
 def _as_fitted(source: TableSource, data: dict[str, Any]) -> TableSource:
@@ -193,7 +207,7 @@ def _as_fitted(source: TableSource, data: dict[str, Any]) -> TableSource:
     from damrep.autoencoder.tables import column_names
     from damrep.masking.validation import InputError
 
-    names = column_names(source.table)
+    names = column_names(source.table, source.text.dialect())
     if names is None:
         return source
     if source.id_column is None and data.get("id_column") in names:

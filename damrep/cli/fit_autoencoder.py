@@ -11,8 +11,8 @@ from damrep.cli.fitting import Outcome, fit_into_folder
 from damrep.cli.inputs import read_table_source
 from damrep.cli.options import STRATEGIES, Widths, learning_options, run_options
 from damrep.cli.outputs import EMBEDDINGS, MODEL, write_embeddings
-from damrep.cli.running import say
-from damrep.cli.sources import TableSource, column_options, take_table_source
+from damrep.cli.running import read_line, say
+from damrep.cli.sources import TableSource, column_options, take_table_source, text_options
 
 if TYPE_CHECKING:
     from damrep.autoencoder.estimator import DAMAutoencoder
@@ -50,6 +50,7 @@ class Hidden(Widths):
 @click.command("fit-autoencoder", short_help="Learn how few dimensions hold a table.")
 @click.argument("table", type=click.Path(path_type=Path))
 @column_options
+@text_options
 @click.option(
     "--labels",
     "label_column",
@@ -92,8 +93,9 @@ class Hidden(Widths):
 def fit_autoencoder_command(context: click.Context, /, **options: Any) -> None:
     """Reduce a table to as many dimensions as earn their price.
 
-    TABLE is a .csv or .tsv (perhaps .gz), a .parquet with columns of numbers or one column of
-    vectors, an .npy, or an .npz with one array or one scipy matrix.
+    TABLE is text (.csv, .tsv, .txt, perhaps packed; - is standard input), a .parquet, .feather or
+    .jsonl with columns of numbers or one column of vectors, an .npy, or an .npz with one array or
+    one scipy matrix.
 
     Written to the output folder, all or nothing: embeddings.parquet (id, then one column a
     dimension, most important first), report.html, report.json, model/.
@@ -110,9 +112,11 @@ def _fit(source: TableSource, options: dict[str, Any], level: int) -> Outcome:
 
     say(level, f"reading {source.table}")
     table = read_table_source(source)
+    read = read_line(table.described(), table.notes)
+    say(level, f"read {read}")
     values, scaler = table.values, None
     _check_size(source, options, values)
-    notes = list(table.notes)
+    notes: list[str] = []
     if options["standardize"]:
         scaler, values = standardize(values)
     elif (note := range_note(values, table.columns)) is not None:
@@ -129,8 +133,7 @@ def _fit(source: TableSource, options: dict[str, Any], level: int) -> Outcome:
         random_state=options["seed"],
         verbose=level,
     )
-    rows, columns = values.shape
-    say(level, f"fitting {rows:,} rows of {columns:,} columns")
+    say(level, "fitting")
     model.fit(values)
     if options["evaluate"] != "none":
         say(level, "evaluating")
@@ -142,6 +145,7 @@ def _fit(source: TableSource, options: dict[str, Any], level: int) -> Outcome:
         **report.details.get("data", {}),
         "classes": None if table.label_names is None else len(table.label_names),
         "standardized": options["standardize"],
+        "read": read,
         "id_column": table.id_column,
         # What `damrep embed` looks for in another file.
         "column_names": None if table.columns is None else list(table.columns),

@@ -11,8 +11,8 @@ from damrep.cli.fitting import Outcome, fit_into_folder
 from damrep.cli.inputs import read_source
 from damrep.cli.options import STRATEGIES, Widths, learning_options, run_options
 from damrep.cli.outputs import EMBEDDINGS, MODEL, write_embeddings
-from damrep.cli.running import say
-from damrep.cli.sources import GraphSource, graph_options, take_source
+from damrep.cli.running import read_line, say
+from damrep.cli.sources import GraphSource, graph_options, take_source, text_options
 
 __all__ = ["ENCODERS", "EVALUATIONS", "OBJECTIVES", "STRATEGIES", "fit_embedding_command"]
 
@@ -33,6 +33,7 @@ _ROW_NOTES = {
 @click.command("fit-embedding", short_help="Learn a compact embedding of a graph.")
 @click.argument("graph")
 @graph_options
+@text_options
 @click.option("--labels", type=click.Path(path_type=Path), metavar="FILE", help="Node labels.")
 @click.option(
     "--encoder",
@@ -74,8 +75,9 @@ _ROW_NOTES = {
 def fit_embedding_command(context: click.Context, /, **options: Any) -> None:
     """Learn a compact embedding of a graph, and how many dimensions it needs.
 
-    GRAPH is an edge list (.csv, .tsv, .txt, .parquet), a scipy matrix (.npz), .graphml, a
-    torch_geometric .pt, or the name of a data set (`damrep datasets` lists them).
+    GRAPH is an edge list (.csv, .tsv, .txt, .edgelist, .parquet, .feather, .jsonl; - is standard
+    input), a matrix (.npz, .mtx), .graphml, .gml, .gexf, node-link .json, a torch_geometric .pt, or
+    the name of a data set (`damrep datasets` lists them).
 
     Written to the output folder, all or nothing: embeddings.parquet (node id, then one column a
     dimension, most important first), report.html, report.json, model/.
@@ -92,6 +94,8 @@ def _fit(source: GraphSource, options: dict[str, Any], level: int) -> Outcome:
 
     say(level, f"reading {source.graph}")
     graph, notes = read_source(source)
+    read = read_line(graph.described(), graph.notes)
+    say(level, f"read {read}")
     if graph.labels is None and options["evaluate"] in ("probe", "both"):
         raise InputError(
             f"{source.graph}: no labels to evaluate with; give --labels or --evaluate links"
@@ -110,13 +114,14 @@ def _fit(source: GraphSource, options: dict[str, Any], level: int) -> Outcome:
         random_state=options["seed"],
         verbose=level,
     )
-    say(level, f"fitting {graph!r}")
+    say(level, "fitting")
     model.fit(graph)
     if options["evaluate"] != "none":
         say(level, "evaluating")
         evaluate_embedding(model, graph, evaluation=options["evaluate"], seed=options["seed"])
     report = model.report_
     report.warnings[:0] = notes
+    report.details["data"]["read"] = read
     if graph.label_names is not None:
         report.details["data"]["classes"] = len(graph.label_names)
 

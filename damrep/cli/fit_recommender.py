@@ -11,7 +11,8 @@ from damrep.cli.fitting import Outcome, fit_into_folder
 from damrep.cli.options import Price, run_options
 from damrep.cli.outputs import ITEMS, MODEL, USERS, write_factors
 from damrep.cli.ratings import RatingsSource, rating_options, read_ratings_source, take_ratings
-from damrep.cli.running import say
+from damrep.cli.running import read_line, say
+from damrep.cli.sources import text_options
 
 if TYPE_CHECKING:
     from damrep.recommend.explicit import DAMExplicitMF
@@ -36,6 +37,7 @@ _ROW_NOTES = {
 @click.command("fit-recommender", short_help="Learn how many factors ratings need.")
 @click.argument("ratings", metavar="RATINGS")
 @rating_options
+@text_options
 @click.option(
     "--implicit",
     is_flag=True,
@@ -110,8 +112,8 @@ _ROW_NOTES = {
 def fit_recommender_command(context: click.Context, /, **options: Any) -> None:
     """Factorise ratings into as many dimensions as earn their price.
 
-    RATINGS is a .csv or .tsv (perhaps .gz) or a .parquet with a row a rating, or the name of a data
-    set (`damrep datasets`).
+    RATINGS is text (.csv, .tsv, .dat, perhaps packed; - is standard input), a .parquet, .feather or
+    .jsonl with a row a rating, or the name of a data set (`damrep datasets`).
 
     Written to the output folder, all or nothing: users.parquet and items.parquet (id, bias, then
     one column a dimension, most important first), report.html, report.json, model/. `damrep
@@ -126,25 +128,23 @@ def fit_recommender_command(context: click.Context, /, **options: Any) -> None:
 
 
 def _fit(source: RatingsSource, options: dict[str, Any], level: int) -> Outcome:
-    from damrep.recommend.comparison import (
-        evaluate_recommender,
-        known_part,
-        measure_recommender,
-    )
+    from damrep.recommend.comparison import evaluate_recommender
+    from damrep.recommend.evaluate import known_part
     from damrep.reporting.page import render_page
 
     say(level, f"reading {source.ratings}")
     read = read_ratings_source(source, implicit=options["implicit"])
+    said = read_line(f"{len(read.table):,} ratings", read.notes)
+    say(level, f"read {said}")
     model = _model(options, "rating" in read.table, level)
-    say(level, f"fitting {len(read.table):,} ratings")
+    say(level, "fitting")
     model.fit(read.table)
     report = model.report_
-    notes = list(read.notes)
+    notes: list[str] = []
     if options["evaluate"] != "none" and read.test is not None:
         say(level, "evaluating")
         test, unknown = known_part(model, read.test)
-        report.measures = measure_recommender(model, test)
-        report.details["evaluation"] = {"on": f"the test part of {source.split}"}
+        evaluate_recommender(model, test, on=f"the test part of {source.split}")
         if unknown:
             notes.append(f"{unknown:,} test ratings left out: nothing known of user or item")
     elif options["evaluate"] != "none":
@@ -154,6 +154,7 @@ def _fit(source: RatingsSource, options: dict[str, Any], level: int) -> Outcome:
     report.details["data"] = {
         "name": read.name,
         **report.details.get("data", {}),
+        "read": said,
         "columns": read.columns or None,
         "split": source.split,
     }

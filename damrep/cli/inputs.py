@@ -54,7 +54,7 @@ def _read(source: GraphSource) -> Graph:
     from damrep.graph.files import read_features, read_graph, read_labels
 
     path = Path(source.graph)
-    if path.exists() and not (path.is_dir() and _is_known(source.graph)):
+    if str(path) == "-" or path.exists() and not (path.is_dir() and _is_known(source.graph)):
         graph = read_graph(
             path,
             features=source.features,
@@ -63,6 +63,9 @@ def _read(source: GraphSource) -> Graph:
             source=source.source,
             target=source.target,
             weight=source.weight,
+            weighted=source.weighted,
+            bipartite=source.bipartite,
+            dialect=source.text.dialect(),
         )
     else:
         _require_known(source)
@@ -105,7 +108,8 @@ def _require_known(source: GraphSource) -> None:
         ]
         hint = f"did you mean {' or '.join(near)}?" if near else "`damrep datasets` lists those"
         raise InputError(f"{name!r} is neither a file nor a known data set; {hint}")
-    if source.source or source.target or source.weight:
+    given = (source.source, source.target, source.weight, source.bipartite, not source.weighted)
+    if any(given) or source.text.dialect().given:
         raise InputError(
             f"{name} is a data set; --source, --target and --weight are for edge tables"
         )
@@ -130,4 +134,5 @@ def read_table_source(source: TableSource) -> Table:
         id_column=source.id_column,
         label_column=source.label_column,
         columns=source.columns,
+        dialect=source.text.dialect(),
     )

@@ -287,7 +287,7 @@ def write_recommendations(
 
     row, place = np.nonzero(there)
     columns = (users[row], (place + 1).astype(np.int32), items[there], scores[there])
-    arrays = [pa.array(c.tolist() if c.dtype == object else c) for c in columns]
+    arrays = [_id_array(c) if c.dtype == object else pa.array(c) for c in columns]
     table = pa.Table.from_arrays(arrays, names=list(RECOMMENDED))
     write = pa_csv.write_csv if path.suffix.lower() == ".csv" else pq.write_table
     _replace(path, lambda temporary: write(table, temporary))
@@ -297,7 +297,7 @@ def _table(ids: np.ndarray, embedding: np.ndarray, id_name: str, vectors: bool) 
     import numpy as np
     import pyarrow as pa
 
-    columns: dict[str, Any] = {id_name: pa.array(ids.tolist())}
+    columns: dict[str, Any] = {id_name: _id_array(ids)}
     if vectors:
         flat = pa.array(embedding.reshape(-1))
         columns[VECTORS] = pa.FixedSizeListArray.from_arrays(flat, embedding.shape[1])
@@ -305,6 +305,15 @@ def _table(ids: np.ndarray, embedding: np.ndarray, id_name: str, vectors: bool) 
     for index in range(embedding.shape[1]):
         columns[f"dim_{index}"] = pa.array(np.ascontiguousarray(embedding[:, index]))
     return pa.table(columns)
+
+
+def _id_array(ids: np.ndarray) -> pa.Array:
+    """Ids as they are, UUIDs as their text."""
+    import uuid
+
+    import pyarrow as pa
+
+    return pa.array([str(one) if isinstance(one, uuid.UUID) else one for one in ids.tolist()])
 
 
 def _replace(path: Path, write: Callable[[Path], None]) -> None:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from damrep.cli.sources import TextOptions, source_name, take_text
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -35,6 +37,7 @@ class RatingsSource:
         Columns of a file.
     split : str, or None
         Of a data set: what is fitted is its train part.
+    text : TextOptions
     data_root : Path, or None
         Where data sets are looked for.
     """
@@ -44,12 +47,13 @@ class RatingsSource:
     item: str | None = None
     rating: str | None = None
     split: str | None = None
+    text: TextOptions = TextOptions()
     data_root: Path | None = None
 
     @property
     def name(self) -> str:
         """What the ratings are called: the file's name without its endings."""
-        return Path(self.ratings).name.split(".")[0] or "ratings"
+        return source_name(self.ratings, "ratings")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -101,8 +105,9 @@ def rating_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def take_ratings(options: dict[str, Any]) -> RatingsSource:
     """Take what belongs to the ratings out of a command's options."""
-    names = [field.name for field in dataclasses.fields(RatingsSource)]
-    return RatingsSource(**{name: options.pop(name) for name in names if name in options})
+    names = [field.name for field in dataclasses.fields(RatingsSource) if field.name != "text"]
+    taken = {name: options.pop(name) for name in names if name in options}
+    return RatingsSource(**taken, text=take_text(options))
 
 
 def read_ratings_source(source: RatingsSource, *, implicit: bool = False) -> RatingsRead:
@@ -123,9 +128,10 @@ def read_ratings_source(source: RatingsSource, *, implicit: bool = False) -> Rat
     from damrep.recommend.files import read_ratings
 
     path = Path(source.ratings)
-    if not path.is_file() and _is_known(source.ratings):
+    piped = str(path) == "-"
+    if not piped and not path.is_file() and _is_known(source.ratings):
         return _data_set(source, implicit)
-    if not path.exists():
+    if not piped and not path.exists():
         raise InputError(_neither(source.ratings))
     if source.split is not None:
         raise InputError(f"{path} is a file; --split is for data sets")
@@ -135,6 +141,7 @@ def read_ratings_source(source: RatingsSource, *, implicit: bool = False) -> Rat
         item=source.item,
         rating=source.rating,
         with_rating=None if implicit else True,
+        dialect=source.text.dialect(),
     )
     return RatingsRead(read.name, read.table, None, read.columns, list(read.notes))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,8 @@ import click
 
 from damrep.cli.options import threads_option
 from damrep.cli.outputs import MODEL, check_recommendations, write_recommendations
+from damrep.cli.running import read_line
+from damrep.cli.sources import TextOptions, take_text, text_options
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
     from damrep.recommend.new_users import NewUsers
 
 __all__ = ["recommend_command"]
+
+# Written out, so that --help need not import what knows them; a test holds them against it.
+UNKNOWN = ("error", "skip")
 
 
 @click.command("recommend", short_help="The best items for users of a saved recommender.")
@@ -38,6 +44,14 @@ __all__ = ["recommend_command"]
 @click.option("--user-column", metavar="COLUMN", help="Of --new.  [default: user, userId, ...]")
 @click.option("--item-column", metavar="COLUMN", help="Of --new.  [default: item, movieId, ...]")
 @click.option("--rating-column", metavar="COLUMN", help="Of --new.  [default: rating, score, ...]")
+@text_options
+@click.option(
+    "--unknown",
+    type=click.Choice(UNKNOWN),
+    default=UNKNOWN[0],
+    show_default=True,
+    help="Of rows of --new whose item the model does not know: refuse the file, or leave them out.",
+)
 @click.option(
     "--n", type=click.IntRange(min=1), default=10, show_default=True, help="Items a user."
 )
@@ -53,21 +67,25 @@ def recommend_command(
     model: Path,
     users: tuple[str, ...],
     new: Path | None,
+    unknown: str,
     n: int,
     with_seen: bool,
     threads: int | None,
     out: Path | None,
-    **columns: str | None,
+    **columns: Any,
 ) -> None:
     """Recommend items to users of a model that was fitted before.
 
     MODEL is the output folder of `damrep fit-recommender`, or the folder model in it. Users it has
     not seen are folded in from their ratings (--new), without fitting it again.
     """
+    text = take_text(columns)
     if not users and new is None and out is None:
         raise click.UsageError("give --user, --new, or --out for all users")
     if new is None and any(columns.values()):
         raise click.UsageError("--user-column, --item-column and --rating-column are for --new")
+    if new is None and unknown != UNKNOWN[0]:
+        raise click.UsageError("--unknown is for --new")
     if out is not None:
         check_recommendations(out)
     folder = model / MODEL if (model / MODEL).is_dir() else model
@@ -77,7 +95,7 @@ def recommend_command(
         fitted = _load(folder)
         whom: Any
         if new is not None:
-            whom = _folded_in(fitted, new, users, columns)
+            whom = _folded_in(fitted, new, users, columns, text, unknown)
             asked = whom.ids
         else:
             whom = asked = _ids(fitted.user_ids_, users, folder) if users else fitted.user_ids_
@@ -108,41 +126,46 @@ def _folded_in(
     new: Path,
     users: tuple[str, ...],
     columns: dict[str, str | None],
+    text: TextOptions,
+    unknown: str,
 ) -> NewUsers:
-    """The users of a file, or those of them that were named, in the factors of a model."""
+    """The users of a file, or those of them that were named, in the factors of a model.
+
+    What was decided is said on stderr, so that a table can be piped on.
+    """
     from damrep.cli.ratings import RatingsSource, read_ratings_source
     from damrep.masking.validation import InputError
 
     user, item, rating = (columns[f"{name}_column"] for name in ("user", "item", "rating"))
-    source = RatingsSource(str(new), user, item, rating)
-    table = read_ratings_source(source, implicit=fitted.implicit).table
+    source = RatingsSource(str(new), user, item, rating, text=text)
+    read = read_ratings_source(source, implicit=fitted.implicit)
+    table = read.table
     if users:
         words = table["user"].astype(str)
         missing = sorted(set(users) - set(words))
         if missing:
             raise InputError(f"--user: {new} has no user {missing[0]!r}")
         table = table[words.isin(users)]
-    return fitted.fold_in(table)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", UserWarning)
+        try:
+            folded = fitted.fold_in(table, unknown=unknown)
+        except InputError as error:
+            said = str(error).replace('unknown="skip"', "--unknown skip")
+            raise InputError(f"{new}: {said}") from None
+    click.echo(f"read: {read_line(f'{len(read.table):,} ratings', read.notes)}", err=True)
+    for warning in caught:
+        if warning.category is UserWarning:
+            click.echo(f"note: {new}: {warning.message}", err=True)
+    return folded
 
 
 def _ids(known: np.ndarray, words: tuple[str, ...], folder: Path) -> np.ndarray:
     """What was typed, as the ids of the model are."""
-    import numpy as np
+    from damrep.recommend.ids import typed_ids
 
-    from damrep.masking.validation import InputError
-
-    if known.dtype == object:
-        return np.array(words, dtype=object)
-    for word in words:
-        if not word.strip().removeprefix("-").isdecimal():
-            raise InputError(f"--user: ids of users in {folder} are integers, got {word!r}")
-    try:
-        return np.array([int(word) for word in words], dtype=np.int64)
-    except OverflowError:
-        longest = max(words, key=len)
-        raise InputError(
-            f"--user: ids of users in {folder} are integers that fit 64 bits, got {longest}"
-        ) from None
+    return typed_ids(known, words, f"--user: ids of users in {folder}")
 
 
 def _table(users: Any, found: np.ndarray, scores: np.ndarray, there: np.ndarray) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import click
 
-__all__ = ["say", "taken_notes", "verbosity"]
+__all__ = ["read_line", "say", "taken_notes", "verbosity"]
 
 
 def verbosity(verbose: bool, quiet: bool) -> int:
@@ -59,3 +59,14 @@ def taken_notes() -> Iterator[list[str]]:
         yield notes
     # Those of other packages (subclasses, mostly) say nothing about the input.
     notes += [str(warning.message) for warning in caught if warning.category is UserWarning]
+
+
+def read_line(what: str, notes: Sequence[str]) -> str:
+    """What was read and what was taken for what, in a line.
+
+    Examples
+    --------
+    >>> read_line("3 ratings", ["column 'who' was taken for the users"])
+    "3 ratings: column 'who' was taken for the users"
+    """
+    return f"{what}: {'; '.join(notes)}" if notes else what

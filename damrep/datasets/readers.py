@@ -9,10 +9,11 @@ import numpy as np
 import scipy.sparse as sp
 
 from damrep.graph.adjacency import canonical_adjacency, symmetrise
-from damrep.graph.archives import Arrays, matrix_in, read_npz_graph
+from damrep.graph.archives import read_npz_graph
 from damrep.graph.assembly import assemble
 from damrep.graph.data import Graph, build_graph
 from damrep.masking.validation import InputError
+from damrep.reading.arrays import Arrays
 
 __all__ = ["read_cnr", "read_edges_npz", "read_facebook100", "read_gnn_benchmark", "read_osm_roads"]
 
@@ -155,7 +156,7 @@ def read_cnr(path: Path, name: str) -> Graph:
     InputError
         If the file holds no CSR matrix.
     """
-    matrix = matrix_in(Arrays(path))
+    matrix = Arrays(path).matrix()
     if matrix is None:
         raise InputError(f"{path}: expected a CSR matrix (indptr, indices, shape)")
     return build_graph(matrix, name=name)

@@ -1,15 +1,10 @@
-"""Graphs in binary files: .npz, .graphml and .pt, none of which may run code when read."""
+"""Graphs in binary files: .npz and .pt, neither of which may run code when read."""
 
 from __future__ import annotations
 
 import pickle
 import re
-import tokenize
 import types
-import xml.etree.ElementTree
-import zipfile
-import zlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,119 +14,13 @@ import scipy.sparse as sp
 from damrep.graph.adjacency import adjacency_from_edges, canonical_adjacency, symmetrise
 from damrep.graph.data import SPLITS
 from damrep.masking.validation import InputError
+from damrep.reading.arrays import Arrays
+from damrep.reading.files import reason
 
-__all__ = ["Arrays", "matrix_in", "open_npy", "read_graphml", "read_npz_graph", "read_pt"]
+__all__ = ["FEATURE_KEYS", "LABEL_KEYS", "read_npz_graph", "read_pt"]
 
 FEATURE_KEYS = ("node_features", "features", "x", "attr_matrix", "arr_0")
 LABEL_KEYS = ("labels", "node_labels", "label", "y", "target")
-# What NumPy and zipfile raise on damaged bytes: a header of an array is parsed as Python source.
-_BROKEN = (
-    OSError,
-    EOFError,
-    ValueError,
-    KeyError,
-    TypeError,
-    SyntaxError,
-    OverflowError,
-    MemoryError,
-    NotImplementedError,
-    RuntimeError,
-    tokenize.TokenError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-
-
-class Arrays:
-    """The arrays of an .npz file, each read when asked for and never unpickled.
-
-    Parameters
-    ----------
-    path : Path
-
-    Raises
-    ------
-    InputError
-        If the file is not an .npz archive.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            archive = np.load(path, allow_pickle=False)
-        except (*_BROKEN, pickle.UnpicklingError) as error:
-            raise InputError(f"{path}: not a readable .npz file ({_reason(error)})") from None
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise InputError(f"{path}: holds a single array, not an .npz archive")
-        self._archive = archive
-        self.keys = tuple(archive.files)
-
-    def __contains__(self, key: str) -> bool:
-        return key in self.keys
-
-    def __getitem__(self, key: str) -> np.ndarray:
-        try:
-            return np.asarray(self._archive[key])
-        except _BROKEN as error:
-            raise InputError(
-                f"{self.path}: array {key!r} cannot be read ({_reason(error)})"
-            ) from None
-
-    def listed(self) -> str:
-        """The names of the arrays, for a message."""
-        return ", ".join(map(repr, self.keys[:8])) or "none"
-
-    def first(self, keys: Sequence[str]) -> np.ndarray | None:
-        """The first of some arrays that is there."""
-        return next((self[key] for key in keys if key in self), None)
-
-    def csr(self, prefix: str) -> sp.csr_array:
-        """The CSR matrix stored as prefix_data (1 if absent), _indices, _indptr and _shape."""
-        indices, indptr = self[f"{prefix}indices"], self[f"{prefix}indptr"]
-        data = self[f"{prefix}data"] if f"{prefix}data" in self else np.ones(len(indices), "f4")
-        try:
-            shape = tuple(int(side) for side in self[f"{prefix}shape"])
-            matrix = sp.csr_array((data, indices, indptr), shape=shape)
-            matrix.check_format(full_check=True)
-        except (ValueError, TypeError) as error:
-            raise InputError(
-                f"{self.path}: {prefix}data, {prefix}indices and {prefix}indptr are no CSR matrix "
-                f"({_reason(error)})"
-            ) from None
-        return matrix
-
-
-def matrix_in(arrays: Arrays) -> sp.csr_array | None:
-    """The matrix an archive holds the way `scipy.sparse.save_npz` writes one, if it does."""
-    if "indptr" in arrays and "indices" in arrays and "shape" in arrays:
-        kind = arrays["format"].item() if "format" in arrays else b"csr"
-        if kind in (b"csr", "csr"):
-            return arrays.csr("")
-    if "format" not in arrays or "shape" not in arrays:
-        return None
-    try:
-        return sp.csr_array(sp.load_npz(arrays.path))
-    except (*_BROKEN, IndexError) as error:
-        raise InputError(
-            f"{arrays.path}: not a readable sparse matrix ({_reason(error)})"
-        ) from None
-
-
-def open_npy(path: Path) -> np.ndarray:
-    """The array of an .npy file.
-
-    Raises
-    ------
-    InputError
-        If the file is not one, or its array would have to be unpickled.
-    """
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (*_BROKEN, pickle.UnpicklingError) as error:
-        raise InputError(f"{path}: not a readable .npy file ({_reason(error)})") from None
-    if not isinstance(array, np.ndarray):
-        raise InputError(f"{path}: an .npz archive under the ending .npy")
-    return array
 
 
 def read_npz_graph(path: Path, directed: bool | None = None) -> tuple[sp.csr_array, dict[str, Any]]:
@@ -162,7 +51,7 @@ def read_npz_graph(path: Path, directed: bool | None = None) -> tuple[sp.csr_arr
     """
     arrays = Arrays(path)
     own = _attributes(arrays)
-    matrix = matrix_in(arrays)
+    matrix = arrays.matrix()
     if matrix is None and "adj_indptr" in arrays:
         matrix = arrays.csr("adj_")
     if matrix is not None:
@@ -241,34 +130,6 @@ def _memberships(arrays: Arrays) -> np.ndarray:
     return result
 
 
-def read_graphml(path: Path) -> Any:
-    """Read a .graphml file as a networkx graph whose nodes are the strings of the file.
-
-    Raises
-    ------
-    InputError
-        If the file is not GraphML.
-    """
-    import networkx
-
-    try:
-        graph = networkx.read_graphml(path, node_type=str)
-    except (
-        xml.etree.ElementTree.ParseError,
-        networkx.NetworkXException,
-        KeyError,
-        ValueError,
-        TypeError,
-        AttributeError,
-        StopIteration,
-        OSError,
-        EOFError,
-        zlib.error,
-    ) as error:
-        raise InputError(f"{path}: not a readable GraphML file ({_reason(error)})") from None
-    return graph
-
-
 def read_pt(path: Path) -> Any:
     """Read a .pt file with a torch_geometric Data, or a dict of tensors named as in one.
 
@@ -290,6 +151,10 @@ def read_pt(path: Path) -> Any:
         If the file is corrupt, needs more than that, or holds no graph.
     """
     loaded = _torch_load(path)
+    if isinstance(loaded, list):
+        if len(loaded) != 1:
+            raise InputError(f"{path}: holds {len(loaded)} graphs; expected one")
+        loaded = loaded[0]
     if isinstance(loaded, tuple) and loaded and len(loaded) in (2, 3):
         # What InMemoryDataset writes: the data of all graphs, and where each one starts.
         several = isinstance(loaded[1], dict) and any(
@@ -324,7 +189,7 @@ def _torch_load(path: Path) -> Any:
         if "torch_geometric" not in str(error):
             raise InputError(_refusal(path, error)) from None
     except Exception as error:  # its unpickler can fail on damaged bytes in any way
-        raise InputError(f"{path}: not a readable .pt file ({_reason(error)})") from None
+        raise InputError(f"{path}: not a readable .pt file ({reason(error)})") from None
     try:
         from torch_geometric.data import data as classes
         from torch_geometric.data import storage
@@ -342,7 +207,7 @@ def _torch_load(path: Path) -> Any:
     except pickle.UnpicklingError as error:
         raise InputError(_refusal(path, error)) from None
     except Exception as error:  # its unpickler can fail on damaged bytes in any way
-        raise InputError(f"{path}: not a readable .pt file ({_reason(error)})") from None
+        raise InputError(f"{path}: not a readable .pt file ({reason(error)})") from None
 
 
 def _refusal(path: Path, error: Exception) -> str:
@@ -353,10 +218,3 @@ def _refusal(path: Path, error: Exception) -> str:
         f"{path}: asks for {asked.group(1)}, which is not loaded because a file must not run "
         "code; save a torch_geometric Data or a dict of tensors"
     )
-
-
-def _reason(error: BaseException) -> str:
-    """The first line of what another library says, short and printable."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    text = "".join(c if c.isprintable() else "?" for c in lines[0]).rstrip(".")
-    return text if len(text) <= 120 else f"{text[:117]}..."

@@ -16,6 +16,7 @@ from damrep.graph.links import link_placements, link_prediction, split_links
 from damrep.graph.probe import label_splits, linear_probe, why_no_classes
 from damrep.graph.spread import Sample
 from damrep.masking.validation import InputError, check_choice
+from damrep.training import losing_note
 
 __all__ = ["EVALUATIONS", "evaluate_embedding"]
 
@@ -232,21 +233,13 @@ def _svd(model: DAMGraphEmbedding, graph: Graph, dims: int) -> np.ndarray:
 
 def _losses(rows: Mapping[str, Row], differences: Mapping[str, Mapping[str, Row]]) -> list[str]:
     """A sentence for each measure on which a baseline is better, and not by chance."""
-    found = []
     ours = rows.get(LEARNED, {})
-    for name, allowed in ((SVD, 0.0), (PCA_OF_FULL, 0.0), (FULL, 0.01)):
-        for measure in ("accuracy", "auc"):
-            mine, other = ours.get(measure), rows.get(name, {}).get(measure)
-            if mine is None or other is None:
-                continue
-            # As printed: a difference nobody can see is no news.
-            if round(round(other, 3) - round(mine, 3), 3) <= allowed:
-                continue
-            spread = differences.get(measure, {}).get(name, {}).get("spread")
-            if spread is not None and other - mine <= spread:
-                continue
-            found.append(
-                f"{name} ({rows[name]['dims']} dims): {measure} {other:.3f} is higher than the "
-                f"learned embedding's {mine:.3f} ({ours['dims']} dims)"
-            )
-    return found
+    notes = [
+        losing_note(
+            ours, {"name": name, **rows.get(name, {})}, measure, "the learned embedding's",
+            allowed=allowed, spread=differences.get(measure, {}).get(name, {}).get("spread"),
+        )
+        for name, allowed in ((SVD, 0.0), (PCA_OF_FULL, 0.0), (FULL, 0.01))
+        for measure in ("accuracy", "auc")
+    ]  # fmt: skip
+    return [note for note in notes if note is not None]

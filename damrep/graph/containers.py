@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
-import pandas as pd
-from sklearn import get_config
 
+from damrep.lazy_imports import postponed
 from damrep.masking.validation import check_choice
+
+with postponed("pandas"):
+    import pandas as pd
 
 __all__ = ["NodeFrames"]
 
@@ -48,6 +50,8 @@ class NodeFrames:
 
     def _contained(self, values: np.ndarray, node_ids: np.ndarray) -> Any:
         """Rows in the container asked for, by `set_output` or in scikit-learn's configuration."""
+        from sklearn import get_config
+
         asked = getattr(self, "_sklearn_output_config", {}).get("transform")
         kind = asked or get_config()["transform_output"]
         names = [f"dim_{i}" for i in range(values.shape[1])]

@@ -12,20 +12,25 @@ from collections.abc import Callable, Set
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
 
 from damrep.graph.adjacency import canonical_adjacency
 from damrep.graph.assembly import assemble
 from damrep.graph.data import Graph
-from damrep.graph.edges import EdgeList, choose_edge_columns, graph_from_edges
-from damrep.graph.frames import as_pandas, feature_rows, label_rows
-from damrep.graph.ids import clean_ids
+from damrep.graph.edge_columns import choose_edge_columns
+from damrep.graph.edges import EdgeList, graph_from_edges
+from damrep.graph.frames import feature_rows, label_rows
 from damrep.graph.networkx_graphs import are_attribute_names, from_networkx
 from damrep.graph.node_tables import NodeTable, take_features, take_labels
 from damrep.graph.pairs import edges_of_pairs, is_pair
 from damrep.graph.torch_graphs import from_dgl, from_pyg, is_heterogeneous
+from damrep.lazy_imports import postponed
 from damrep.masking.validation import InputError
+from damrep.reading.frames import is_frame, to_pandas
+from damrep.reading.ids import clean_ids
+
+with postponed("pandas"):
+    import pandas as pd
 
 __all__ = ["as_graph"]
 
@@ -123,8 +128,8 @@ def as_graph(
     if read is not None:
         _no_columns(columns, obj)
         return read(obj, *given)
-    frame = as_pandas(obj)
-    if isinstance(frame, pd.DataFrame):
+    if isinstance(obj, pd.DataFrame) or is_frame(obj):
+        frame = obj if isinstance(obj, pd.DataFrame) else to_pandas(obj)
         return _from_edges(_edges_of_frame(frame, columns), *given)
     raise TypeError(
         f"graph: cannot read {_kind(obj)}; expected a Graph, torch_geometric Data, scipy sparse "

@@ -11,9 +11,9 @@ import scipy.sparse as sp
 
 from damrep.graph.adjacency import canonical_adjacency, exact_symmetry, is_symmetric, symmetrise
 from damrep.graph.features import clean_features
-from damrep.graph.ids import clean_ids, require_unique
 from damrep.graph.labels import encode_labels
 from damrep.masking.validation import InputError
+from damrep.reading.ids import clean_ids, require_unique
 
 __all__ = ["Graph", "build_graph"]
 
@@ -47,6 +47,8 @@ class Graph:
         The name of each feature column, where the source had names.
     name : str
         Shown in reports.
+    notes : tuple of str
+        What the reader of a file took for what.
 
     Examples
     --------
@@ -67,8 +69,13 @@ class Graph:
     directed: bool = False
     feature_names: tuple[str, ...] | None = None
     name: str = "graph"
+    notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
+        return f"Graph({self.name!r}: {self.described()})"
+
+    def described(self) -> str:
+        """Numbers of nodes, edges, features and classes, in words."""
         parts = [
             f"{self.num_nodes} nodes",
             f"{self.num_edges} {'arcs' if self.directed else 'edges'}",
@@ -76,7 +83,7 @@ class Graph:
         ]
         if self.label_names is not None:
             parts.append(f"{len(self.label_names)} {'labels' if self.multi_label else 'classes'}")
-        return f"Graph({self.name!r}: {', '.join(parts)})"
+        return ", ".join(parts)
 
     @property
     def num_nodes(self) -> int:

@@ -7,32 +7,22 @@ stays, isolated); where features come without ids, row i is node i; otherwise th
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
-import pandas as pd
 
 from damrep.graph.adjacency import adjacency_from_edges, symmetrise
 from damrep.graph.data import Graph, build_graph
 from damrep.graph.features import clean_features
-from damrep.graph.ids import infer_integers, match_kinds, require_unique, shown
 from damrep.graph.node_tables import NodeTable, take_labels
+from damrep.lazy_imports import postponed
 from damrep.masking.validation import InputError
+from damrep.reading.ids import infer_integers, match_kinds, require_unique, shown
 
-__all__ = [
-    "EdgeList",
-    "choose_edge_columns",
-    "graph_from_edges",
-]
+with postponed("pandas"):
+    import pandas as pd
 
-# First rows of edge lists and first columns of node tables are recognised by these names.
-END_NAMES = (
-    ("source", "target"), ("src", "dst"), ("from", "to"), ("src", "dest"), ("u", "v"),
-    ("head", "tail"), ("node1", "node2"), ("node_1", "node_2"), ("id1", "id2"), ("id_1", "id_2"),
-    ("source_id", "target_id"), ("src_id", "dst_id"), ("from_id", "to_id"),
-    ("from_node", "to_node"), ("fromnodeid", "tonodeid"), ("start", "end"), ("citing", "cited"),
-)  # fmt: skip
-WEIGHT_NAMES = ("weight", "weights", "w", "edge_weight", "value", "strength", "count")
+__all__ = ["EdgeList", "graph_from_edges"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -68,75 +58,6 @@ class EdgeList:
         codes, ids = pd.factorize(np.concatenate([source, target]))
         m = len(source)
         return EdgeList(codes[:m], codes[m:], ids, weight, where, lambda row: f"row {row + 1}")
-
-
-def choose_edge_columns(
-    names: Sequence[str] | None,
-    width: int,
-    where: str,
-    source: str | None = None,
-    target: str | None = None,
-    weight: str | None = None,
-) -> tuple[int, int, int | None]:
-    """Positions of the source, target and weight columns of an edge table.
-
-    Parameters
-    ----------
-    names : sequence of str, or None
-        Column names; None where the table has none.
-    width : int
-        Number of columns.
-    where : str
-        What error messages call the table.
-    source, target, weight : str, optional
-        Columns asked for by name.
-
-    Raises
-    ------
-    InputError
-        If a column asked for is not there, or there are not two columns for the ends.
-
-    Examples
-    --------
-    >>> choose_edge_columns(["w", "Source", "Target"], 3, "edges")
-    (1, 2, 0)
-    >>> choose_edge_columns(None, 3, "edges")
-    (0, 1, 2)
-    """
-    asked = {"source": source, "target": target, "weight": weight}
-    if names is None:
-        missing = next((name for name in asked.values() if name is not None), None)
-        if missing is not None:
-            raise InputError(f"{where}: no column {missing!r}, the table has no header")
-        if width not in (2, 3):
-            raise InputError(
-                f"{where}: {width} columns without a header; expected source, target and "
-                "perhaps weight"
-            )
-        return 0, 1, (2 if width == 3 else None)
-    exact = [str(name) for name in names]
-    for name in asked.values():
-        if name is not None and name not in exact:
-            raise InputError(f"{where}: no column {name!r}; the columns are {', '.join(exact)}")
-    lower = [name.strip().lower() for name in exact]
-    found = {role: exact.index(name) for role, name in asked.items() if name is not None}
-    ends = next(((s, t) for s, t in END_NAMES if s in lower and t in lower), None)
-    if ends is not None:
-        found.setdefault("source", lower.index(ends[0]))
-        found.setdefault("target", lower.index(ends[1]))
-    if "weight" not in found:
-        heavy = next((name for name in WEIGHT_NAMES if name in lower), None)
-        if heavy is not None and lower.index(heavy) not in found.values():
-            found["weight"] = lower.index(heavy)
-    rest = [i for i in range(width) if i not in found.values()]
-    for role in ("source", "target"):
-        if role not in found:
-            if not rest:
-                raise InputError(
-                    f"{where}: expected two columns of node ids, got {', '.join(exact)}"
-                )
-            found[role] = rest.pop(0)
-    return found["source"], found["target"], found.get("weight")
 
 
 def graph_from_edges(
@@ -191,7 +112,8 @@ def graph_from_edges(
         position[order] = np.arange(len(ids))
     else:
         node_ids, position = _places_in_features(edges, ids, features, infer)
-        clean, names = clean_features(features.values, node_ids, features.names, features.where)
+        if features.values.shape[1]:  # else it only says which nodes there are
+            clean, names = clean_features(features.values, node_ids, features.names, features.where)
     weight = edges.weight
     if weight is not None and len(weight):
         bad = ~(np.isfinite(weight) & (weight >= 0))

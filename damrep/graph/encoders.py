@@ -1,7 +1,8 @@
 """Encoders: PyG layers stacked once, with a mask after any of them.
 
 `GraphEncoder` owns the stacking, the masks and the cutting; an encoder supplies its layers and
-nothing else, so a mask goes in once and every encoder has it.
+nothing else, so a mask goes in once and every encoder has it. The layers are imported when one is
+made: PyG takes longer to import than torch.
 """
 
 from __future__ import annotations
@@ -11,13 +12,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
-from torch_geometric.nn import GCNConv, SAGEConv
-from torch_geometric.nn.dense import Linear
 
 from damrep.graph.activations import PReLU
-from damrep.graph.propagation import SparseOperator
-from damrep.masking.compaction import slice_linear
+from damrep.graph.propagation import Features, SparseOperator
 from damrep.masking.dam import DAM
 from damrep.masking.validation import InputError, check_choice
 from damrep.training.seeding import local_seed
@@ -30,28 +27,6 @@ __all__ = [
     "SAGEEncoder",
     "make_encoder",
 ]
-
-Features = Tensor | SparseOperator
-
-
-def _project(x: Features, linear: Any, keep: Tensor | None) -> Tensor:
-    """Multiply: x W', without the bias; sparse features are never made dense.
-
-    `keep` says which columns of x to read (bool), or what to multiply W by: gating W is gating x
-    without a copy. Dense columns are copied: with half of them dropped, products cost half.
-    """
-    if keep is not None and keep.dtype == torch.bool and isinstance(x, Tensor):
-        columns = torch.nonzero(keep).flatten()
-        weight = linear.weight.index_select(1, columns)
-        return F.linear(x.index_select(1, columns).to(weight.dtype), weight)
-    weight = linear.weight if keep is None else linear.weight * keep
-    if isinstance(x, SparseOperator):
-        return x @ weight.t()
-    return F.linear(x.to(weight.dtype), weight)  # the weights' precision is the training's
-
-
-def _scaled(bias: Tensor, scale: Tensor | None) -> Tensor:
-    return bias if scale is None else bias * scale
 
 
 def _outer(rows: Tensor | None, cols: Tensor | None) -> Tensor | None:
@@ -76,118 +51,6 @@ class _Permute(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
         return grads[0].index_select(0, torch.argsort(ctx.order)), None
-
-
-class GCNLayer(GCNConv):
-    """`GCNConv` on a prepared propagation matrix (see `propagation.gcn_matrix`).
-
-    Same parameters and result as PyG's layer on the edge list. `order` permutes the nodes' features
-    before propagation: the corruption of contrastive objectives, for which the projection, the dear
-    part, is not computed again.
-    """
-
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__(in_channels, out_channels, normalize=False)
-
-    @property
-    def projected_width(self) -> int:
-        """Columns of `project_features`."""
-        return int(self.lin.weight.shape[0])
-
-    def project_features(self, x: Features, keep: Tensor | None = None) -> Tensor:
-        """The part that does not depend on the edges."""
-        return _project(x, self.lin, keep)
-
-    def propagate_features(
-        self, h: Tensor, operator: SparseOperator, scale: Tensor | None = None
-    ) -> Tensor:
-        """The part that does; `scale` is what the projection's rows were multiplied by."""
-        out = operator @ h
-        return out if self.bias is None else out + _scaled(self.bias, scale)
-
-    def cut(self, rows: Tensor, cols: Tensor | None, scale: Tensor) -> GCNLayer:
-        """A smaller layer: some outputs, times `scale`, of some inputs."""
-        small = GCNLayer(self.in_channels if cols is None else len(cols), len(rows))
-        _copy_cut(small.lin, self.lin, rows, cols, scale)
-        with torch.no_grad():
-            small.bias.copy_(self.bias[rows] * scale)
-        return small
-
-
-class SAGELayer(SAGEConv):
-    """`SAGEConv` with mean aggregation on a prepared matrix (see `propagation.mean_matrix`).
-
-    Projects before it aggregates, which is the same and cheaper for wide inputs.
-    """
-
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__(in_channels, out_channels, aggr="mean")
-
-    @property
-    def projected_width(self) -> int:
-        """Columns of `project_features`."""
-        return 2 * int(self.lin_l.weight.shape[0])
-
-    def project_features(self, x: Features, keep: Tensor | None = None) -> Tensor:
-        """Neighbour and own projections side by side."""
-        return torch.cat([_project(x, self.lin_l, keep), _project(x, self.lin_r, keep)], dim=1)
-
-    def propagate_features(
-        self, h: Tensor, operator: SparseOperator, scale: Tensor | None = None
-    ) -> Tensor:
-        """Aggregate the neighbours' part, add the node's own."""
-        width = h.shape[1] // 2
-        return operator @ h[:, :width] + _scaled(self.lin_l.bias, scale) + h[:, width:]
-
-    def cut(self, rows: Tensor, cols: Tensor | None, scale: Tensor) -> SAGELayer:
-        """A smaller layer: some outputs, times `scale`, of some inputs."""
-        width = self.lin_r.weight.shape[1] if cols is None else len(cols)
-        small = SAGELayer(width, len(rows))
-        _copy_cut(small.lin_l, self.lin_l, rows, cols, scale)
-        _copy_cut(small.lin_r, self.lin_r, rows, cols, scale)
-        return small
-
-
-class PropagatedLinear(nn.Module):
-    """A linear layer on features propagated `steps` times: the autoencoder's layer.
-
-    With no steps a plain linear layer. Propagation and projection commute, so the narrower side is
-    propagated.
-    """
-
-    def __init__(self, in_channels: int, out_channels: int, steps: int) -> None:
-        super().__init__()
-        self.lin = Linear(in_channels, out_channels, bias=True)
-        self.steps = steps
-
-    @property
-    def projected_width(self) -> int:
-        """Columns of `project_features`."""
-        return int(self.lin.weight.shape[0])
-
-    def project_features(self, x: Features, keep: Tensor | None = None) -> Tensor:
-        """The part that does not depend on the edges."""
-        return _project(x, self.lin, keep)
-
-    def propagate_features(
-        self, h: Tensor, operator: SparseOperator, scale: Tensor | None = None
-    ) -> Tensor:
-        """The part that does; `scale` is what the projection's rows were multiplied by."""
-        for _ in range(self.steps):
-            h = operator @ h
-        return h + _scaled(self.lin.bias, scale)
-
-    def cut(self, rows: Tensor, cols: Tensor | None, scale: Tensor) -> PropagatedLinear:
-        """A smaller layer: some outputs, times `scale`, of some inputs."""
-        width = self.lin.weight.shape[1] if cols is None else len(cols)
-        small = PropagatedLinear(width, len(rows), self.steps)
-        _copy_cut(small.lin, self.lin, rows, cols, scale)
-        return small
-
-
-def _copy_cut(small: Any, large: Any, rows: Tensor, cols: Tensor | None, scale: Tensor) -> None:
-    cut = slice_linear(large, rows=rows, cols=cols, row_scale=scale)
-    small.load_state_dict(cut.state_dict())
 
 
 class GraphEncoder(nn.Module):
@@ -245,7 +108,7 @@ class GraphEncoder(nn.Module):
     @property
     def widths(self) -> list[int]:
         """Width of each layer's output."""
-        return [int(_width(layer)) for layer in self.layers]
+        return [int(layer.width) for layer in self.layers]
 
     def forward(self, x: Features, operator: SparseOperator, order: Tensor | None = None) -> Tensor:
         """Representations of the nodes.
@@ -311,7 +174,7 @@ class GraphEncoder(nn.Module):
                 rows = torch.nonzero(mask.active).flatten()
                 scale = mask.gate().detach()[rows]
             else:
-                rows = torch.arange(_width(layer))
+                rows = torch.arange(layer.width)
                 scale = torch.ones(len(rows))
             layers.append(layer.cut(rows, cols, scale))
             cols = rows
@@ -321,11 +184,6 @@ class GraphEncoder(nn.Module):
         cut.masks = nn.ModuleList(nn.Identity() for _ in layers)
         cut.train(self.training)
         return cut
-
-
-def _width(layer: Any) -> int:
-    linear = layer.lin_l if isinstance(layer, SAGELayer) else layer.lin
-    return int(linear.weight.shape[0])
 
 
 class GCNEncoder(GraphEncoder):
@@ -344,6 +202,8 @@ class GCNEncoder(GraphEncoder):
 
     def make_layer(self, index: int, in_channels: int, out_channels: int) -> nn.Module:
         """A GCNConv."""
+        from damrep.graph.layers import GCNLayer
+
         return GCNLayer(in_channels, out_channels)
 
 
@@ -354,6 +214,8 @@ class SAGEEncoder(GraphEncoder):
 
     def make_layer(self, index: int, in_channels: int, out_channels: int) -> nn.Module:
         """A SAGEConv."""
+        from damrep.graph.layers import SAGELayer
+
         return SAGELayer(in_channels, out_channels)
 
 
@@ -364,6 +226,8 @@ class AutoencoderEncoder(GraphEncoder):
 
     def make_layer(self, index: int, in_channels: int, out_channels: int) -> nn.Module:
         """Propagation and a linear layer first, linear layers after."""
+        from damrep.graph.layers import PropagatedLinear
+
         return PropagatedLinear(in_channels, out_channels, self.steps if index == 0 else 0)
 
 

@@ -9,15 +9,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
 
 from damrep.graph.containers import NodeFrames
 from damrep.graph.convert import as_graph
 from damrep.graph.fit_report import fit_report
 from damrep.graph.fitting import Fitted, fit_unsupervised
 from damrep.graph.frames import feature_rows
-from damrep.graph.ids import infer_integers
 from damrep.graph.inputs import FeaturePreparation, fit_preparation
 from damrep.graph.joining import FittedNodes
 from damrep.graph.labels import check_labels
@@ -25,7 +22,9 @@ from damrep.graph.settings import EmbeddingSettings
 from damrep.graph.storage import load_model, save_model
 from damrep.graph.supervised import fit_supervised, supervision
 from damrep.masking.validation import InputError
+from damrep.reading.ids import infer_integers
 from damrep.training import LearnedDimensions, damage_told, resolve_seed
+from damrep.training.scikit_learn import BaseEstimator, TransformerMixin, check_is_fitted
 
 __all__ = ["DAMGraphEmbedding"]
 
@@ -102,7 +101,7 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
     embedding_ : ndarray, shape (n, n_components_)
         Of the graph it was fitted on.
     node_ids_ : ndarray, shape (n,)
-        Which node each row of it is: int64, or strings.
+        Which node each row of it is: int64, or strings. Empty where an earlier version saved it.
     graph_ : Graph or None
         What of the graph is kept: its edges, undirected, and its features.
     n_features_in_ : int

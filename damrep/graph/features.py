@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from damrep.graph.ids import shown
 from damrep.masking.validation import InputError
+from damrep.reading.ids import shown
 
 __all__ = ["clean_features", "column_order"]
 

@@ -1,47 +1,20 @@
-"""Data frames of any library (polars, Arrow, DuckDB, ...), as the pandas ones graphs are read from.
-
-narwhals says what is a frame; what is none comes back as it was.
-"""
+"""Features and labels in data frames of any library, as tables of a row a node."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
 
 from damrep.graph.node_tables import NodeTable, feature_table, label_table
+from damrep.lazy_imports import postponed
+from damrep.reading.frames import is_frame, is_series, to_pandas
 
-__all__ = ["as_pandas", "feature_rows", "label_rows"]
+with postponed("pandas"):
+    import pandas as pd
 
-
-def as_pandas(value: Any) -> Any:
-    """A frame of any library as a pandas one; a series as an array; anything else unchanged.
-
-    Parameters
-    ----------
-    value : object
-        A lazy frame is collected. A pandas series stays, since its index names its rows.
-
-    Examples
-    --------
-    >>> import pyarrow as pa
-    >>> as_pandas(pa.table({"from": ["ann"], "to": ["bob"]})).columns.tolist()
-    ['from', 'to']
-    >>> as_pandas(3)
-    3
-    """
-    if isinstance(value, (pd.DataFrame, pd.Series, np.ndarray, NodeTable)) or sp.issparse(value):
-        return value
-    import narwhals as nw
-
-    known = nw.from_native(value, allow_series=True, pass_through=True)
-    if isinstance(known, nw.LazyFrame):
-        known = known.collect()
-    if isinstance(known, nw.DataFrame):
-        return known.to_pandas()
-    return known.to_numpy() if isinstance(known, nw.Series) else value
+__all__ = ["feature_rows", "label_rows"]
 
 
 def feature_rows(features: Any) -> NodeTable:
@@ -65,7 +38,7 @@ def feature_rows(features: Any) -> NodeTable:
     >>> feature_rows(pd.DataFrame([[3.0, 4.0]])).names is None
     True
     """
-    features = as_pandas(features)
+    features = _of_pandas(features)
     if isinstance(features, pd.Series):
         features = features.to_frame()
     table = feature_table(features)
@@ -88,4 +61,15 @@ def label_rows(labels: Any) -> NodeTable:
     >>> label_rows({"ann": "a"}).ids.tolist()
     ['ann']
     """
-    return label_table(as_pandas(labels))
+    return label_table(_of_pandas(labels))
+
+
+def _of_pandas(value: Any) -> Any:
+    """A frame as one of pandas, a series of another library as an array; the rest unchanged."""
+    plain = (pd.DataFrame, pd.Series, np.ndarray, NodeTable, list, dict)
+    if isinstance(value, plain) or sp.issparse(value):
+        return value
+    if is_frame(value):
+        return to_pandas(value)
+    # Only those of pandas have an index, which names their rows.
+    return to_pandas(value).to_numpy() if is_series(value) else value

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from damrep.graph.data import Graph
 from damrep.graph.features import column_order
-from damrep.graph.ids import shown
 from damrep.graph.propagation import SparseOperator, gcn_matrix, mean_matrix
 from damrep.graph.structure import StructureBasis, fit_structure_basis, neighbours
 from damrep.masking.validation import InputError
+from damrep.reading.ids import shown
 
 __all__ = ["FeaturePreparation", "GraphInputs", "fit_preparation"]
 

@@ -12,17 +12,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
-from scipy.sparse.csgraph import connected_components
 
 from damrep.graph.adjacency import canonical_adjacency
 from damrep.graph.data import Graph, build_graph
 from damrep.graph.features import clean_features
-from damrep.graph.ids import match_kinds, require_unique, shown
 from damrep.graph.node_tables import NodeTable
 from damrep.graph.structure import neighbours, positions_among
+from damrep.lazy_imports import postponed
 from damrep.masking.validation import InputError
+from damrep.reading.ids import match_kinds, require_unique, shown
+
+with postponed("pandas"):
+    import pandas as pd
 
 __all__ = ["KEPT_BYTES", "FittedNodes", "Joined", "only_count"]
 
@@ -58,7 +60,7 @@ class FittedNodes:
     Parameters
     ----------
     node_ids
-        Shape (n,).
+        Shape (n,); of a model saved before ids were, (0,).
     graph
         Undirected, without self-loops, with the features as they were given; or None.
     """
@@ -269,6 +271,8 @@ class FittedNodes:
         if new.all():
             _warn(f"none of the {len(new):,} nodes is in the graph fitted on, so nothing is joined")
         elif structure:
+            from scipy.sparse.csgraph import connected_components
+
             _, component = connected_components(neighbours(part), directed=False)
             apart = ~np.isin(component, component[~new])
             if apart.any():

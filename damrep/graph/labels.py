@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
+from damrep.lazy_imports import postponed
 from damrep.masking.validation import InputError
+
+with postponed("pandas"):
+    import pandas as pd
 
 __all__ = ["UNKNOWN", "check_labels", "encode_labels"]
 

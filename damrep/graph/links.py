@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.metrics import average_precision_score, roc_auc_score
 
 from damrep.graph.data import Graph
 from damrep.masking.validation import InputError
@@ -93,6 +92,8 @@ def link_prediction(embedding: np.ndarray, pairs: np.ndarray) -> tuple[float, fl
     >>> link_prediction(z, np.array([[0, 1], [1, 2]]))
     (1.0, 1.0)
     """
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
     scores = _cosines(embedding, pairs)
     truth = np.zeros(len(pairs), dtype=int)
     truth[: len(pairs) // 2] = 1

@@ -9,9 +9,9 @@ import numpy as np
 from damrep.graph.adjacency import adjacency_from_edges, symmetrise
 from damrep.graph.assembly import assemble
 from damrep.graph.data import Graph
-from damrep.graph.ids import clean_ids, infer_integers
 from damrep.graph.node_tables import plain_array
 from damrep.masking.validation import InputError
+from damrep.reading.ids import clean_ids, infer_integers
 
 __all__ = ["are_attribute_names", "from_networkx"]
 

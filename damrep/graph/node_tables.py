@@ -8,15 +8,18 @@ import warnings
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
 
 from damrep.graph.features import clean_features
-from damrep.graph.ids import clean_ids, match_kinds, require_unique, shown
+from damrep.lazy_imports import postponed
 from damrep.masking.validation import InputError
+from damrep.reading.ids import clean_ids, match_kinds, require_unique, shown
+from damrep.reading.names import is_id_name
+
+with postponed("pandas"):
+    import pandas as pd
 
 __all__ = [
-    "ID_NAMES",
     "NodeTable",
     "align",
     "feature_table",
@@ -25,9 +28,6 @@ __all__ = [
     "take_features",
     "take_labels",
 ]
-
-# A first column of this name holds node ids; the empty name is what pandas gives a written index.
-ID_NAMES = ("id", "node", "node_id", "nodeid", "node id", "ids", "nodes", "name", "index", "")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -44,12 +44,15 @@ class NodeTable:
         Of the columns.
     where : str
         What error messages call the table.
+    notes : tuple of str
+        What the reader of a file took for what.
     """
 
     values: Any
     ids: np.ndarray | None = None
     names: tuple[str, ...] | None = None
     where: str = "features"
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return int(self.values.shape[0])
@@ -104,8 +107,7 @@ def _split_ids(frame: pd.DataFrame, where: str) -> tuple[np.ndarray, pd.DataFram
     counts_rows = isinstance(frame.index, pd.RangeIndex) and frame.index.name is None
     if counts_rows and frame.shape[1] > 1:
         first = frame.iloc[:, 0]
-        called = str(frame.columns[0]).strip().lower()
-        if called in ID_NAMES or not pd.api.types.is_numeric_dtype(first.dtype):
+        if is_id_name(frame.columns[0]) or not pd.api.types.is_numeric_dtype(first.dtype):
             return clean_ids(first, where), frame.iloc[:, 1:]
     return clean_ids(pd.Series(frame.index), where), frame
 

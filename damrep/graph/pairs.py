@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from damrep.graph.edges import EdgeList
-from damrep.graph.ids import clean_ids
 from damrep.masking.validation import InputError
+from damrep.reading.ids import clean_ids
 
 __all__ = ["edges_of_pairs", "is_pair"]
 

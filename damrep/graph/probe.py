@@ -8,14 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import f1_score
-from sklearn.multiclass import OneVsRestClassifier
 
 from damrep.graph.data import Graph
-from damrep.graph.ids import shown
 from damrep.masking.validation import InputError
+from damrep.reading.ids import shown
 
 __all__ = [
     "ProbeResult",
@@ -211,6 +207,11 @@ def linear_probe(
     >>> linear_probe(z, y, split).accuracy > 0.9
     True
     """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import f1_score
+    from sklearn.multiclass import OneVsRestClassifier
+
     for key in ("train", "val", "test"):
         if not split[key].any():
             raise InputError(f"probe: no labelled node in the {key!r} part of the split")
@@ -259,6 +260,8 @@ def _predicted(model: Any, z: np.ndarray, labels: np.ndarray, rows: np.ndarray) 
 
 def _accuracy(truth: np.ndarray, told: np.ndarray) -> float:
     """Share that is right; micro F1 for memberships."""
+    from sklearn.metrics import f1_score
+
     if truth.ndim == 1:
         return float((told == truth).mean())
     return float(f1_score(truth, told, average="micro", zero_division=0))

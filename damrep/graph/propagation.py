@@ -15,7 +15,7 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-__all__ = ["SparseOperator", "gcn_matrix", "mean_matrix", "smooth"]
+__all__ = ["Features", "SparseOperator", "gcn_matrix", "mean_matrix", "smooth"]
 
 
 def gcn_matrix(adjacency: sp.csr_array) -> sp.csr_array:
@@ -142,6 +142,9 @@ class SparseOperator:
         place = self._forward.device
         product: Tensor = _Product.apply(self._forward, self._backward, dense.to(place))
         return product.to(dense.device)
+
+
+Features = Tensor | SparseOperator
 
 
 class _Product(torch.autograd.Function):

@@ -75,7 +75,9 @@ def save_model(
         tensors["structure.axes"] = torch.from_numpy(np.ascontiguousarray(structure.axes))
     if preparation.names is not None:
         tensors["features.names"] = _ids_to_bytes(np.array(preparation.names, dtype=object))
-    tensors["graph.node_ids"] = _ids_to_bytes(nodes.node_ids)
+    # Of a model of the structure, ids were among its tensors before they were of every model.
+    ids = "graph.node_ids" if structure is None else "structure.node_ids"
+    tensors[ids] = _ids_to_bytes(nodes.node_ids)
     if nodes.graph is not None:
         # Symmetric: one half says it all.
         tensors |= _matrix_parts("graph.edges", sp.csr_array(sp.triu(nodes.graph.adjacency)))
@@ -88,7 +90,6 @@ def save_model(
         "input_width": preparation.num_features if structure is None else structure.axes.shape[1],
         "smoothing": compact.smoothing,
         "steps": compact.steps,
-        "graph_kept": nodes.graph is not None,
     }
     save_folder(path, KIND, config, {k: v.contiguous().clone() for k, v in tensors.items()})
 
@@ -128,9 +129,12 @@ def _rebuild(config: dict[str, Any], tensors: dict[str, Tensor]) -> Parts:
         classes, width = tensors["classifier.weight"].shape
         classifier = nn.Linear(width, classes)
         classifier.load_state_dict(_below("classifier.", tensors))
-    node_ids = _bytes_to_ids(tensors["graph.node_ids"])
     structure = None
+    node_ids = np.empty(0, dtype=np.int64)  # not saved once, of a model with features
+    if "graph.node_ids" in tensors:
+        node_ids = _bytes_to_ids(tensors["graph.node_ids"])
     if "structure.axes" in tensors:
+        node_ids = _bytes_to_ids(tensors["structure.node_ids"])
         structure = StructureBasis(
             node_ids,
             tensors["structure.popularity"].numpy(),
@@ -150,7 +154,7 @@ def _rebuild(config: dict[str, Any], tensors: dict[str, Tensor]) -> Parts:
         names,
     )
     kept = None
-    if config["graph_kept"]:
+    if any(name.startswith("graph.edges") for name in tensors):
         kept = _kept_graph(node_ids, config["num_features"], names, tensors)
     return preparation, compact, classifier, FittedNodes(node_ids, kept), config
 

@@ -147,6 +147,8 @@ def positions_among(wanted: np.ndarray, known: np.ndarray) -> np.ndarray:
     >>> positions_among(np.array([7, 4]), np.array(["4", "5"], dtype=object)).tolist()
     [-1, 0]
     """
+    if not len(known):
+        return np.full(len(wanted), -1)
     if wanted.dtype.kind != known.dtype.kind:
         wanted, known = wanted.astype(str), known.astype(str)
     order = np.argsort(known, kind="stable")

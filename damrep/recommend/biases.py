@@ -29,8 +29,9 @@ class Biases:
     item: np.ndarray
 
     def predict(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
-        """Ratings of pairs, shape (pairs,)."""
-        return self.mean + self.user[users] + self.item[items]
+        """Ratings of pairs, shape (pairs,); -1 stands for one of whom nothing is known."""
+        of_users, of_items = np.append(self.user, 0), np.append(self.item, 0)
+        return self.mean + of_users[users] + of_items[items]
 
 
 def fit_biases(ratings: sp.csr_matrix) -> Biases:

@@ -5,81 +5,54 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from damrep.masking.validation import InputError
 from damrep.recommend.biases import fit_biases
+from damrep.recommend.evaluate import evaluate
 from damrep.recommend.explicit import DAMExplicitMF
 from damrep.recommend.implicit import DAMImplicitMF
-from damrep.recommend.interactions import read_interactions
 from damrep.recommend.ranking import evaluate_ranking, rating_errors
-from damrep.training import numpy_generator
+from damrep.recommend.splitting import split_ratings
+from damrep.training import losing_note
 
-__all__ = [
-    "evaluate_recommender",
-    "known_part",
-    "measure_recommender",
-    "split_ratings",
-]
+__all__ = ["evaluate_recommender", "measure_recommender"]
 
 Model = DAMExplicitMF | DAMImplicitMF
 _CUTOFFS = (10, 20)
+_ERRORS = {"rmse": "RMSE", "mae": "MAE"}
+_METRICS = {
+    f"{metric}_at_{k}": f"{called}@{k}"
+    for metric, called in (("ndcg", "NDCG"), ("recall", "recall"))
+    for k in _CUTOFFS
+}
 
 
-def split_ratings(
-    ratings: sp.csr_matrix, share: float, seed: int
-) -> tuple[sp.csr_matrix, sp.csr_matrix]:
-    """Take a share of the ratings away at random.
+def evaluate_recommender(
+    model: Model,
+    test: sp.csr_matrix | None = None,
+    *,
+    on: str = "a test part",
+    share: float = 0.1,
+    seed: int = 0,
+) -> None:
+    """Add to a model's report how it does on a test part, beside what there is without factors.
 
-    Parameters
-    ----------
-    ratings : csr_matrix, shape (users, items)
-    share : float
-        Between 0 and 1; at least one rating goes, and one stays.
-    seed : int
-
-    Returns
-    -------
-    kept, taken : csr_matrix, shape (users, items)
-
-    Raises
-    ------
-    InputError
-        If there are fewer than two ratings.
-
-    Examples
-    --------
-    >>> kept, taken = split_ratings(sp.csr_matrix(np.ones((4, 5))), 0.1, seed=0)
-    >>> kept.nnz, taken.nnz
-    (18, 2)
-    """
-    if ratings.nnz < 2:
-        raise InputError(f"expected at least 2 ratings to hold some out, got {ratings.nnz}")
-    count = min(max(1, round(share * ratings.nnz)), ratings.nnz - 1)
-    away = np.zeros(ratings.nnz, dtype=bool)
-    away[numpy_generator(seed).choice(ratings.nnz, count, replace=False)] = True
-    rows = np.repeat(np.arange(ratings.shape[0]), np.diff(ratings.indptr))
-    kept, taken = (
-        sp.csr_matrix(
-            (ratings.data[part], (rows[part], ratings.indices[part])), shape=ratings.shape
-        )
-        for part in (~away, away)
-    )
-    return kept, taken
-
-
-def evaluate_recommender(model: Model, *, share: float = 0.1, seed: int = 0) -> None:
-    """Fit once more without some of the ratings, and add how it does on these to the report.
+    Writes to the report: rows of measures, how they came about under `details["evaluation"]`, and a
+    warning for every comparison the model loses.
 
     Parameters
     ----------
     model
-        Fitted; it stays as it is but for `report_.measures` and `report_.details`.
+        Fitted; it stays as it is but for its report.
+    test : csr_matrix, shape (users, items), optional
+        See `measure_recommender`. If not given, the model is fitted once more without some of the
+        ratings, and measured on these.
+    on : str
+        What `test` is, for the report.
     share : float
-        Of the ratings, held out.
+        Of the ratings, held out without `test`.
     seed : int
 
     Raises
@@ -87,16 +60,38 @@ def evaluate_recommender(model: Model, *, share: float = 0.1, seed: int = 0) -> 
     InputError
         If there are too few ratings.
     """
-    kept, taken = split_ratings(model.user_items_, share, seed)
-    # A clone knows no ids: places stand for them, in both matrices.
-    again = clone(model).set_params(random_state=model.report_.seed, verbose=0).fit(kept)
-    model.report_.measures = measure_recommender(again, taken)
-    model.report_.details["evaluation"] = {
-        "on": "ratings held out of a second fit",
-        "share": share,
-        "seed": seed,
-        "dimensions of that fit": again.n_components_,
-    }
+    report = model.report_
+    if test is not None:
+        report.measures = measure_recommender(model, test)
+        report.details["evaluation"] = {"on": on}
+    else:
+        kept, taken = split_ratings(model.user_items_, share, seed)
+        # A clone knows no ids: places stand for them, in both matrices.
+        again = clone(model).set_params(random_state=report.seed, verbose=0).fit(kept)
+        report.measures = measure_recommender(again, taken)
+        report.details["evaluation"] = {
+            "on": "ratings held out of a second fit",
+            "share": share,
+            "seed": seed,
+            "dimensions of that fit": again.n_components_,
+        }
+    learned, plain = report.measures
+    # What an earlier evaluation warned of goes with its measures.
+    report.warnings = [
+        *(note for note in report.warnings if not note.startswith(f"{plain['name']} (")),
+        *_losses(learned, plain),
+    ]
+
+
+def _losses(learned: dict[str, Any], plain: dict[str, Any]) -> list[str]:
+    """A sentence for each measure on which no factors do better than factors."""
+    notes = [
+        losing_note(
+            learned, plain, measure, "the learned model's", called=called, lower=measure in _ERRORS
+        )
+        for measure, called in {**_ERRORS, **_METRICS}.items()
+    ]
+    return [note for note in notes if note is not None]
 
 
 def measure_recommender(model: Model, test: sp.csr_matrix) -> list[dict[str, Any]]:
@@ -120,26 +115,19 @@ def measure_recommender(model: Model, test: sp.csr_matrix) -> list[dict[str, Any
     InputError
         If the shape is another, or there is nothing in it.
     """
-    if test.shape != model.user_items_.shape:
-        raise InputError(f"test must have the shape {model.user_items_.shape}, got {test.shape}")
-    if test.nnz == 0:
-        raise InputError("the test part holds no ratings")
     learned: dict[str, Any] = {"name": "learned", "dims": model.n_components_}
     trained = model.user_items_
     if isinstance(model, DAMExplicitMF):
+        found = evaluate(model, test)
         pairs = test.tocoo()
-        users, items = model.user_ids_[pairs.row], model.item_ids_[pairs.col]
         low, high = trained.data.min(), trained.data.max()
         plain = np.clip(fit_biases(trained).predict(pairs.row, pairs.col), low, high)
         return [
-            {**learned, **rating_errors(model.predict(users, items), pairs.data)},
+            {**learned, "rmse": found["rmse"], "mae": found["mae"]},
             {"name": "biases alone", "dims": 0, **rating_errors(plain, pairs.data)},
         ]
     popularity = np.bincount(trained.indices, minlength=trained.shape[1]).astype(np.float32)
     wanted = [f"{metric}_at_{k}" for metric in ("ndcg", "recall", "coverage") for k in _CUTOFFS]
-
-    def scores_of(rows: NDArray[np.intp]) -> NDArray[np.float32]:
-        return model.user_factors_[rows] @ model.item_factors_.T + model.item_bias_
 
     def popular(rows: NDArray[np.intp]) -> NDArray[np.float32]:
         return np.tile(popularity, (len(rows), 1))
@@ -147,42 +135,7 @@ def measure_recommender(model: Model, test: sp.csr_matrix) -> list[dict[str, Any
     return [
         {**row, **{name: value for name, value in found.items() if name in wanted}}
         for row, found in (
-            (learned, evaluate_ranking(scores_of, test, trained, _CUTOFFS)),
+            (learned, evaluate(model, test, _CUTOFFS)),
             ({"name": "popularity", "dims": 0}, evaluate_ranking(popular, test, trained, _CUTOFFS)),
         )
     ]
-
-
-def known_part(model: Model, table: pd.DataFrame) -> tuple[sp.csr_matrix, int]:
-    """Ratings of a test table as a matrix in the order of a model's ids.
-
-    Parameters
-    ----------
-    model
-        Fitted.
-    table : DataFrame
-        As for `fit`, its columns called user, item, rating, the last where there is one.
-
-    Returns
-    -------
-    matrix : csr_matrix, shape (users, items)
-    unknown : int
-        Rows left out, as their user or item was not there to be learned of.
-
-    Raises
-    ------
-    InputError
-        If the ratings cannot be used, or nothing is left.
-    """
-    rows, columns = (
-        pd.Index(ids, dtype=ids.dtype).get_indexer(table[name].to_numpy())
-        for name, ids in (("user", model.user_ids_), ("item", model.item_ids_))
-    )
-    known = (rows >= 0) & (columns >= 0)
-    if not known.any():
-        raise InputError("no row of the test part has a user and an item that are in the ratings")
-    values = table["rating"].to_numpy() if "rating" in table else np.ones(len(table))
-    entries = (values[known], (rows[known], columns[known]))
-    matrix = sp.coo_matrix(entries, shape=model.user_items_.shape)
-    read = read_interactions(matrix, duplicates=model.duplicates, implicit=model.implicit)
-    return read.matrix, int((~known).sum())

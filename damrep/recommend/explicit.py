@@ -56,7 +56,8 @@ class DAMExplicitMF(FactorModel):
     duplicates : {"error", "last", "mean", "sum"}
         What to make of a pair that is rated more than once.
     user, item, rating : str
-        Columns of a data frame. A rating of None lets every row count as 1.
+        Columns of a data frame; those called so, or userId, movieId, stars and the like where none
+        is. A rating of None lets every row count as 1.
     device : str
         "auto", "cpu", "cuda" or "mps", for "adam"; "als" computes on the processor.
     random_state : int, RandomState, Generator or None
@@ -145,7 +146,9 @@ class DAMExplicitMF(FactorModel):
     def _folded_in(self, ratings: sp.csr_matrix, fit: FactorFit) -> tuple[Floats, Floats]:
         return fold_in_explicit(ratings, fit)
 
-    def predict(self, users: Any, items: Any, clip: bool = True) -> NDArray[np.float32]:
+    def predict(
+        self, users: Any, items: Any, clip: bool = True, *, unknown: str = "error"
+    ) -> NDArray[np.float32]:
         """Predict ratings of pairs.
 
         Parameters
@@ -157,6 +160,9 @@ class DAMExplicitMF(FactorModel):
         clip : bool
             Between the lowest and the highest rating of the fit. The scores of `recommend` are
             not, as they would be equal at the top.
+        unknown : {"error", "bias"}
+            Of ids the model does not know: refuse them, or take the mean and the bias of the side
+            that is known, so that a whole test part can be scored.
 
         Returns
         -------
@@ -169,7 +175,7 @@ class DAMExplicitMF(FactorModel):
         InputError
             If an id is unknown, or there are not as many of the one as of the other.
         """
-        scores = super().predict(users, items)
+        scores = super().predict(users, items, unknown=unknown)
         if clip:
             given = self.user_items_.data
             np.clip(scores, given.min(), given.max(), out=scores)

@@ -67,7 +67,7 @@ def fit_explicit(ratings: sp.csr_matrix, settings: FactorSettings, seed: int) ->
         raise InputError("there is no rating to fit: the matrix has no stored entry")
     if settings.strategy == "adam":
         return fit_by_gradient(ratings, settings, seed)
-    history, notes = History(), list[str]()
+    history, notes = History(settings.callback), list[str]()
     initial = max(1, min(settings.max_components, min(ratings.shape) - 1))
     wanted = settings.n_components
     fitted, held = hold_out(ratings, settings.validation_fraction, seed)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from abc import abstractmethod
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
 
+from damrep.lazy_imports import postponed
 from damrep.masking.report import FitReport
 from damrep.masking.validation import check_choice
+from damrep.recommend.evaluate import score_of
 from damrep.recommend.factors import FactorFit
 from damrep.recommend.interactions import DUPLICATES, Interactions, read_interactions
 from damrep.recommend.new_users import NewUsers
@@ -23,6 +23,11 @@ from damrep.recommend.scoring import FactorScores
 from damrep.recommend.settings import FactorSettings
 from damrep.recommend.storage import load_factors, save_factors
 from damrep.training import LearnedDimensions, damage_told, limited_threads, resolve_seed
+from damrep.training.history import Callback
+from damrep.training.scikit_learn import BaseEstimator, check_is_fitted
+
+with postponed("pandas"):
+    pass
 
 __all__ = ["FactorModel"]
 
@@ -52,15 +57,19 @@ class FactorModel(FactorScores, LearnedDimensions, BaseEstimator):
     @abstractmethod
     def _folded_in(self, ratings: sp.csr_matrix, fit: FactorFit) -> tuple[Floats, Floats]: ...
 
-    def fit(self, user_items: Any) -> Self:
+    def fit(self, user_items: Any, *, callback: Callback | None = None) -> Self:
         """Learn the factors of users and items.
 
         Parameters
         ----------
         user_items
-            A scipy sparse matrix (users x items), where what is stored is a rating; or a pandas
-            DataFrame with a row a rating, in the columns that `user`, `item` and `rating` name.
-            Ids are integers or strings.
+            A scipy sparse matrix (users x items), where what is stored is a rating; or a frame with
+            a row a rating, in the columns that `user`, `item` and `rating` name: of pandas, polars,
+            pyarrow, DuckDB or any other library that narwhals knows. Ids are integers, strings or
+            UUIDs.
+        callback
+            Called after every sweep or epoch with a row of the history: {"width": 8, "loss": 0.4,
+            ...}. What it raises ends the fit, and leaves no model.
 
         Returns
         -------
@@ -77,12 +86,14 @@ class FactorModel(FactorScores, LearnedDimensions, BaseEstimator):
         params = self.get_params(deep=False)
         check_choice("loss", self.loss, self.losses)
         check_choice("duplicates", self.duplicates, DUPLICATES)
-        settings = FactorSettings(**{k: v for k, v in params.items() if k not in _READING})
+        given = {name: value for name, value in params.items() if name not in _READING}
+        settings = FactorSettings(**given, callback=callback)
         seed = resolve_seed(settings.random_state)
         wall, cpu = time.perf_counter(), time.process_time()
         ratings = self._read(user_items)
         with limited_threads(1 if ratings.matrix.nnz <= self.on_one_thread else None):
             fit = self._trained(ratings.matrix, settings, seed)
+        fit = fit.without_the_silent(ratings.matrix)
         self._adopt(fit, ratings)
         budget = settings.n_components is not None
         self.report_ = FitReport(
@@ -100,7 +111,7 @@ class FactorModel(FactorScores, LearnedDimensions, BaseEstimator):
             seconds=time.perf_counter() - wall,
             cpu_seconds=time.process_time() - cpu,
             seed=seed,
-            warnings=list(fit.warnings),
+            warnings=[*ratings.notes, *fit.warnings],
             details={
                 "data": ratings.described(),
                 "dimensions": {"open gates": fit.open_gates, "used": self.n_components_},
@@ -110,23 +121,31 @@ class FactorModel(FactorScores, LearnedDimensions, BaseEstimator):
         )
         return self
 
-    def _read(self, user_items: Any, item_ids: pd.Index | None = None) -> Interactions:
+    def _read(self, user_items: Any, **more: Any) -> Interactions:
         columns = {name: getattr(self, name) for name in _READING}
-        return read_interactions(user_items, **columns, implicit=self.implicit, item_ids=item_ids)
+        return read_interactions(user_items, **columns, implicit=self.implicit, **more)
 
-    def fold_in(self, user_items: Any) -> NewUsers:
+    def fold_in(self, user_items: Any, *, unknown: str = "error") -> NewUsers:
         """Express new users in the factors, the items' held fixed; the model stays as it is.
 
         Parameters
         ----------
         user_items
-            A DataFrame as for `fit`, with items the model knows; or a sparse matrix (new users x
+            A frame as for `fit`, with items the model knows; or a sparse matrix (new users x
             items) whose columns are in the order of `item_ids_`. One row for one user.
+        unknown : {"error", "skip"}
+            Of rows whose item the model does not know: refuse them, or leave them out and warn how
+            many they are. A user stays; one of whom nothing is left is one like any other.
 
         Returns
         -------
         NewUsers
             For `recommend` and `predict`.
+
+        Warns
+        -----
+        UserWarning
+            If rows were left out, or a column was taken by its name.
 
         Raises
         ------
@@ -136,9 +155,42 @@ class FactorModel(FactorScores, LearnedDimensions, BaseEstimator):
             As for `fit`; if an item is unknown, or the matrix has another number of columns.
         """
         check_is_fitted(self, "n_components_")
-        ratings = self._read(user_items, self._ratings.item_ids)
+        ratings = self._read(user_items, item_ids=self._ratings.item_ids, unknown=unknown)
+        for note in ratings.notes:
+            warnings.warn(note, UserWarning, stacklevel=2)
+        if ratings.n_skipped:
+            rows = "1 row" if ratings.n_skipped == 1 else f"{ratings.n_skipped:,} rows"
+            warnings.warn(f"{rows} left out: {ratings.skipped}", UserWarning, stacklevel=2)
         factors, bias = self._folded_in(ratings.matrix, self._fit)
-        return NewUsers(ratings.user_ids, factors, bias, ratings.matrix)
+        told = np.diff(ratings.matrix.indptr) > 0
+        # As for a user of the fit without ratings.
+        factors, bias = factors * told[:, None], bias * told
+        return NewUsers(ratings.user_ids, factors, bias, ratings.matrix, ratings.n_skipped)
+
+    def score(self, user_items: Any, y: Any = None) -> float:
+        """How good the model is on a test part, for scikit-learn's searches: greater is better.
+
+        Parameters
+        ----------
+        user_items
+            A frame as for `fit`.
+        y
+            Not looked at.
+
+        Returns
+        -------
+        float
+            Minus the root mean squared error of ratings, NDCG at 10 of implicit feedback; what is
+            unknown is treated as `damrep.recommend.evaluate` does.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        InputError
+            As for `fit`; if it is a matrix, or there is nothing of which the model knows anything.
+        """
+        return score_of(self, user_items)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted model to a folder: config.json, weights.safetensors.

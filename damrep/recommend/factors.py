@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 __all__ = ["FactorFit"]
@@ -78,3 +79,24 @@ class FactorFit:
     def n_components(self) -> int:
         """Number of factor columns, each of which carries something."""
         return self.user_factors.shape[1]
+
+    def without_the_silent(self, ratings: sp.csr_matrix) -> FactorFit:
+        """The fit in which users and items without ratings are nothing but the usual one.
+
+        What a solver leaves in their rows is rounding, noise of the start, or what it makes of
+        having no ratings at all; nothing is known of them.
+
+        Parameters
+        ----------
+        ratings
+            What was fitted, users by items.
+        """
+        rows = np.diff(ratings.indptr) > 0
+        columns = np.bincount(ratings.indices, minlength=ratings.shape[1]) > 0
+        return replace(
+            self,
+            user_factors=self.user_factors * rows[:, None],
+            item_factors=self.item_factors * columns[:, None],
+            user_bias=self.user_bias * rows,
+            item_bias=self.item_bias * columns,
+        )

@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 import os
-import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.csv as pa_csv
-import pyarrow.parquet as pq
 
 from damrep.masking.validation import InputError
-from damrep.training.input_files import require_file
+from damrep.reading.dialect import Dialect, is_number
+from damrep.reading.files import TABLE_ENDINGS, require_file, stem
+from damrep.reading.headers import decide_header, first_pair_is_alone, words_above_numbers
+from damrep.reading.names import (
+    ITEM_NAMES,
+    RATING_NAMES,
+    TIME_NAMES,
+    USER_NAMES,
+    known_column,
+    plain_name,
+)
+from damrep.reading.opening import open_table
+from damrep.reading.tables import Table
+from damrep.reading.text_tables import TextTable
 
 __all__ = ["RATING_ENDINGS", "RatingsTable", "read_ratings"]
 
-RATING_ENDINGS = (".csv", ".tsv", ".parquet")
-# The first of them that is in the header counts.
-_SEPARATORS = {".csv": ",\t;", ".tsv": "\t,;"}
-# Names that columns have by custom, in lower case and without "_"; the first that is there counts.
-_CUSTOM = {
-    "user": ("user", "userid", "uid", "reviewerid", "customer", "customerid"),
-    "item": (
-        "item", "itemid", "iid", "movieid", "productid", "product", "artistid", "bookid", "isbn",
-        "asin",
-    ),
-    "rating": ("rating", "ratings", "score", "stars", "overall", "weight", "count"),
-}  # fmt: skip
-# Written without a plus, a leading zero or a point: 007 is a name, not the number 7.
-_PLAIN_INTEGER = r"0|-?[1-9]\d{0,18}"
+RATING_ENDINGS = TABLE_ENDINGS
+_KNOWN = {"user": USER_NAMES, "item": ITEM_NAMES, "rating": RATING_NAMES}
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,17 +59,23 @@ def read_ratings(
     item: str | None = None,
     rating: str | None = None,
     with_rating: bool | None = True,
+    dialect: Dialect | None = None,
 ) -> RatingsTable:
     """Read a table of ratings from a file.
 
     Parameters
     ----------
     path
-        .csv or .tsv, perhaps with .gz, with a row of column names; or .parquet.
+        A table in text (.csv, .tsv, .dat, ..., perhaps packed; "-" for standard input), .parquet,
+        .feather, .arrow or .jsonl. Without a row of column names the columns are user, item and
+        rating, in that order.
     user, item, rating
-        Names of the columns; if not given, those that are called so by custom, as userId, movieId.
+        Names of the columns, or their numbers counted from 1 where they have no names; if not
+        given, those that are called so by custom, as userId, movieId.
     with_rating
         Whether a column of ratings is needed; None takes it only where it is named.
+    dialect
+        What is known of how a text file is written.
 
     Returns
     -------
@@ -91,118 +90,90 @@ def read_ratings(
     --------
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "films.csv"
-    >>> _ = path.write_text("userId,film,rating\\n1,Alien,5\\n1,Brazil,4.5\\n")
-    >>> read = read_ratings(path, item="film")
+    >>> _ = path.write_text("userId,title,rating\\n1,Alien,5\\n1,Brazil,4.5\\n")
+    >>> read = read_ratings(path, item="title")
     >>> read.table.to_numpy().tolist(), read.notes
     ([[1, 'Alien', 5.0], [1, 'Brazil', 4.5]], ("column 'userId' was taken for the users",))
     """
     path = Path(path)
-    ending = require_file(path, RATING_ENDINGS, "ratings")
-    names, separator = _names(path, ending)
+    dialect = dialect or Dialect()
+    require_file(path, RATING_ENDINGS, "ratings", as_text=bool(dialect.separator))
+    table = open_table(path, dialect, at_least=2)
     asked = {"user": user, "item": item, "rating": rating}
+    decide_header(table, _is_header(table, [name for name in asked.values() if name is not None]))
     if with_rating is None and rating is None:
         del asked["rating"]
-    found, notes = {}, []
-    for role, wanted in asked.items():
-        found[role] = _column(path, names, role, wanted)
-        if wanted is None and found[role] != role:
-            notes.append(f"column {found[role]!r} was taken for the {role}s")
-    if len(set(found.values())) < len(found):
-        raise InputError(f"{path}: --user, --item and --rating name one column twice")
-    table = _load(path, separator, found)
-    if len(table) == 0:
-        raise InputError(f"{path}: no rows")
+    found, notes = _roles(table, asked)
+    users, items = (table.ids(found[role], role) for role in ("user", "item"))
+    read = pd.DataFrame({"user": users, "item": items})
     if "rating" in found:
-        table["rating"] = _numbers(table["rating"], f"{path}: column {found['rating']!r}")
-    return RatingsTable(path.name.split(".")[0] or "ratings", table, found, tuple(notes))
+        read["rating"] = table.numbers([found["rating"]], what="ratings")[:, 0].astype(float)
+    names = table.names or tuple(str(i + 1) for i in range(table.width))
+    called = {role: names[position] for role, position in found.items()}
+    return RatingsTable(stem(path, "ratings"), read, called, (*table.notes, *notes))
 
 
-def _names(path: Path, ending: str) -> tuple[list[str], str]:
-    """Names of the columns, and what stands between them."""
-    if ending == ".parquet":
-        try:
-            return list(pq.read_schema(path).names), ""
-        except (pa.ArrowException, OSError) as error:
-            raise InputError(f"{path}: not a parquet file ({_first_line(error)})") from None
-    opened = gzip.open if path.name.lower().endswith(".gz") else open
-    try:
-        with opened(path, "rt", encoding="utf-8-sig", newline="") as stream:
-            header = stream.readline()
-            known = _SEPARATORS[ending]
-            separator = next((mark for mark in known if mark in header), known[0])
-            stream.seek(0)
-            return next(csv.reader(stream, delimiter=separator), []), separator
-    except (csv.Error, EOFError, OSError, ValueError, zlib.error) as error:
-        raise InputError(f"{path}: cannot be read ({_first_line(error)})") from None
+def _is_header(table: Table, asked: list[str]) -> bool:
+    """Whether the first row of a text table names its columns."""
+    if not table.rows:
+        return False
+    first = table.rows[0]
+    plain = [plain_name(cell) for cell in first]
+    if any(name in first and not is_number(name) for name in asked):
+        return True
+    known = [i for i, name in enumerate(plain) if name in USER_NAMES or name in ITEM_NAMES]
+    # What comes again below is an item: somebody bought a book.
+    if any(all(row[i : i + 1] != [first[i]] for row in table.rows[1:]) for i in known):
+        return True
+    if any(is_number(cell, table.decimal) for cell in first[:3]):
+        return False
+    if words_above_numbers(table.rows, table.decimal):
+        return True
+    if table.width != 2 or not isinstance(table, TextTable) or table.header is not None:
+        return False
+    left, right, _ = table.id_pairs(0, 1)
+    return first_pair_is_alone(left, right, first)
 
 
-def _column(path: Path, names: Sequence[str], role: str, wanted: str | None) -> str:
-    listed = ", ".join(map(repr, names[:8])) + (", ..." if len(names) > 8 else "")
-    if wanted is None:
-        for custom in _CUSTOM[role]:
-            fits = [name for name in names if name.strip().lower().replace("_", "") == custom]
-            if len(fits) == 1:
-                return fits[0]
-        raise InputError(
-            f"{path}: no column is known as that of the {role}s; it has {listed}; name it with "
-            f"--{role}"
-        )
-    if names.count(wanted) != 1:
-        problem = "no column" if wanted not in names else f"{names.count(wanted)} columns"
-        raise InputError(f"{path}: {problem} {wanted!r} for --{role}; it has {listed}")
-    return wanted
-
-
-def _load(path: Path, separator: str, found: dict[str, str]) -> pd.DataFrame:
-    columns = list(found.values())
-    try:
-        if not separator:  # parquet
-            read = {name: pq.read_table(path, columns=[name])[name] for name in columns}
-        else:
-            ids = dict.fromkeys((found["user"], found["item"]), pa.string())
-            held = pa_csv.read_csv(  # unlike pandas' it refuses a row of too many cells
-                path,
-                parse_options=pa_csv.ParseOptions(delimiter=separator),
-                convert_options=pa_csv.ConvertOptions(
-                    include_columns=columns,
-                    column_types=ids,
-                    null_values=[""],  # somebody is called NA
-                    strings_can_be_null=True,
-                ),
+def _roles(table: Table, asked: dict[str, str | None]) -> tuple[dict[str, int], list[str]]:
+    """Which column is which, and what was decided."""
+    notes: list[str] = []
+    if table.names is None and not any(name is not None for name in asked.values()):
+        if table.width < len(asked):
+            raise InputError(
+                f"{table.where}: {table.width} columns without a header; expected "
+                f"{', '.join(asked)}"
             )
-            read = {name: held[name] for name in columns}
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path}: cannot be read ({_first_line(error)})") from None
-    table = pd.DataFrame({name: column.to_pandas() for name, column in read.items()})
-    if separator:
-        for name in ids:
-            table[name] = _integers_if_all(table[name])
-    return table[columns].set_axis(list(found), axis=1)
+        more = f"; columns from {len(asked) + 1} on are not used" if table.width > 3 else ""
+        notes.append(f"no row names the columns: the first are {', '.join(asked)}{more}")
+        return {role: i for i, role in enumerate(asked)}, notes
+    found = {
+        role: table.position(name, f"--{role}") for role, name in asked.items() if name is not None
+    }
+    for role, name in asked.items():
+        if name is None:
+            named = known_column(table.names or (), role, table.where, f"--{role}")
+            if named is not None:
+                found[role] = table.position(str(named), f"--{role}")
+    missing = [role for role in asked if role not in found]
+    left = [i for i in range(table.width) if i not in found.values() and not _is_known(table, i)]
+    # By elimination, where the names of all the others are known.
+    if len(missing) == 1 == len(left) and not any(asked.values()):
+        found[missing[0]] = left[0]
+    elif missing:
+        raise InputError(
+            f"{table.where}: no column is known as that of the {missing[0]}s; it has "
+            f"{table.listed()}; name it with --{missing[0]}"
+        )
+    if len(set(found.values())) < len(found):
+        raise InputError(f"{table.where}: --user, --item and --rating name one column twice")
+    for role, position in found.items():
+        if asked[role] is None and (table.names or ("",) * table.width)[position] != role:
+            notes.append(f"column {table.column_name(position)} was taken for the {role}s")
+    return {role: found[role] for role in asked}, notes
 
 
-def _integers_if_all(ids: pd.Series) -> pd.Series:
-    if ids.isna().any() or not ids.str.fullmatch(_PLAIN_INTEGER).all():
-        return ids
-    try:
-        return ids.astype(np.int64)
-    except (OverflowError, ValueError):  # more digits than fit stay strings
-        return ids
-
-
-def _numbers(cells: pd.Series, where: str) -> pd.Series:
-    if pd.api.types.is_bool_dtype(cells.dtype) or not pd.api.types.is_numeric_dtype(cells.dtype):
-        numbers = pd.to_numeric(cells.astype(object), errors="coerce")
-    else:
-        numbers = cells
-    numbers = numbers.astype("Float64").astype(float) if numbers.hasnans else numbers.astype(float)
-    bad = ~np.isfinite(numbers.to_numpy(dtype=float, na_value=np.nan))
-    if bad.any():
-        row = int(np.argmax(bad))
-        cell = cells.iloc[row]
-        got = "nothing" if pd.isna(cell) else repr(cell) if isinstance(cell, str) else f"{cell}"
-        raise InputError(f"{where}: row {row + 1}: expected a finite number, got {got}")
-    return numbers
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
+def _is_known(table: Table, position: int) -> bool:
+    """Whether a column's name says what it is."""
+    plain = plain_name(table.names[position]) if table.names else ""
+    return any(plain in names for names in (*_KNOWN.values(), TIME_NAMES))

@@ -117,6 +117,7 @@ def _trained(
         verbose=settings.verbose,
         description=settings.loss,
         seed=seed,
+        callback=settings.callback,
     )
     strategy = None if price is None else GradientWidth(module, price)
     history = train(data.task(module), options, strategy)

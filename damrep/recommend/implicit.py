@@ -67,8 +67,9 @@ class DAMImplicitMF(FactorModel):
     duplicates : {"error", "last", "mean", "sum"}
         What to make of a pair that comes more than once.
     user, item, rating : str
-        Columns of a data frame. A rating of None lets every row weigh 1; else it holds weights, 0
-        or more.
+        Columns of a data frame; users and items those called so, or userId, movieId and the like
+        where none is. The rating holds weights, 0 or more; None, or a frame without that column,
+        lets every row weigh 1.
     device : str
         "auto", "cpu", "cuda" or "mps", where gradients are used; "als" computes on the processor.
     random_state : int, RandomState, Generator or None

@@ -67,7 +67,7 @@ def fit_implicit(weights: sp.csr_matrix, settings: FactorSettings, seed: int) ->
         return fit_by_gradient(weights, settings, seed)
     if settings.loss == "softmax":
         return fit_softmax(weights, settings, seed)
-    history = History()
+    history = History(settings.callback)
     initial = max(1, min(settings.max_components, min(weights.shape) - 1))
     wanted = None if settings.n_components is None else min(settings.n_components, initial)
     fitted, held = hold_out(weights, settings.validation_fraction, seed)

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from damrep.lazy_imports import postponed
 from damrep.masking.validation import InputError, check_choice
-from damrep.recommend.ids import checked_ids, positions, shown
+from damrep.reading.frames import frame_columns, frame_part
+from damrep.reading.names import known_column
+from damrep.recommend.ids import checked_ids, places, positions, shown, unknown_ids
 
-__all__ = ["DUPLICATES", "Interactions", "read_interactions"]
+with postponed("pandas"):
+    import pandas as pd
+
+__all__ = ["DUPLICATES", "UNKNOWN", "Interactions", "read_interactions", "role_columns"]
 
 DUPLICATES = ("error", "last", "mean", "sum")
+UNKNOWN = ("error", "skip")
+_SKIP = 'unknown="skip" leaves such rows out'
 # Others hold zeros that nobody gave (bsr, dia).
 _FORMATS = ("csr", "csc", "coo", "lil", "dok")
 
@@ -31,11 +38,23 @@ class Interactions:
         Sorted, each pair once. Every stored entry is a rating, a stored 0 too.
     user_ids, item_ids : Index
         Of its rows and columns; 0, 1, ... where a matrix was given.
+    notes : tuple of str
+        What the reader decided without being told.
+    skipped : str
+        Which rows were left out and why, "" for none; and
+    n_skipped : int
+        how many.
+    by_place : bool
+        A matrix was given: what its rows and columns are is known by their places alone.
     """
 
     matrix: sp.csr_matrix
     user_ids: pd.Index
     item_ids: pd.Index
+    notes: tuple[str, ...] = ()
+    skipped: str = ""
+    n_skipped: int = 0
+    by_place: bool = False
 
     @property
     def n_users(self) -> int:
@@ -65,17 +84,18 @@ def read_interactions(
     duplicates: str = "error",
     implicit: bool = False,
     item_ids: pd.Index | None = None,
+    unknown: str = "error",
 ) -> Interactions:
     """Interactions out of a scipy sparse matrix or a data frame.
 
     Parameters
     ----------
     user_items
-        A scipy sparse matrix (users x items), where what is stored is a rating; or a DataFrame with
-        a row a rating.
+        A scipy sparse matrix (users x items), where what is stored is a rating; or a frame with
+        a row a rating, of pandas or of any other library that narwhals knows.
     user, item, rating
-        Names of the frame's columns. Ids are integers or strings; without a rating column (None)
-        every row weighs 1.
+        Names of the frame's columns; see `role_columns`. Ids are integers, strings or UUIDs;
+        without a rating column (None) every row weighs 1.
     duplicates : {"error", "last", "mean", "sum"}
         What to make of a pair that comes more than once: refuse it, or take the last in the order
         they stand in, the mean, or the sum (of counts, say).
@@ -84,6 +104,9 @@ def read_interactions(
     item_ids : Index, optional
         The items a model knows: those of a frame must be among them, and a matrix must have as
         many columns. There may then be no rating at all: a user of whom nothing is known.
+    unknown : {"error", "skip"}
+        What to do with rows of a frame whose item is not among these. A user stays, if only with
+        nothing.
 
     Returns
     -------
@@ -106,64 +129,156 @@ def read_interactions(
     ([[0.0, 5.0], [3.0, 0.0]], ['a', 'b'], [7, 9])
     """
     check_choice("duplicates", duplicates, DUPLICATES)
-    if isinstance(user_items, pd.DataFrame):
-        rows, columns, values, users, items = _from_frame(user_items, user, item, rating, item_ids)
-    elif sp.issparse(user_items):
-        rows, columns, values, users, items = _from_sparse(user_items, item_ids)
+    check_choice("unknown", unknown, UNKNOWN)
+    by_place = sp.issparse(user_items)
+    held = None if by_place else frame_columns(user_items)
+    if by_place:
+        entries = _from_sparse(user_items, item_ids)
+    elif held is not None:
+        named, notes = role_columns(held, user, item, rating, implicit)
+        entries = _from_frame(user_items, named, notes, item_ids, unknown)
     else:
         kind = type(user_items).__name__
         dense = "; scipy.sparse.csr_matrix makes one of a dense array, whose zeros are no ratings"
         raise TypeError(
-            "user_items must be a scipy sparse matrix (users x items) or a pandas DataFrame of "
-            f"user, item, rating, got {kind}{dense if isinstance(user_items, np.ndarray) else ''}"
+            "user_items must be a scipy sparse matrix (users x items) or a data frame of user, "
+            f"item, rating, got {kind}{dense if isinstance(user_items, np.ndarray) else ''}"
         )
-    values = _checked_values(values, rows, columns, users, items, implicit)
-    matrix = _assemble(rows, columns, values, (len(users), len(items)), duplicates, users, items)
+    values = _checked_values(entries, implicit)
+    matrix = _assemble(entries, values, duplicates)
     if implicit:
         matrix.eliminate_zeros()
     if matrix.nnz == 0 and item_ids is None:
         raise InputError("user_items holds no ratings")
-    return Interactions(matrix, users, items)
+    return Interactions(
+        matrix, entries.users, entries.items, entries.notes, entries.skipped, entries.n_skipped,
+        by_place=by_place,
+    )  # fmt: skip
 
 
-_Parts = tuple[NDArray[Any], NDArray[Any], NDArray[Any], pd.Index, pd.Index]
+class _Entries(NamedTuple):
+    """Rows, columns and values of what is stored, and what they are called."""
+
+    rows: NDArray[Any]
+    columns: NDArray[Any]
+    values: NDArray[Any]
+    users: pd.Index
+    items: pd.Index
+    notes: tuple[str, ...] = ()
+    skipped: str = ""
+    n_skipped: int = 0
+
+
+def role_columns(
+    columns: Sequence[Hashable],
+    user: Hashable = "user",
+    item: Hashable = "item",
+    rating: Hashable | None = "rating",
+    implicit: bool = False,
+) -> tuple[dict[str, Hashable], tuple[str, ...]]:
+    """Which columns of a frame hold the users, the items and the ratings.
+
+    "user", "item" and "rating" also stand for what such columns are called by custom, userId or
+    movie or stars, where none is called so. Weights of implicit feedback are not guessed: without
+    that column every row weighs 1.
+
+    Parameters
+    ----------
+    columns
+        Those of the frame.
+    user, item, rating
+        Names; None: there are no ratings.
+    implicit : bool
+        The rating is a weight.
+
+    Returns
+    -------
+    columns : dict
+        By "user", "item" and, if there is one, "rating".
+    notes : tuple of str
+        What was decided without being told.
+
+    Raises
+    ------
+    InputError
+        If there is no such column, more than one, or one for two.
+
+    Examples
+    --------
+    >>> role_columns(["userId", "movieId", "rating"])[0]
+    {'user': 'userId', 'item': 'movieId', 'rating': 'rating'}
+    >>> role_columns(["user", "song", "plays"], implicit=True)[1]
+    ("column 'song' was taken for the items", "column 'plays' was not looked at; ...")
+    """
+    asked = {"user": user, "item": item, **({} if rating is None else {"rating": rating})}
+    found: dict[str, Hashable] = {}
+    notes: list[str] = []
+    for role, name in asked.items():
+        count = list(columns).count(name)
+        if count == 0 and name == role:
+            guess = known_column(columns, role, "user_items", f"{role}=")
+            if guess is not None and not (implicit and role == "rating"):
+                found[role] = guess
+                notes.append(f"column {guess!r} was taken for the {role}s")
+            elif guess is not None:
+                notes.append(f"column {guess!r} was not looked at; rating={guess!r} takes weights")
+            elif role != "rating" or not implicit:
+                raise InputError(_no_column(columns, role, name))
+        elif count != 1:
+            raise InputError(_no_column(columns, role, name, count))
+        else:
+            found[role] = name
+    if len({repr(name) for name in found.values()}) < len(found):
+        raise InputError(f"user, item and rating name one column twice: {list(found.values())}")
+    return found, tuple(notes)
+
+
+def _no_column(columns: Sequence[Hashable], role: str, name: Hashable, count: int = 0) -> str:
+    has = ", ".join(map(repr, columns[:8])) or "none"
+    none = (
+        f"; {role}= names it" if role != "rating"
+        else "; rating= names it, and rating=None lets every row weigh 1"
+    )  # fmt: skip
+    problem = f"no column {name!r}" if count == 0 else f"{count} columns {name!r}"
+    return f"user_items has {problem} (columns are {has}){none}"
 
 
 def _from_frame(
-    frame: pd.DataFrame,
-    user: Hashable,
-    item: Hashable,
-    rating: Hashable | None,
+    whole: Any,
+    named: dict[str, Hashable],
+    notes: tuple[str, ...],
     item_ids: pd.Index | None,
-) -> _Parts:
-    wanted = {"user": user, "item": item, **({} if rating is None else {"rating": rating})}
-    for argument, name in wanted.items():
-        count = list(frame.columns).count(name)
-        if count != 1:
-            has = ", ".join(map(repr, list(frame.columns)[:8])) or "none"
-            none = (
-                f"; {argument}= names it" if argument != "rating"
-                else "; rating= names it, and rating=None lets every row weigh 1"
-            )  # fmt: skip
-            problem = f"no column {name!r}" if count == 0 else f"{count} columns {name!r}"
-            raise InputError(f"user_items has {problem} (columns are {has}){none}")
-    if len({repr(name) for name in wanted.values()}) < len(wanted):
-        raise InputError(f"user, item and rating name one column twice: {list(wanted.values())}")
+    unknown: str,
+) -> _Entries:
+    frame = frame_part(whole, list(named.values()))
     if len(frame) == 0:
         raise InputError("user_items holds no ratings")
-    ids = checked_ids(frame[user], f"column {user!r}")
-    rows, users = pd.factorize(ids, sort=True)
-    named = checked_ids(frame[item], f"column {item!r}")
+    rows, users = pd.factorize(
+        checked_ids(frame[named["user"]], f"column {named['user']!r}"), sort=True
+    )
+    where = f"column {named['item']!r}"
+    rating = named.get("rating")
+    values = (
+        np.ones(len(frame), dtype=np.float32) if rating is None
+        else _numbers(frame[rating], f"column {rating!r}")
+    )  # fmt: skip
+    skipped, n_skipped = "", 0
     if item_ids is None:
-        columns, known = pd.factorize(named, sort=True)
-        items = pd.Index(known, dtype=known.dtype)  # strings stay objects
+        columns, names = pd.factorize(checked_ids(frame[named["item"]], where), sort=True)
+        items = pd.Index(names, dtype=names.dtype)  # strings stay objects
+    elif unknown == "error":
+        columns, items = positions(item_ids, frame[named["item"]], where, _SKIP), item_ids
     else:
-        columns, items = positions(item_ids, named, f"column {item!r}"), item_ids
-    if rating is None:
-        values = np.ones(len(frame), dtype=np.float32)
-    else:
-        values = _numbers(frame[rating], f"column {rating!r}")
-    return rows, columns, values, pd.Index(users, dtype=users.dtype), items
+        items = item_ids
+        columns, ids = places(item_ids, frame[named["item"]], where)
+        kept = columns >= 0
+        if not kept.all():
+            n_skipped = int((~kept).sum())
+            skipped = f"{where}: {unknown_ids(ids, columns, item_ids)}"
+            rows, columns, values = rows[kept], columns[kept], values[kept]
+    return _Entries(
+        rows, columns, values, pd.Index(users, dtype=users.dtype), items, notes, skipped, n_skipped
+    )
 
 
 def _numbers(series: pd.Series, where: str) -> NDArray[Any]:
@@ -175,7 +290,7 @@ def _numbers(series: pd.Series, where: str) -> NDArray[Any]:
         raise InputError(f"{where}: expected numbers, got {series.dtype} values") from None
 
 
-def _from_sparse(matrix: Any, item_ids: pd.Index | None) -> _Parts:
+def _from_sparse(matrix: Any, item_ids: pd.Index | None) -> _Entries:
     if matrix.ndim != 2:
         raise InputError(f"user_items must have shape (users, items), got {matrix.shape}")
     if matrix.format not in _FORMATS:
@@ -197,43 +312,32 @@ def _from_sparse(matrix: Any, item_ids: pd.Index | None) -> _Parts:
     except ValueError as error:
         raise InputError(f"user_items is not a sound sparse matrix: {error}") from None
     items = pd.RangeIndex(matrix.shape[1]) if item_ids is None else item_ids
-    return entries.row, entries.col, entries.data, pd.RangeIndex(matrix.shape[0]), items
+    users = pd.RangeIndex(matrix.shape[0])
+    return _Entries(entries.row, entries.col, entries.data, users, items)
 
 
-def _checked_values(
-    values: NDArray[Any],
-    rows: NDArray[Any],
-    columns: NDArray[Any],
-    users: pd.Index,
-    items: pd.Index,
-    implicit: bool,
-) -> NDArray[np.float32]:
+def _checked_values(entries: _Entries, implicit: bool) -> NDArray[np.float32]:
     with np.errstate(over="ignore"):
-        small = np.asarray(values).astype(np.float32)
+        small = np.asarray(entries.values).astype(np.float32)
     bad, wanted = ~np.isfinite(small), "a finite number"
     if implicit and not bad.any():
         bad, wanted = small < 0, "a weight of implicit feedback, 0 or more"
     if bad.any():
         at, count = int(np.argmax(bad)), int(bad.sum())
         more = f" ({count} such in all)" if count > 1 else ""
+        user, item = entries.users[entries.rows[at]], entries.items[entries.columns[at]]
         raise InputError(
-            f"user_items: user {shown(users[rows[at]])}, item {shown(items[columns[at]])}: "
-            f"expected {wanted}, got {values[at]}{more}"
+            f"user_items: user {shown(user)}, item {shown(item)}: "
+            f"expected {wanted}, got {entries.values[at]}{more}"
         )
     return small
 
 
-def _assemble(
-    rows: NDArray[Any],
-    columns: NDArray[Any],
-    values: NDArray[np.float32],
-    shape: tuple[int, int],
-    duplicates: str,
-    users: pd.Index,
-    items: pd.Index,
-) -> sp.csr_matrix:
+def _assemble(entries: _Entries, values: NDArray[np.float32], duplicates: str) -> sp.csr_matrix:
     """The matrix, with one entry a pair."""
-    matrix = sp.csr_matrix((values, (rows, columns)), shape=shape)  # sums pairs that come again
+    rows, columns, users, items = entries.rows, entries.columns, entries.users, entries.items
+    # Pairs that come again are added up.
+    matrix = sp.csr_matrix((values, (rows, columns)), shape=(len(users), len(items)))
     matrix.sort_indices()
     if matrix.nnz == len(values) or duplicates == "sum":
         return matrix

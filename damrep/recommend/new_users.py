@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
+
+from damrep.lazy_imports import postponed
+
+with postponed("pandas"):
+    import pandas as pd
 
 __all__ = ["NewUsers"]
 
@@ -24,6 +29,8 @@ class NewUsers:
     bias : ndarray, shape (n,), float32
     seen : csr_matrix, shape (n, items)
         What they were folded in with.
+    skipped : int
+        Rows that were left out, as their item is unknown.
 
     Examples
     --------
@@ -36,9 +43,10 @@ class NewUsers:
     factors: NDArray[np.float32]
     bias: NDArray[np.float32]
     seen: sp.csr_matrix
+    skipped: int = 0
 
     @property
-    def ids(self) -> NDArray[np.int64] | NDArray[np.object_]:
+    def ids(self) -> NDArray[Any]:
         """Their ids, in the order of the rows."""
         return self.index.to_numpy()
 

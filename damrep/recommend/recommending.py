@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -15,6 +16,7 @@ __all__ = [
     "best",
     "block_size",
     "hide",
+    "named",
     "nearest",
     "pair_scores",
     "renumbered",
@@ -114,6 +116,7 @@ def top_items(
     *,
     seen: sp.csr_matrix | None = None,
     candidates: NDArray[np.intp] | None = None,
+    last: NDArray[np.bool_] | None = None,
 ) -> tuple[Places, Floats]:
     """The n items of greatest score for each user.
 
@@ -129,6 +132,8 @@ def top_items(
         What is left out.
     candidates : ndarray, optional
         Columns to choose from, each once; of equals the one named first wins. All if not given.
+    last : ndarray of bool, shape (items,), optional
+        Items of which nothing is known: they get no more than the least score of all others.
 
     Returns
     -------
@@ -150,17 +155,24 @@ def top_items(
     if candidates is not None:
         seen = None if seen is None else renumbered(seen, candidates)
         item_factors, item_bias = item_factors[candidates], item_bias[candidates]
+        last = None if last is None else last[candidates]
+    if last is not None and (not last.any() or last.all()):
+        last = None
     places = np.empty((users, n), dtype=np.int64)
     values = np.empty((users, n), dtype=np.float32)
     for block in row_blocks(users, len(item_factors)):
         scores = user_factors[block] @ item_factors.T
         scores += item_bias
         scores += user_bias[block, None]
+        if last is not None:
+            least = scores[:, ~last].min(axis=1, keepdims=True)
+            scores[:, last] = np.minimum(scores[:, last], least)
         if seen is not None:
             hide(scores, seen, block)
         places[block], values[block] = best(scores, n)
     if candidates is not None:
-        places = np.where(places < 0, -1, candidates[places])
+        there = places >= 0
+        places[there] = candidates[places[there]]
     return places, values
 
 
@@ -245,15 +257,23 @@ def pair_scores(
     return products
 
 
-def nearest(factors: Floats, rows: NDArray[np.intp], n: int) -> tuple[Places, Floats]:
+def nearest(
+    factors: Floats,
+    rows: NDArray[np.intp],
+    n: int,
+    *,
+    candidates: NDArray[np.bool_] | None = None,
+) -> tuple[Places, Floats]:
     """The n other rows that point the most in the same direction.
 
     Parameters
     ----------
     factors : ndarray, shape (count, m)
-        A row of zeros has no direction; its cosine with any other is 0.
+        A row of zeros has no direction: nothing is near it, and it is near nothing.
     rows : ndarray, shape (k,)
     n : int
+    candidates : ndarray of bool, shape (count,), optional
+        Rows to choose from; all if not given.
 
     Returns
     -------
@@ -269,11 +289,35 @@ def nearest(factors: Floats, rows: NDArray[np.intp], n: int) -> tuple[Places, Fl
     check_count("n", n, minimum=1)
     lengths = np.linalg.norm(factors, axis=1, keepdims=True)
     unit = np.divide(factors, lengths, out=np.zeros_like(factors), where=lengths > 0)
+    pointing = lengths[:, 0] > 0
+    among = pointing if candidates is None else pointing & candidates
     places = np.empty((len(rows), n), dtype=np.int64)
     values = np.empty((len(rows), n), dtype=np.float32)
     for block in row_blocks(len(rows), len(factors)):
-        cosines = unit[rows[block]] @ unit.T
+        asked = rows[block]
+        cosines = unit[asked] @ unit.T
         np.clip(cosines, -1, 1, out=cosines)
-        cosines[np.arange(len(cosines)), rows[block]] = -np.inf
+        cosines[:, ~among] = -np.inf
+        cosines[~pointing[asked]] = -np.inf
+        cosines[np.arange(len(cosines)), asked] = -np.inf
         places[block], values[block] = best(cosines, n)
     return places, values
+
+
+def named(
+    ids: NDArray[Any], places: Places, values: Floats, one: bool
+) -> tuple[NDArray[Any], Floats]:
+    """Ids in the place of places, -1 or None where there is none; of one row only what is there.
+
+    Examples
+    --------
+    >>> ids, places, values = np.array([70, 80]), np.array([[1, -1]]), np.float32([[2, -np.inf]])
+    >>> named(ids, places, values, False)[0], named(ids, places, values, True)[0]
+    (array([[80, -1]]), array([80]))
+    """
+    found = ids[places]
+    found[places < 0] = None if ids.dtype == object else -1
+    if one:
+        there = places[0] >= 0
+        return found[0, there], values[0, there]
+    return found, values

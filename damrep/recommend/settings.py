@@ -14,6 +14,7 @@ from damrep.masking.validation import (
     check_width,
 )
 from damrep.training import TrainingOptions
+from damrep.training.history import Callback
 
 __all__ = [
     "EXPLICIT_LOSSES",
@@ -78,6 +79,8 @@ class FactorSettings:
         Seed, or a generator to draw one from.
     verbose
         0 silent, 1 a progress bar if stderr is a terminal, 2 a progress bar in any case.
+    callback
+        Given a row of the history after each sweep or epoch.
 
     Raises
     ------
@@ -112,6 +115,7 @@ class FactorSettings:
     device: str = "auto"
     random_state: Any = field(default=None, repr=False)
     verbose: int = 0
+    callback: Callback | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         check_price(self.price)
@@ -137,7 +141,7 @@ class FactorSettings:
             raise InputError(f"validation_fraction must be below 1, got {self.validation_fraction}")
         if self.paper_lambda is not None and self.strategy != "adam":
             raise InputError('paper_lambda is for strategy="adam", where it stands for price')
-        TrainingOptions(device=self.device, verbose=self.verbose, seed=None)
+        TrainingOptions(device=self.device, verbose=self.verbose, callback=self.callback)
 
     @property
     def implicit(self) -> bool:

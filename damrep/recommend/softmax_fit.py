@@ -72,7 +72,7 @@ def fit_softmax(weights: sp.csr_matrix, settings: FactorSettings, seed: int) -> 
     >>> fit.n_components <= 3
     True
     """
-    history = History()
+    history = History(settings.callback)
     initial = max(1, min(settings.max_components, min(weights.shape) - 1))
     wanted = None if settings.n_components is None else min(settings.n_components, initial)
     part = _Part(weights, settings, seed, history)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
 import torch
 from torch import Tensor
 
+from damrep.lazy_imports import postponed
 from damrep.recommend.factors import FactorFit
+from damrep.recommend.ids import kind_of_ids
 from damrep.recommend.interactions import Interactions
 from damrep.training import damage_told, load_folder, save_folder
+
+with postponed("pandas"):
+    import pandas as pd
 
 __all__ = [
     "load_factors",
@@ -29,7 +34,7 @@ _ARRAYS = ("user_factors", "item_factors", "user_bias", "item_bias")
 _PLAIN = ("mean", "initial", "open_gates", "loss", "reference_loss", "candidates", "details")
 # What the report holds already, under the names it has there.
 _REPORTED = {"gates": "gate", "curve": "curve", "history": "history"}
-_RANGE, _INTEGERS, _STRINGS = "range", "integers", "strings"
+_RANGE, _INTEGERS, _STRINGS, _UUIDS = "range", "integers", "strings", "uuids"
 
 
 def save_factors(
@@ -161,7 +166,7 @@ def pack_ids(index: pd.Index) -> tuple[str, dict[str, Tensor]]:
     Parameters
     ----------
     index
-        Ids, int64 or strings.
+        Ids, int64, strings or UUIDs.
 
     Returns
     -------
@@ -173,6 +178,9 @@ def pack_ids(index: pd.Index) -> tuple[str, dict[str, Tensor]]:
         return _RANGE, {}
     if index.dtype == np.int64:
         return _INTEGERS, {"values": _tensor(index.to_numpy())}
+    if kind_of_ids(index) == "UUIDs":
+        values = np.frombuffer(b"".join(one.bytes for one in index), dtype=np.uint8)
+        return _UUIDS, {"bytes": _tensor(values.reshape(-1, 16))}
     encoded = [text.encode("utf-8", "surrogatepass") for text in index]
     ends = np.cumsum([len(text) for text in encoded], dtype=np.int64)
     whole = np.frombuffer(b"".join(encoded), dtype=np.uint8)
@@ -210,6 +218,9 @@ def unpack_ids(kind: str, arrays: Mapping[str, np.ndarray], name: str, count: in
             for start, end in zip(starts, ends, strict=True)
         ]
         index = pd.Index(np.array(texts, dtype=object), dtype=object)
+    elif kind == _UUIDS:
+        held = arrays[f"{name}.bytes"].reshape(-1, 16)
+        index = pd.Index([uuid.UUID(bytes=row.tobytes()) for row in held], dtype=object)
     else:
         raise ValueError(f"ids of the kind {kind!r}")
     if len(index) != count or not index.is_unique:

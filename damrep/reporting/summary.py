@@ -56,6 +56,8 @@ def summary_text(report: FitReport, where: str | None = None) -> str:
     last = ", ".join(part for part in (time, place) if part)
     if last:
         parts += ["", last]
+    if read := (report.details.get("data") or {}).get("read"):
+        parts.append(f"read: {' '.join(str(read).split())}")
     parts += [f"note: {' '.join(str(warning).split())}" for warning in report.warnings]
     return "\n".join(parts)
 

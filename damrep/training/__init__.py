@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from damrep.training.comparing import losing_note
 from damrep.training.fitted import LearnedDimensions, damage_told, saturation_notes
 from damrep.training.history import History
 from damrep.training.loop import DivergedError, Strategy, Task, resolve_device, train
@@ -22,6 +23,7 @@ __all__ = [
     "limited_threads",
     "load_folder",
     "local_seed",
+    "losing_note",
     "numpy_generator",
     "resolve_device",
     "resolve_seed",

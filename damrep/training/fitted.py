@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from damrep.masking.report import FitReport
 from damrep.masking.validation import InputError
+from damrep.training.scikit_learn import check_is_fitted
 
 __all__ = ["LearnedDimensions", "damage_told", "saturation_notes"]
 
@@ -41,8 +41,8 @@ class LearnedDimensions:
         return {
             "params": {**params, "random_state": self.report_.seed},
             "report": self.report_.to_dict(),
-            # Of `set_output`, under the name scikit-learn keeps it.
-            "output": getattr(self, "_sklearn_output_config", {}).get("transform"),
+            # Of `set_output`, where it was called; under the name scikit-learn keeps it.
+            **{f"output_{k}": v for k, v in getattr(self, "_sklearn_output_config", {}).items()},
         }
 
     @classmethod
@@ -59,8 +59,10 @@ class LearnedDimensions:
             known = cls().get_params()  # type: ignore[attr-defined]
             model = cls(**{k: v for k, v in meta["params"].items() if k in known})
             model.report_ = report
-            if meta["output"] is not None:
-                model.set_output(transform=meta["output"])  # type: ignore[attr-defined]
+            if "output_transform" in meta:
+                model.set_output(  # type: ignore[attr-defined]
+                    transform=meta["output_transform"]
+                )
         return model
 
 

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from damrep.masking.plain import to_plain
 
-__all__ = ["History"]
+__all__ = ["Callback", "History"]
+
+
+Callback = Callable[[dict[str, Any]], object]
 
 
 class History:
     """A list of rows, one an epoch, each a dict of plain values.
 
     Rows need not have the same keys: a column has None where a row has no such value.
+
+    Parameters
+    ----------
+    callback
+        Given a copy of each row as it is added; what it raises ends the training.
 
     Examples
     --------
@@ -24,13 +32,16 @@ class History:
     ([0.9, 0.4], {'epoch': 1, 'loss': 0.4}, 2)
     """
 
-    def __init__(self) -> None:
+    def __init__(self, callback: Callback | None = None) -> None:
+        self._callback = callback
         self.rows: list[dict[str, Any]] = []
         self.stopped_early = False
 
     def append(self, row: Mapping[str, Any]) -> None:
         """Add a row; its values are made plain (a NaN becomes None)."""
         self.rows.append(to_plain(row))
+        if self._callback is not None:
+            self._callback(dict(self.rows[-1]))
 
     @property
     def columns(self) -> list[str]:

@@ -14,12 +14,10 @@ import time
 import warnings
 from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from damrep.masking.price import masks_in
 from damrep.masking.validation import InputError
@@ -28,6 +26,9 @@ from damrep.training.memory import keep_freed_memory
 from damrep.training.options import TrainingOptions
 from damrep.training.seeding import local_seed, resolve_seed, torch_generator
 from damrep.training.stopping import EarlyStopping
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 __all__ = [
     "Counted",
@@ -243,7 +244,7 @@ def _train(
     stopper = EarlyStopping(options.patience, options.min_delta)
     held_out = task if isinstance(task, Validated) else None
     watching = task if isinstance(task, Watching) else None
-    history = History()
+    history = History(options.callback)
     started = time.perf_counter()
     with _progress(options) as bar:
         for epoch in range(options.max_epochs):
@@ -279,6 +280,8 @@ def _train(
 @cache
 def _fabric(kind: str, index: int | None, precision: Any) -> Fabric:
     """One for all trainings alike: making it looks through every package that is installed."""
+    from lightning_fabric import Fabric
+
     fabric = Fabric(
         accelerator=kind,
         devices=1 if index is None or kind != "cuda" else [index],
@@ -366,6 +369,8 @@ def _postfix(row: dict[str, Any]) -> str:
 
 
 def _progress(options: TrainingOptions) -> Any:
+    from tqdm import tqdm
+
     wanted = options.verbose >= 2 or (options.verbose == 1 and sys.stderr.isatty())
     return tqdm(
         total=options.max_epochs,

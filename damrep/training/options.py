@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from damrep.masking.validation import check_choice, check_count, check_number
+from damrep.training.history import Callback
 from damrep.training.seeding import resolve_seed
 
 __all__ = ["DEVICES", "PRECISIONS", "SCHEDULES", "TrainingOptions"]
@@ -51,6 +52,8 @@ class TrainingOptions:
         Words in front of the progress bar.
     seed
         Seed of everything random in the run; None for a fresh one.
+    callback
+        Given the row of the history after each epoch; what it raises ends the training.
 
     Raises
     ------
@@ -83,6 +86,7 @@ class TrainingOptions:
     verbose: int = 0
     description: str = "training"
     seed: int | None = None
+    callback: Callback | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         check_count("max_epochs", self.max_epochs, minimum=1)
@@ -105,3 +109,5 @@ class TrainingOptions:
             raise TypeError(f"description must be a string, got {self.description!r}")
         if self.seed is not None:
             resolve_seed(self.seed)
+        if self.callback is not None and not callable(self.callback):
+            raise TypeError(f"callback must be a function, got {type(self.callback).__name__}")

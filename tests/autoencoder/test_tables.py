@@ -70,7 +70,8 @@ def test_arrays(ending: str, tmp_path: Path) -> None:
 
 
 def test_every_ending_is_read_here() -> None:
-    assert set(TABLE_ENDINGS) == {".csv", ".tsv", ".parquet", ".npy", ".npz"}
+    text, arrow = {".csv", ".tsv", ".txt", ".dat"}, {".parquet", ".feather", ".arrow", ".jsonl"}
+    assert text | arrow | {".npy", ".npz"} <= set(TABLE_ENDINGS)
 
 
 def test_columns_in_the_order_they_are_asked_for(tmp_path: Path) -> None:
@@ -243,7 +244,7 @@ def test_text_without_names(tmp_path: Path) -> None:
     table = read_table(tmp_path / "t.csv")
     assert table.values.tolist() == [[1, 2.5], [3, 4]]
     assert table.columns is None
-    assert table.notes == ("the first row is all numbers, so it was taken for data, not for names",)
+    assert table.notes == ("the first row holds numbers, so it was taken for data, not for names",)
 
 
 @pytest.mark.parametrize("start", [0, 1])
@@ -259,6 +260,8 @@ def test_a_frame_without_column_names_has_a_header_that_counts(start: int, tmp_p
         "a,b\n1,2\n3,4",
         "a,b\r\n1,2\r\n3,4\r\n",
         "\ufeffa,b\n1,2\n3,4\n",
+        "a,b\n  \n1,2\n3,4\n",
+        "a;b\n1,0;2,0\n3;4\n",
         "\n\na,b\n1,2\n\n3,4\n\n",
         "a;b\n1;2\n3;4\n",
         "a\tb\n1\t2\n3\t4\n",
@@ -337,8 +340,8 @@ BAD: list[tuple[str, Callable[[Path], object], dict[str, Any], list[str]]] = [
     *[(f"t.{e}", lambda p: p.write_text(""), {}, ["the file is empty"])
       for e in ("csv", "tsv", "parquet", "npy", "npz")],
     ("t.csv", lambda p: p.write_text("\n\n"), {}, ["holds no rows"]),
-    ("t.csv", lambda p: p.write_text("a,b\n"), {}, ["no rows below the names"]),
-    ("t.csv", lambda p: p.write_text(TEXT.replace("id", "who")), {},
+    ("t.csv", lambda p: p.write_text("a,b\n"), {}, ["a header and no rows"]),
+    ("t.csv", lambda p: p.write_text(TEXT.replace("id", "who").replace("r3", "r1")), {},
      ["column 'who', line 2 is 'r1'", "expected a number", "--id", "--labels", "--columns"]),
     ("t.csv", lambda p: p.write_text(TEXT.replace("3,4", "three,4")), {},
      ["column 'a', line 3 is 'three'"]),
@@ -356,8 +359,9 @@ BAD: list[tuple[str, Callable[[Path], object], dict[str, Any], list[str]]] = [
      ["line 3 has 2 columns; the first row has 3"]),
     ("t.csv", lambda p: p.write_text(TEXT.replace("3,4", "3,4,5")), {}, ["line 3 has 4 columns"]),
     ("t.csv", lambda p: p.write_text(TEXT.replace("r3", "r1")), {},
-     ["column 'id' of row names: 'r1' comes more than once (again in row 3)"]),
-    ("t.csv", lambda p: p.write_text(TEXT.replace("r3", "")), {}, ["'id'", "row 3 is empty"]),
+     ["column 'id' of row names: name 'r1' comes more than once (again in row 3)"]),
+    ("t.csv", lambda p: p.write_text(TEXT.replace("r3", "")), {},
+     ["line 4 has an empty name in column 'id'"]),
     ("t.csv", lambda p: p.write_text(TEXT), {"id_column": "key"},
      ["no column 'key' for --id; it has 'id', 'a', 'b'"]),
     ("t.csv", lambda p: p.write_text(TEXT), {"label_column": "y"}, ["no column 'y' for --labels"]),
@@ -373,7 +377,6 @@ BAD: list[tuple[str, Callable[[Path], object], dict[str, Any], list[str]]] = [
     ("t.csv", lambda p: p.write_text("a,y\n1,\n2,\n"), {"label_column": "y"},
      ["'y' of labels: every cell is empty"]),
     ("t.csv", lambda p: p.write_bytes("a,b\n1,é\n".encode("latin-1")), {}, ["not UTF-8", "0xe9"]),
-    ("t.csv", lambda p: p.write_bytes(TEXT.encode("utf-16")), {}, ["not UTF-8 text"]),
     ("t.csv.gz", lambda p: p.write_text(TEXT), {}, ["not a readable gzip file"]),
     ("t.csv.gz", lambda p: (p.write_bytes(gzip.compress(TEXT.encode() * 99)), cut(p)), {},
      ["not a readable gzip file"]),
@@ -382,14 +385,15 @@ BAD: list[tuple[str, Callable[[Path], object], dict[str, Any], list[str]]] = [
     ("t.parquet", lambda p: p.write_text("PAR1"), {}, ["not a readable parquet file"]),
     ("t.parquet", lambda p: parquet(p, a=pa.array([], pa.float32())), {}, ["holds no rows"]),
     ("t.parquet", lambda p: frame().to_parquet(p), {},
-     ["column 'kind' is of type", "expected numbers", "--labels"]),
+     ["column 'kind', row 1 is 'x'; expected a number", "--labels"]),
     ("t.parquet", lambda p: parquet(p, a=[1.0, None, 2.0]), {},
      ["column 'a', row 2 is empty; expected a number"]),
     ("t.parquet", lambda p: parquet(p, a=[1.0, 2.0], b=[1.0, float("inf")]), {},
      ["column 'b', row 2 is inf"]),
     ("t.parquet", lambda p: parquet(p, id=[1, 1], b=[1.0, 2.0]), {},
      ["1 comes more than once (again in row 2)"]),
-    ("t.parquet", lambda p: parquet(p, id=[1, None], b=[1.0, 2.0]), {}, ["'id'", "row 2 is empty"]),
+    ("t.parquet", lambda p: parquet(p, id=[1, None], b=[1.0, 2.0]), {},
+     ["row 2 has an empty name in column 'id'"]),
     ("t.parquet", lambda p: parquet(p, y=[0.5, 1.0], b=[1.0, 2.0]), {"label_column": "y"},
      ["column 'y' of labels holds 0.5"]),
     ("t.parquet", lambda p: parquet(p, v=[[1.0, 2.0], [3.0]]), {},
@@ -400,11 +404,12 @@ BAD: list[tuple[str, Callable[[Path], object], dict[str, Any], list[str]]] = [
      ["column 'v', row 2 holds nan"]),
     ("t.parquet", lambda p: parquet(p, v=pa.array([[], []], pa.list_(pa.float32()))), {},
      ["without numbers"]),
-    ("t.parquet", lambda p: parquet(p, v=[["a"], ["b"]]), {}, ["column 'v' is of type list"]),
+    ("t.parquet", lambda p: parquet(p, v=[["a"], ["b"]]), {},
+     ["column 'v', row 1 is a list; expected a number"]),
     ("t.parquet", lambda p: parquet(p, v=[[1.0]], w=[[1.0]]), {},
      ["several columns and vectors among them ('v', 'w')", "--columns"]),
     ("t.parquet", lambda p: parquet(p, v=[[1.0]], b=[1.0]), {"label_column": "v"},
-     ["'v' for --labels is of type list"]),
+     ["'v' for --labels holds vectors"]),
     ("t.npy", lambda p: p.write_bytes(saved(np.arange(5.0))), {},
      ["expected a table of rows and columns, got shape (5,)"]),
     ("t.npy", lambda p: p.write_bytes(saved(np.zeros((5, 2, 3)))), {},
@@ -437,7 +442,7 @@ BAD: list[tuple[str, Callable[[Path], object], dict[str, Any], list[str]]] = [
     ("t.npz", lambda p: sp.save_npz(p, sp.csr_array(np.eye(3))), {"id_column": "a"},
      ["a sparse matrix has no names for --id"]),
     ("t.npz", lambda p: np.savez(p, format=b"csr", shape=[2, 2], data=[1.0], indices=[9],
-                                 indptr=[0, 1, 1]), {}, ["not a readable sparse matrix"]),
+                                 indptr=[0, 1, 1]), {}, ["are no CSR matrix"]),
 ]  # fmt: skip
 
 

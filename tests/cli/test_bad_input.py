@@ -66,7 +66,8 @@ GIVEN = ("fit-embedding", "graph.csv", "--features", "features.csv", "--out", "o
         ({"graph.xyz": "a"}, ["fit-embedding", "graph.xyz"], ["graph.xyz", ".csv"]),
         ({"graph.pt": "not a tensor"}, ["fit-embedding", "graph.pt"], ["graph.pt"]),
         ({"graph.npz": "not a zip"}, ["fit-embedding", "graph.npz"], ["graph.npz"]),
-        ({}, [*GIVEN, "--source", "from"], ["'from'"]),
+        ({}, [*GIVEN, "--source", "from"], ["--source and --target"]),
+        ({}, [*GIVEN, "--source", "from", "--target", "to"], ["'from'"]),
     ],
 )
 def test_files(
@@ -131,7 +132,7 @@ def test_a_name_that_is_neither_file_nor_data_set(
 def test_a_data_set_that_is_not_here(run: Run, tmp_path: Path) -> None:
     _refused(run("fit-embedding", "facebook-pages"), "facebook-pages", "DAMREP_DATA")
     _refused(run("fit-embedding", "cora", "--data-root", "gone"), "gone")
-    _refused(run("fit-embedding", "karate", "--source", "a"), "karate", "--source")
+    _refused(run("fit-embedding", "karate", "--weight", "a"), "karate", "--source")
 
 
 class TestOutputFolder:

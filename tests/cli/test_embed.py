@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import Result
+from click.testing import CliRunner, Result
 
+from damrep.cli import main
 from damrep.masking.report import FitReport
 from tests.cli.conftest import QUICK, Run
 
@@ -27,7 +28,9 @@ def test_the_graph_fitted_on_gives_the_same_embedding(
     result = run(*words)
     kept = pd.read_parquet(fitted[0] / "embeddings.parquet")
     assert result.exit_code == 0, result.stderr
-    assert result.stdout == f"60 nodes, {kept.shape[1] - 1} dimensions, in damrep-graph.parquet\n"
+    first, read = result.stdout.splitlines()
+    assert first == f"60 nodes, {kept.shape[1] - 1} dimensions, in damrep-graph.parquet"
+    assert read.startswith("read: 60 nodes, 227 edges, 6 features: line 1 names the columns")
     pd.testing.assert_frame_equal(
         pd.read_parquet(tmp_path / "damrep-graph.parquet"), kept, atol=1e-5
     )
@@ -73,7 +76,7 @@ def test_new_nodes(run: Run, fitted: Fitted, tmp_path: Path) -> None:
     result = run("embed", fitted[0], "new.csv", "--features", "features.csv", "--out", "z.csv")
     assert result.exit_code == 0, result.stderr
     assert pd.read_csv(tmp_path / "z.csv")["node"].tolist() == ["x", "y", "z"]
-    assert result.stdout.splitlines()[1] == "note: none of the 3 nodes is in the graph fitted on"
+    assert result.stdout.splitlines()[-1] == "note: none of the 3 nodes is in the graph fitted on"
 
 
 # -- columns by name
@@ -160,7 +163,10 @@ def test_new_edges_are_joined_to_the_graph_fitted_on(features: bool, run: Run) -
     given = ("--features", "new_rows.csv") if features else ()
     result = run("embed", "out", "new.csv", *given, "--out", "z.csv")
     assert result.exit_code == 0, result.stderr
-    assert result.stdout.splitlines()[1:] == [
+    read = result.stdout.splitlines()[1]
+    assert read.startswith("read: 3 nodes, 2 edges, ")
+    assert ("new_rows.csv: 3 features of 1 nodes, ids in 'id'" in read) == features
+    assert result.stdout.splitlines()[2:] == [
         "note: joined to the 30 nodes and 60 edges fitted on: 1 new of 3 nodes (--alone takes the "
         "file by itself)"
     ]
@@ -251,6 +257,20 @@ def test_a_new_node_needs_features_where_the_model_has_them(run: Run) -> None:
     refused = run("embed", "out", "new.csv", "--out", "z.csv")
     assert (refused.exit_code, refused.stdout) == (2, "")
     assert "node 'new' is new and has no features" in refused.stderr
+
+
+def test_new_edges_on_standard_input(run: Run) -> None:
+    fit_ring(run, "bare")
+    fit_ring(run, "featured", features=True)
+    new = b"source,target\nnew,u7\nnew,u8\n"
+    Path("new_rows.csv").write_text("id,a,b,c\nnew,1,2,3\n")
+    for words, said in (
+        (("embed", "bare", "-"), "1 new of 3 nodes (--alone"),
+        (("embed", "featured", "-", "--features", "new_rows.csv", "--join"), "1 new of 3 nodes"),
+    ):
+        result = CliRunner().invoke(main, [*words, "--out", "z.csv"], input=new)
+        assert result.exit_code == 0, result.stderr
+        assert said in result.stdout
 
 
 def test_joining_is_not_for_tables(run: Run, sample: Path) -> None:

@@ -102,7 +102,8 @@ def test_the_report(fitted: Fitted) -> None:
     lines = result.stdout.splitlines()
     assert lines[0] == "learned 3 of 8 dimensions (price 0.001)"
     assert lines[2].split() == ["dims", "held-out", "loss", "kNN", "accuracy"]
-    assert "note: column 'id' was taken for the names of the rows" in lines
+    said = "60 rows of 8 columns, names in 'id', 2 classes"
+    assert f"read: {said}: column 'id' was taken for the names of the rows" in lines
     assert result.stderr == ""
     again = call("report", out)
     assert (again.exit_code, again.stdout) == (0, result.stdout)
@@ -241,7 +242,7 @@ def test_embed_takes_the_columns_of_the_fit_by_name(
     shuffled.assign(more=1).to_csv(tmp_path / "new.csv", index=False)
     result = run("embed", fitted[0], "new.csv", "--out", "z.csv")
     assert result.exit_code == 0, result.stderr
-    assert result.stdout == "5 rows, 3 dimensions, in z.csv\n"
+    assert result.stdout.startswith("5 rows, 3 dimensions, in z.csv\nread: 5 rows of 8 columns")
     read = pd.read_csv(tmp_path / "z.csv")
     assert read["id"].tolist() == new["id"].tolist()
     model = DAMAutoencoder.load(fitted[0] / "model")

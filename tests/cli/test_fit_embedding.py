@@ -98,7 +98,9 @@ def test_the_table_on_stdout(fitted: Fitted) -> None:
     assert lines[0] == f"learned {report.learned_dims} of 16 dimensions {price}"
     assert lines[2].split()[:2] == ["dims", "accuracy"]
     accuracy = report.measures[0]["accuracy"]
-    assert lines[3].split() == ["learned", str(report.learned_dims), f"{accuracy:.3f}"]
+    spread = report.measures[0]["accuracy_spread"]
+    told = ["learned", str(report.learned_dims), f"{accuracy:.3f}", "±", f"{spread:.3f}"]
+    assert lines[3].split() == told
     assert lines[4].split()[:3] == ["full", "width", "16"]
     assert any(line.endswith(f" s of processor), in {out}") for line in lines)
     notes = [line for line in lines if line.startswith("note: ")]
@@ -133,7 +135,7 @@ def test_the_model_gives_the_embedding_again(fitted: Fitted, sample: Path) -> No
 def test_a_named_data_set_and_the_default_folder(run: Run, tmp_path: Path) -> None:
     result = run("fit-embedding", "karate", *QUICK)
     assert result.exit_code == 0, result.stderr
-    assert result.stdout.splitlines()[-1].startswith(("note: ", "0.", "1.", "2."))
+    assert result.stdout.splitlines()[-1].startswith(("note: ", "read: "))
     assert [path.name for path in tmp_path.iterdir()] == ["damrep-karate"]
     assert len(pd.read_parquet(tmp_path / "damrep-karate" / "embeddings.parquet")) == 34
 

@@ -131,6 +131,21 @@ def test_implicit(run: Run, tmp_path: Path) -> None:
     DAMImplicitMF.load(tmp_path / "out" / "model")
 
 
+def test_a_table_that_the_model_loses_has_a_note(run: Run, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    pairs = np.argwhere(rng.random((60, 40)) < 0.4)
+    table = pd.DataFrame(pairs, columns=["user", "item"])
+    table.assign(rating=rng.integers(1, 6, len(pairs))).to_csv(tmp_path / "r.csv", index=False)
+    result = run("fit-recommender", "r.csv", "--dims", 4, "--reg", 1e-3, "--out", "out", *QUICK)
+    assert result.exit_code == 0, result.stderr
+    learned, plain = FitReport.load(tmp_path / "out" / "report.json").measures
+    assert plain["rmse"] < learned["rmse"]
+    assert (
+        f"note: biases alone (0 dims): RMSE {plain['rmse']:.3f} is lower than the learned model's "
+        f"{learned['rmse']:.3f} (4 dims)" in result.stdout.splitlines()
+    )
+
+
 def test_a_split_of_a_data_set(run: Run, data_root: Path, tmp_path: Path) -> None:
     if not (data_root / "monti" / "flixster").is_dir():
         pytest.skip("flixster is not there")
@@ -168,7 +183,7 @@ def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
         (["r.csv", "--split", "u1"], ["r.csv is a file; --split is for data sets"]),
         (["r.csv", "--user", "who"], ["no column 'who' for --user", "'user', 'item', 'rating'"]),
         (["two.csv"], ["no column is known as that of the ratings", "--rating"]),
-        (["odd.csv"], ["odd.csv", "'rating'", "row 2", "'good'"]),
+        (["odd.csv"], ["odd.csv", "'rating'", "line 3", "'good'"]),
         (["r.csv", "--loss", "bpr"], ["--loss bpr is for implicit feedback"]),
         (["r.csv", "--implicit", "--loss", "squared"], ["--loss squared is for ratings"]),
         (["r.csv", "--dims", "9", "--max-dims", "8"], ["--dims", "between 1 and 8"]),

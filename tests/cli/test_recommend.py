@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from damrep.cli import recommend
+from damrep.recommend import interactions
 from damrep.recommend.explicit import DAMExplicitMF
 from damrep.training import save_folder
 from tests.cli.conftest import Run, tree
@@ -136,6 +139,55 @@ def test_one_user_of_a_file(run: Run, models: dict[str, Any], tmp_path: Path) ->
     result = run("recommend", models["NAMED"], "--new", "new.csv", *_COLUMNS, "--user", "bo")
     assert result.exit_code == 0, result.stderr
     assert "bo" in result.stdout and "ann" not in result.stdout
+
+
+def test_items_of_a_file_that_the_model_does_not_know(
+    run: Run, models: dict[str, Any], tmp_path: Path
+) -> None:
+    table = _newcomers(models)
+    more = pd.DataFrame({"who": ["ann", "cy"], "film": ["new", "newer"], "stars": [3.0, 4.0]})
+    pd.concat([table, more]).to_csv(tmp_path / "new.csv", index=False)
+    words = ["recommend", models["NAMED"], "--new", "new.csv", *_COLUMNS, "--n", 2]
+    _refused(run(*words), "new.csv: column 'item': unknown id 'new' and 1 more", "--unknown skip")
+    result = run(*words, "--unknown", "skip")
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr == (
+        "read: 5 ratings\nnote: new.csv: 2 rows left out: column 'item': unknown id 'new' and "
+        "1 more of 5; known are 20 such as 'i0'\n"
+    )
+    lines = [line.split() for line in result.stdout.splitlines()[1:]]
+    assert [line[0] for line in lines if len(line) == 3] == ["ann", "bo", "cy"]
+    without = run("recommend", models["NAMED"], "--user", "u1", "--unknown", "skip")
+    assert without.exit_code == 2 and "--unknown is for --new" in without.stderr
+
+
+def test_columns_known_by_name_are_named(run: Run, models: dict[str, Any], tmp_path: Path) -> None:
+    table = _newcomers(models).set_axis(["userId", "movieId", "rating"], axis=1)
+    table.to_csv(tmp_path / "new.csv", index=False)
+    result = run("recommend", models["NAMED"], "--new", "new.csv", "--n", 1)
+    assert result.exit_code == 0, result.stderr
+    assert "column 'movieId' was taken for the items" in result.stderr
+
+
+def test_a_model_of_uuids(run: Run, tmp_path: Path) -> None:
+    table = as_frame(tastes(12, 8))
+    users, items = ([uuid.UUID(int=side * 10**30 + i) for i in range(12)] for side in (1, 2))
+    table["user"], table["item"] = (
+        [ids[place] for place in table[name]] for name, ids in (("user", users), ("item", items))
+    )
+    model = DAMExplicitMF(max_components=2, random_state=0).fit(table)
+    model.save(tmp_path / "model")
+    found = str(model.recommend(users[3], 1)[0][0])
+    result = run("recommend", "model", "--user", users[3], "--n", 1)
+    assert result.stdout.splitlines()[1].split()[:2] == [str(users[3]), found]
+    for ending, read in (("csv", pd.read_csv), ("parquet", pd.read_parquet)):
+        assert run("recommend", "model", "--n", 1, "--out", f"r.{ending}").exit_code == 0
+        assert read(tmp_path / f"r.{ending}").query(f"user == '{users[3]}'")["item"].item() == found
+    _refused(run("recommend", "model", "--user", "zoe"), "are UUIDs, got 'zoe'")
+
+
+def test_the_choices_are_those_of_the_estimators() -> None:
+    assert recommend.UNKNOWN == interactions.UNKNOWN
 
 
 def test_a_user_the_file_does_not_have(run: Run, models: dict[str, Any], tmp_path: Path) -> None:

@@ -247,7 +247,7 @@ def test_pairs_in_any_collection():
         ([(0, 1), (1, 2, 3.0)], "entry 1 has 2 parts and entry 2 has 3"),
         ([(0, 1, "x")], "entry 1 has weight 'x'"),
         ([(0, 1, -1.0)], "row 1 has weight -1"),
-        ([(0, None)], "entry 1 has an empty node id"),
+        ([(0, None)], "entry 1 has an empty id"),
         ([[0, 1, 0], [1, 0, 1], [0, 1, 0]], "could be edges or a matrix"),
         ([[0, 1], [1, 0]], "could be edges or a matrix"),
     ],

@@ -138,7 +138,7 @@ def test_bad_adjacency(matrix, message):
         ({"features": np.ones((3, 0))}, r"expected shape \(nodes, columns\)"),
         ({"node_ids": ["a", "b"]}, "got 2 ids for 3 nodes"),
         ({"node_ids": ["a", "b", "a"]}, "'a' comes more than once"),
-        ({"node_ids": ["a", None, "b"]}, "row 2 has an empty node id"),
+        ({"node_ids": ["a", None, "b"]}, "row 2 has an empty id"),
         ({"labels": [0, 1]}, "got 2 labels for 3 nodes"),
         ({"labels": [0, 1, -7]}, "entry 2 is -7"),
         ({"labels": [0.5, 1, 1]}, "entry 0 is 0.5"),

@@ -124,6 +124,33 @@ def test_a_kept_graph_that_was_changed_is_damage(
     assert "\n" not in str(caught.value)
 
 
+def test_a_folder_of_before_ids_and_graphs_were_saved(tmp_path: Path) -> None:
+    graph = communities()
+    fit(graph).save(tmp_path / "model")
+
+    def as_before(held: dict[str, torch.Tensor]) -> None:
+        for name in [name for name in held if name.startswith("graph.")]:
+            del held[name]
+
+    rewritten(tmp_path / "model", as_before)
+    loaded = DAMGraphEmbedding.load(tmp_path / "model")
+    assert loaded.graph_ is None and len(loaded.node_ids_) == 0
+    np.testing.assert_array_equal(loaded.transform(graph), fit(graph).transform(graph))
+
+
+@pytest.mark.parametrize("output", ["pandas", "default"])
+def test_the_kind_of_output_comes_back(output: str, tmp_path: Path) -> None:
+    fit(communities()).set_output(transform=output).save(tmp_path / "model")
+    z = DAMGraphEmbedding.load(tmp_path / "model").transform(communities())
+    assert isinstance(z, np.ndarray) == (output == "default")
+    path = tmp_path / "model" / "config.json"
+    path.write_text(
+        path.read_text().replace(f'"output_transform": "{output}"', '"output_transform": 3')
+    )
+    with pytest.raises(InputError, match="damaged"):
+        DAMGraphEmbedding.load(tmp_path / "model")
+
+
 @pytest.mark.parametrize("name", ["graph.edges.data", "graph.edges.shape", "graph.node_ids"])
 def test_a_part_of_the_kept_graph_that_is_gone_is_damage(name: str, tmp_path: Path) -> None:
     fit(communities()).save(tmp_path / "model")

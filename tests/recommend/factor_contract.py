@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 import scipy.sparse as sp
 import torch
@@ -62,6 +66,11 @@ class FactorContract(ModelContract):
         user, item = (table[name].map(f"{{:0{4}d}}".format) for name in ("user", "item"))
         return table.assign(user="u" + user, item="i" + item)
 
+    def same_by_name(self, first: Any, second: Any) -> None:
+        """Both give the same, where ids are objects."""
+        for a, b in zip(self.outputs(first), self.outputs(second), strict=True):
+            assert a.dtype == b.dtype and a.tolist() == b.tolist()
+
     @pytest.fixture(scope="class")
     @classmethod
     def by_name(cls) -> Any:
@@ -92,6 +101,24 @@ class FactorContract(ModelContract):
             assert torch.get_num_threads() == 2
         assert seen == [1, 2]
 
+    def test_a_callback_is_told_of_every_sweep(self, model: Any) -> None:
+        rows: list[dict[str, Any]] = []
+        again = self.make().fit(self.training_data()[0], callback=rows.append)
+        self.same(again, model)
+        history = again.report_.history
+        assert len(rows) >= len(next(iter(history.values()))) > 1
+        assert set(rows[-1]) <= set(history) and all(rows)
+
+        def stop(row: dict[str, Any]) -> None:
+            raise KeyboardInterrupt
+
+        stopped = self.make()
+        with pytest.raises(KeyboardInterrupt):
+            stopped.fit(self.training_data()[0], callback=stop)
+        assert not hasattr(stopped, "n_components_")
+        with pytest.raises(TypeError, match="callback must be a function, got str"):
+            self.make().fit(self.training_data()[0], callback="print")
+
     # -- frames and matrices
 
     def test_a_frame_gives_the_model_of_the_matrix(self, model: Any) -> None:
@@ -118,6 +145,55 @@ class FactorContract(ModelContract):
             assert loaded.item_ids_.tolist() == one.item_ids_.tolist()
             asked = one.user_ids_[2]
             assert loaded.recommend(asked, 3)[0].tolist() == one.recommend(asked, 3)[0].tolist()
+
+    def test_frames_of_other_libraries(self, by_name: Any) -> None:
+        table = self.named()
+        frames = [
+            pl.DataFrame(table.to_dict("list")),
+            pl.DataFrame(table.to_dict("list")).lazy(),
+            pa.Table.from_pandas(table, preserve_index=False),
+            duckdb.from_df(table),
+        ]
+        for frame in frames:
+            self.same_by_name(self.make().fit(frame), by_name)
+        new = by_name.fold_in(pl.DataFrame(table.head(9).to_dict("list")))
+        assert np.array_equal(new.factors, by_name.fold_in(table.head(9)).factors)
+        users, items = table["user"].head(9), table["item"].head(9)
+        expected = by_name.predict(users, items)
+        for series in (pl.Series, pa.array, lambda values: pa.chunked_array([values]), list):
+            told = by_name.predict(series(users.to_list()), series(items.to_list()))
+            assert np.array_equal(told, expected)
+
+    def test_uuids(self, model: Any, tmp_path: Path) -> None:
+        table = as_frame(self.training_data()[0])
+        users, items = (
+            [uuid.UUID(int=7 * 10**30 * side + place) for place in range(70)] for side in (1, 2)
+        )
+        table = table.assign(
+            user=[users[place] for place in table["user"]],
+            item=[items[place] for place in table["item"]],
+        )
+        fitted = self.make().fit(table)
+        assert np.array_equal(fitted.user_factors_, model.user_factors_)
+        fitted.save(tmp_path / "model")
+        for one in (fitted, self.estimator.load(tmp_path / "model")):
+            assert one.user_ids_.tolist() == users and isinstance(one.item_ids_[0], uuid.UUID)
+            ids, _ = one.recommend(users[3], 4)
+            assert ids.tolist() == [items[place] for place in model.recommend(3, 4)[0]]
+            assert len(one.fold_in(table.head(9))) == table.head(9)["user"].nunique()
+            with pytest.raises(InputError, match="unknown id 0{8}-0"):
+                one.predict(uuid.UUID(int=1), items[0])
+
+    def test_columns_by_the_names_they_have_by_custom(self, by_name: Any) -> None:
+        table = self.named().set_axis(["userId", "movie_id", "rating"], axis=1)
+        table = table.assign(timestamp=1, title="long")
+        model = self.make().fit(table)
+        self.same_by_name(model, by_name)
+        assert "column 'movie_id' was taken for the items" in model.report_.warnings
+        with pytest.warns(UserWarning, match="column 'userId' was taken for the users"):
+            assert len(model.fold_in(table.head(9))) > 0
+        with pytest.raises(InputError, match="'book' and 'movie_id' may both .* one with item="):
+            self.make().fit(table.assign(book=1)[["userId", "book", "movie_id", "rating"]])
 
     # -- predict
 
@@ -161,6 +237,26 @@ class FactorContract(ModelContract):
             by_name.predict([0], ["i0000"])
         with pytest.raises(InputError, match="users: ids must be integers or strings, got floats"):
             model.predict([0.0], [0])
+
+    def test_a_test_part_with_unknown_ids_can_be_scored(self, model: Any, by_name: Any) -> None:
+        users, items = [3, 700, 3, 700], [5, 5, 800, 800]
+        told = model.predict(users, items, unknown="bias")
+        known = model.predict([3], [5])[0]
+        mean, user, item = model.mean_, model.user_bias_[3], model.item_bias_[5]
+        expected = np.float32([known, mean + item, mean + user, mean])
+        expected[1:] = np.clip(expected[1:], *self.bounds(model))
+        np.testing.assert_allclose(told, expected, rtol=1e-5, atol=1e-6)
+        assert told.dtype == np.float32
+        assert model.predict([3, 1], [5, 2], unknown="bias").tolist() == (
+            model.predict([3, 1], [5, 2]).tolist()
+        )
+        assert by_name.predict("nobody", ["i0005", "nothing"], unknown="bias").shape == (2,)
+        with pytest.raises(InputError, match='unknown="bias"'):
+            model.predict([3], [800])
+        with pytest.raises(InputError, match="users: ids are integers, those of the model strings"):
+            by_name.predict([3], ["i0005"], unknown="bias")
+        with pytest.raises(InputError, match="unknown must be one of"):
+            model.predict([3], [5], unknown="guess")
 
     def test_pairs_that_do_not_match(self, model: Any) -> None:
         with pytest.raises(InputError, match="as many, got 2 and 3; .*recommend ranks"):
@@ -221,6 +317,38 @@ class FactorContract(ModelContract):
             with pytest.raises(error, match="n must be"):
                 model.recommend([0], n)
 
+    def test_nothing_to_choose_from(self, model: Any, by_name: Any) -> None:
+        ids, scores = model.recommend(0, items=[], n=3)
+        assert ids.shape == scores.shape == (0,)
+        ids, scores = model.recommend([0, 1], items=[], n=3)
+        assert (ids == -1).all() and (scores == -np.inf).all() and ids.shape == (2, 3)
+        ids, _ = by_name.recommend(["u0001"], 2, items=[])
+        assert ids.tolist() == [[None, None]]
+        assert model.recommend([], n=3, items=[])[0].shape == (0, 3)
+        everything = model.item_ids_
+        assert len(model.recommend(0, exclude=everything)[0]) == 0
+        new = model.fold_in(self.training_data()[0][:2])
+        assert (model.recommend(new, 2, items=[])[0] == -1).all()
+
+    def test_more_than_there_are(self, model: Any) -> None:
+        count = len(model.item_ids_)
+        ids, scores = model.recommend(0, 10**12, filter_seen=False)
+        assert sorted(ids) == list(range(count)) and np.isfinite(scores).all()
+        ids, _ = model.recommend([0], count + 3, filter_seen=False)
+        assert ids.shape == (1, count + 3) and (ids[0, count:] == -1).all()
+        assert model.recommend([0], 4, items=[7])[0].shape == (1, 4)
+        assert len(model.similar_items(0, 10**12)[0]) < count
+
+    def test_what_is_not_to_be_shown(self, model: Any) -> None:
+        whole = model.recommend(None, 6)[0]
+        less, _ = model.recommend(None, 4, exclude=whole[0, :2])
+        assert less[0].tolist() == whole[0, 2:].tolist()
+        assert not set(whole[0, :2]) & set(less.ravel())
+        ids, _ = model.recommend(1, 9, filter_seen=False, items=[2, 5, 9], exclude=5)
+        assert sorted(ids) == [2, 9]
+        with pytest.raises(InputError, match="exclude: unknown id 800"):
+            model.recommend(0, exclude=[800])
+
     # -- neighbours
 
     def test_neighbours(self, model: Any) -> None:
@@ -234,7 +362,38 @@ class FactorContract(ModelContract):
             one, _ = getattr(model, f"similar_{method}")(0, 4)
             assert one.tolist() == ids[0].tolist()
 
+    def test_neighbours_among_some(self, model: Any) -> None:
+        for side in ("items", "users"):
+            similar = getattr(model, f"similar_{side}")
+            ids, cosines = similar(0, 6)
+            less, of_less = similar(0, 6, candidates=[*ids[1:4], 0], exclude=[ids[2]])
+            assert less.tolist() == [ids[1], ids[3]]
+            np.testing.assert_allclose(of_less, cosines[[1, 3]], rtol=1e-5)
+            assert len(similar(0, 3, candidates=[])[0]) == 0
+            assert (similar([0, 1], 3, candidates=[])[0] == -1).all()
+            with pytest.raises(InputError, match="candidates: unknown id 800"):
+                similar(0, candidates=[800])
+
     # -- new users
+
+    def test_unknown_items_of_new_users_can_be_left_out(self, by_name: Any) -> None:
+        known = self.named().query("user == 'u0002'")
+        more = pd.DataFrame({"user": ["u0002", "zoe"], "item": ["new", "newer"], "rating": 2.0})
+        frame = pd.concat([more, known])
+        with pytest.raises(InputError, match=r"unknown id 'new' and 1 more .*unknown=\"skip\""):
+            by_name.fold_in(frame)
+        with pytest.warns(UserWarning, match="2 rows left out: column 'item': unknown id 'new'"):
+            new = by_name.fold_in(frame, unknown="skip")
+        assert new.ids.tolist() == ["u0002", "zoe"] and new.skipped == 2
+        alone = by_name.fold_in(known, unknown="skip")
+        assert alone.skipped == 0
+        assert np.array_equal(new.factors[:1], alone.factors)
+        assert not new.factors[1].any() and new.bias[1] == 0, "of zoe nothing is known"
+        assert by_name.recommend(new, 3)[0].shape == (2, 3)
+        with pytest.raises(InputError, match="ids are integers, those of the model strings"):
+            by_name.fold_in(known.assign(item=1), unknown="skip")
+        with pytest.raises(InputError, match="unknown must be one of error, skip"):
+            by_name.fold_in(known, unknown="guess")
 
     def test_folding_in_the_users_of_the_fit_gives_about_what_they_have(self, model: Any) -> None:
         again = model.fold_in(self.training_data()[0])
@@ -299,13 +458,25 @@ class FactorContract(ModelContract):
         assert len(ids) == 50 and np.isfinite(scores).all()
         assert model.report_.details["data"]["users without ratings"] == 1
         assert model.report_.details["data"]["items without ratings"] == 1
+        assert model.predict([4], [6])[0] == pytest.approx(model.mean_)
+        np.testing.assert_allclose(model.predict([4], [3])[0], np.clip(
+            model.mean_ + model.item_bias_[3], *self.bounds(model)), rtol=1e-5, atol=1e-6,
+        )  # fmt: skip
+        if not model.n_components_:
+            return
+        for side, silent in (("items", 6), ("users", 4)):
+            similar = getattr(model, f"similar_{side}")
+            assert len(similar(silent)[0]) == 0
+            ids, cosines = similar([silent, 0], 80)
+            assert (ids[0] == -1).all() and (cosines[0] == -np.inf).all()
+            assert silent not in ids[1]
 
     def test_bad_ratings_leave_no_fit(self) -> None:
         for bad, error, said in (
             (np.ones((3, 3)), TypeError, "sparse"),
             (sp.csr_matrix((3, 3)), InputError, "no ratings"),
             (sp.csr_matrix([[np.nan, 1.0], [1.0, 2.0]]), InputError, "finite"),
-            (pd.DataFrame({"user": [1], "item": [1]}), InputError, "no column 'rating'"),
+            (pd.DataFrame({"user": [1], "thing": [1]}), InputError, "no column 'item'"),
         ):
             model = self.make()
             with pytest.raises(error, match=said) as caught:

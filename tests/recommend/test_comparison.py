@@ -8,13 +8,11 @@ import pytest
 import scipy.sparse as sp
 
 from damrep.masking.validation import InputError
-from damrep.recommend.comparison import (
-    evaluate_recommender,
-    known_part,
-    measure_recommender,
-    split_ratings,
-)
+from damrep.recommend.comparison import evaluate_recommender, measure_recommender
+from damrep.recommend.evaluate import known_part
 from damrep.recommend.explicit import DAMExplicitMF
+from damrep.recommend.implicit import DAMImplicitMF
+from damrep.recommend.splitting import split_ratings
 from tests.recommend.samples import tastes
 
 QUICK = {"max_components": 4, "max_sweeps": 5, "random_state": 0}
@@ -61,6 +59,44 @@ def test_the_model_stays_as_it_is(model: DAMExplicitMF) -> None:
     assert np.array_equal(model.user_factors_, before)
     assert [row["name"] for row in model.report_.measures] == ["learned", "biases alone"]
     assert model.report_.details["evaluation"]["share"] == 0.1
+
+
+def test_a_model_that_loses_says_so() -> None:
+    """There is nothing but noise in these ratings, and hardly a penalty on what is made of it."""
+    rng = np.random.default_rng(0)
+    given = rng.random((60, 40)) < 0.4
+    noise = sp.csr_matrix(np.where(given, rng.integers(1, 6, given.shape), 0).astype(float))
+    model = DAMExplicitMF(n_components=4, reg=1e-3, **QUICK).fit(noise)
+    for _ in range(2):
+        evaluate_recommender(model, seed=1)
+        learned, plain = model.report_.measures
+        assert plain["rmse"] < learned["rmse"] - 0.001
+        told = [note for note in model.report_.warnings if note.startswith("biases alone (")]
+        assert told[0] == (
+            f"biases alone (0 dims): RMSE {plain['rmse']:.3f} is lower than the learned model's "
+            f"{learned['rmse']:.3f} (4 dims)"
+        )
+        assert len(told) == len(set(told))
+
+
+def test_popularity_that_ranks_better_is_told() -> None:
+    """Everybody has the first items and one at random, so there is nothing but popularity."""
+    rng = np.random.default_rng(0)
+    chance = np.linspace(0.6, 0.02, 40)
+    matrix = sp.csr_matrix((rng.random((80, 40)) < chance).astype(float))
+    model = DAMImplicitMF(n_components=4, reg=1e-3, unobserved_weight=0.1, random_state=0)
+    evaluate_recommender(model.fit(matrix))
+    learned, plain = model.report_.measures
+    assert plain["ndcg_at_10"] > learned["ndcg_at_10"]
+    assert any(
+        note.startswith("popularity (0 dims): NDCG@10 ") and "is higher than the learned" in note
+        for note in model.report_.warnings
+    )
+    kept, taken = split_ratings(tastes(), 0.1, seed=0)
+    good = DAMExplicitMF(**QUICK).fit(kept)
+    evaluate_recommender(good, taken, on="a part")
+    assert good.report_.details["evaluation"] == {"on": "a part"}
+    assert not [note for note in good.report_.warnings if "is lower than" in note]
 
 
 def test_a_test_part_by_ids() -> None:

@@ -37,13 +37,13 @@ def test_every_format_is_the_same_table(name: str, tmp_path: Path) -> None:
 
 
 def test_columns_by_custom_and_by_name(tmp_path: Path) -> None:
-    text = "\ufeffTimestamp,movieId,UserID,stars,score\n0,10,7,5,1\n"
+    text = "\ufeffTimestamp,movieId,UserID,score,note\n0,10,7,1,5\n"
     path = put(tmp_path, "r.csv", text)
     read = read_ratings(path)
     assert read.columns == {"user": "UserID", "item": "movieId", "rating": "score"}
     assert read.table.iloc[0].tolist() == [7, 10, 1.0]
     assert len(read.notes) == 3 and "'movieId' was taken for the items" in read.notes[1]
-    named = read_ratings(path, user="Timestamp", item="UserID", rating="stars")
+    named = read_ratings(path, user="Timestamp", item="UserID", rating="note")
     assert named.table.iloc[0].tolist() == [0, 7, 5.0] and named.notes == ()
 
 
@@ -54,6 +54,13 @@ def test_what_stands_between_columns_is_seen_in_the_header(mark: str, tmp_path: 
     path.write_text("\n".join(mark.join(row) for row in rows), encoding="utf-8")
     table = read_ratings(path, user="kunde", item="artikel", rating="sterne").table
     assert table.to_numpy().tolist() == [["anna", "Äpfel", 5.0], ["bernd", "Birnen", 4.0]]
+
+
+def test_an_item_that_is_called_as_columns_are(tmp_path: Path) -> None:
+    path = put(tmp_path, "r.csv", "ann,book\nbo,wine\nann,wine\ncy,book\n")
+    assert len(read_ratings(path, with_rating=None).table) == 4
+    path = put(tmp_path, "s.csv", "who,book\nbo,wine\nann,wine\ncy,beer\n")
+    assert read_ratings(path, user="who", with_rating=None).columns["item"] == "book"
 
 
 def test_without_a_column_of_ratings(tmp_path: Path) -> None:
@@ -86,16 +93,24 @@ def test_ids_are_integers_only_if_all_are_written_so(
     ("name", "text", "said"),
     [
         ("r.csv", "", "the file is empty"),
-        ("r.csv", "user,item,rating\n", "no rows"),
-        ("r.csv", "user,film,rating\n1,2,3\n", "no column is known as that of the items.*--item"),
+        ("r.csv", "user,item,rating\n", "a header and no rows"),
+        ("r.csv", "user,a,b,rating\n1,2,3,4\n", "no column is known as that of the items.*--item"),
         ("r.csv", "user,item\n1,2\n", "no column is known as that of the ratings; it has 'user'"),
-        ("r.csv", "user,item,rating\n1,2,3\n1,3,good\n", "row 2: expected a finite .* got 'good'"),
-        ("r.csv", "user,item,rating\n1,2,3\n1,3,\n", "row 2: expected a finite .* got nothing"),
-        ("r.csv", "user,item,rating\n1,2,inf\n", "row 1: expected a finite number, got inf"),
-        ("r.csv", "user,item,rating\n1,2,3\n1,2,3,4,5\n", "cannot be read"),
-        ("r.csv", "user,item,rating,rating\n1,2,3,4\n", "as that of the ratings"),
-        ("r.parquet", "PAR1 what", "not a parquet file"),
-        ("r.csv.gz", "no gzip", "cannot be read"),
+        (
+            "r.csv",
+            "user,item,rating\n1,2,3\n1,3,good\n",
+            "column 'rating', line 3 is 'good'",
+        ),
+        ("r.csv", "user,item,rating\n1,2,3\n1,3,\n", "column 'rating', line 3 is empty"),
+        ("r.csv", "user,item,rating\n1,2,inf\n", "line 2 is 'inf'; expected a finite number"),
+        ("r.csv", "user,item,rating\n1,2,3\n1,2,3,4,5\n", "line 3 has 5 columns"),
+        (
+            "r.csv",
+            "user,item,rating,rating\n1,2,3,4\n",
+            "may both be the ratings; name one",
+        ),
+        ("r.parquet", "PAR1 what", "not a readable parquet file"),
+        ("r.csv.gz", "no gzip", "not a readable gzip file"),
         ("r.xlsx", "x", r"unknown ending '\.xlsx' for ratings; known are \.csv, \.tsv"),
         ("r", "x", "unknown ending 'none'"),
     ],

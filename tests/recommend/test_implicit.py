@@ -96,11 +96,43 @@ def test_a_new_user_of_the_checkerboard(of_checkers: DAMImplicitMF) -> None:
 
 def test_a_frame_without_weights() -> None:
     table = as_frame(checkerboard())[["user", "item"]]
-    with pytest.raises(InputError, match="rating=None lets every row weigh 1"):
-        DAMImplicitMF().fit(table)
-    model = DAMImplicitMF(rating=None, **QUICK).fit(table)
     same = DAMImplicitMF(**QUICK).fit(checkerboard())
-    assert np.array_equal(model.user_factors_, same.user_factors_)
+    for rating in (None, "rating"):
+        model = DAMImplicitMF(rating=rating, **QUICK).fit(table)
+        assert np.array_equal(model.user_factors_, same.user_factors_)
+    with pytest.raises(InputError, match="no column 'weight' .*rating=None lets every row weigh 1"):
+        DAMImplicitMF(rating="weight").fit(table)
+
+
+def test_weights_are_not_guessed_but_named() -> None:
+    table = as_frame(checkerboard()).set_axis(["visitorid", "song", "plays"], axis=1)
+    table["plays"] += np.arange(len(table)) % 3
+    model = DAMImplicitMF(**QUICK).fit(table)
+    assert set(model.user_items_.data) == {1}
+    assert model.report_.warnings[:3] == [
+        "column 'visitorid' was taken for the users",
+        "column 'song' was taken for the items",
+        "column 'plays' was not looked at; rating='plays' takes weights",
+    ]
+    weighed = DAMImplicitMF(rating="plays", **QUICK).fit(table)
+    assert set(weighed.user_items_.data) == {1, 2, 3}
+
+
+@pytest.mark.parametrize("loss", ["ials", "softmax", "bpr"])
+def test_what_nobody_had_comes_last(loss: str) -> None:
+    """Softmax and BPR begin with noise, and give others less than nothing."""
+    matrix = grouped().tolil()
+    matrix[4], matrix[:, 6] = 0, 0
+    model = DAMImplicitMF(loss=loss, n_components=2, **QUICK).fit(sp.csr_matrix(matrix))
+    ids, scores = model.recommend(None, 50, filter_seen=False)
+    assert (ids[:, -1] == 6).all() and np.isfinite(scores).all()
+    assert (np.diff(scores, axis=1) <= 0).all()
+    some, _ = model.recommend(0, items=[6, 3, 40])
+    assert some[-1] == 6
+    assert model.recommend(0, items=[6])[0].tolist() == [6]
+    popular = np.argsort(-np.asarray(matrix.sum(axis=0)).ravel(), kind="stable")
+    if loss != "bpr":  # whose biases are learned
+        assert model.recommend(4, 49)[0].tolist() == popular[:49].tolist()
 
 
 def test_negative_weights_and_weights_of_zero() -> None:

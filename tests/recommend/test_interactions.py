@@ -164,7 +164,7 @@ def test_bad_columns() -> None:
     ):
         read_interactions(frame((1, 2, 3.0))[["user", "item"]])
     with pytest.raises(InputError, match=r"no column 'user' .*user= names it"):
-        read_interactions(frame((1, 2, 3.0)).rename(columns={"user": "uid"}))
+        read_interactions(frame((1, 2, 3.0)).rename(columns={"user": "who"}))
     twice = pd.DataFrame([[1, 2, 3, 4]], columns=["user", "item", "rating", "rating"])
     with pytest.raises(InputError, match="2 columns 'rating'"):
         read_interactions(twice)

@@ -8,6 +8,15 @@ import pytest
 from damrep.training.history import History
 
 
+def test_a_callback_is_given_a_copy_of_each_row() -> None:
+    told: list[dict[str, object]] = []
+    history = History(told.append)
+    history.append({"epoch": 0, "loss": float("nan")})
+    assert told == [{"epoch": 0, "loss": None}]
+    told[0]["loss"] = 1
+    assert history[0]["loss"] is None
+
+
 def test_rows_and_columns() -> None:
     history = History()
     history.append({"loss": np.float32(0.5)})

@@ -7,32 +7,22 @@ import time
 from collections.abc import Hashable, Sequence
 from typing import Any, Self
 
-import numpy as np
-import scipy.sparse as sp
-from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
-
 from damrep.masking.report import FitReport
-from damrep.masking.validation import InputError
-from damrep.recommend.biases import Biases
-from damrep.recommend.ids import positions
 from damrep.recommend.igmc.fitting import fit_igmc
-from damrep.recommend.igmc.levels import nearest_level
-from damrep.recommend.igmc.network import IGMCNetwork
-from damrep.recommend.igmc.pairs import Pairs
+from damrep.recommend.igmc.scores import IGMCScores
 from damrep.recommend.igmc.settings import IGMCSettings
 from damrep.recommend.igmc.storage import load_igmc, save_igmc
-from damrep.recommend.igmc.subgraphs import RatingGraph
 from damrep.recommend.interactions import Interactions, read_interactions
 from damrep.training import LearnedDimensions, damage_told, resolve_seed, saturation_notes
+from damrep.training.history import Callback
+from damrep.training.scikit_learn import BaseEstimator, check_is_fitted
 
 __all__ = ["IGMC"]
 
 _READING = ("duplicates", "user", "item", "rating")
 
 
-class IGMC(LearnedDimensions, BaseEstimator):
+class IGMC(IGMCScores, LearnedDimensions, BaseEstimator):
     """Predict a rating from the ratings around it, by a graph network of learned width.
 
     A network looks at the subgraph of a pair: the users who rated the item, the items that the user
@@ -88,7 +78,8 @@ class IGMC(LearnedDimensions, BaseEstimator):
     duplicates : {"error", "last", "mean", "sum"}
         What to make of a pair that is rated more than once.
     user, item, rating : str
-        Columns of a data frame.
+        Columns of a data frame; those called so, or userId, movieId, stars and the like where none
+        is.
     device : str
         "auto", "cpu" or "cuda".
     random_state : int, RandomState, Generator or None
@@ -112,6 +103,8 @@ class IGMC(LearnedDimensions, BaseEstimator):
 
     Examples
     --------
+    >>> import numpy as np
+    >>> import scipy.sparse as sp
     >>> rng = np.random.default_rng(0)
     >>> ratings = sp.random(30, 20, 0.3, "csr", rng=rng)
     >>> ratings.data = rng.integers(1, 6, ratings.nnz).astype(float)
@@ -119,6 +112,8 @@ class IGMC(LearnedDimensions, BaseEstimator):
     >>> model.predict([0, 1], [4, 7]).shape
     (2,)
     """
+
+    implicit = False
 
     def __init__(
         self,
@@ -170,14 +165,18 @@ class IGMC(LearnedDimensions, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, user_items: Any) -> Self:
+    def fit(self, user_items: Any, *, callback: Callback | None = None) -> Self:
         """Learn from ratings.
 
         Parameters
         ----------
         user_items
-            A scipy sparse matrix (users x items), where what is stored is a rating; or a pandas
-            DataFrame with a row a rating. Ids are integers or strings.
+            A scipy sparse matrix (users x items), where what is stored is a rating; or a frame with
+            a row a rating, of pandas or any other library that narwhals knows. Ids are integers,
+            strings or UUIDs.
+        callback
+            Called after every sweep or epoch with a row of the history: {"width": 8, "loss": 0.4,
+            ...}. What it raises ends the fit, and leaves no model.
 
         Returns
         -------
@@ -191,7 +190,8 @@ class IGMC(LearnedDimensions, BaseEstimator):
             If an argument is out of range, or the ratings cannot be used.
         """
         params = self.get_params(deep=False)
-        settings = IGMCSettings(**{k: v for k, v in params.items() if k not in _READING})
+        given = {name: value for name, value in params.items() if name not in _READING}
+        settings = IGMCSettings(**given, callback=callback)
         seed = resolve_seed(settings.random_state)
         wall, cpu = time.perf_counter(), time.process_time()
         ratings = self._read(user_items)
@@ -216,7 +216,7 @@ class IGMC(LearnedDimensions, BaseEstimator):
             cpu_seconds=time.process_time() - cpu,
             seed=seed,
             warnings=[
-                *fit.warnings,
+                *ratings.notes, *fit.warnings,
                 *saturation_notes(
                     self.n_components_, settings.max_components, settings.max_components,
                     settings.price if priced else 0.0,
@@ -233,88 +233,6 @@ class IGMC(LearnedDimensions, BaseEstimator):
 
     def _read(self, user_items: Any) -> Interactions:
         return read_interactions(user_items, **{name: getattr(self, name) for name in _READING})
-
-    def _adopt(
-        self,
-        networks: list[IGMCNetwork],
-        biases: Biases,
-        levels: np.ndarray,
-        ratings: Interactions,
-        scores: tuple[float, float, int],
-        curve: list[list[float]],
-    ) -> None:
-        self._networks, self._biases, self._ratings, self._scores = (
-            networks,
-            biases,
-            ratings,
-            scores,
-        )
-        self.levels_ = levels
-        self.n_components_ = networks[0].width if networks else 0
-        self.components_curve_ = np.array(curve, dtype=float).reshape(-1, 2)
-        self.user_ids_, self.item_ids_ = ratings.user_ids.to_numpy(), ratings.item_ids.to_numpy()
-
-    def predict(self, users: Any, items: Any, user_items: Any = None) -> NDArray[np.float32]:
-        """Ratings of pairs.
-
-        A rating that a pair has already is not looked at. A pair with no ratings around it gets
-        the mean.
-
-        Parameters
-        ----------
-        users
-            Ids (n,), or one id that goes with every item.
-        items
-            Ids (n,), or one id that goes with every user.
-        user_items
-            Other ratings to look at, as for `fit`; `users` and `items` are then ids of theirs.
-            Those that the model was fitted to if not given.
-
-        Returns
-        -------
-        ndarray, shape (n,), float32
-            Within the range of the ratings the model was fitted to.
-
-        Raises
-        ------
-        NotFittedError
-            Before `fit`.
-        InputError
-            If an id is unknown, or there are not as many of the one as of the other.
-        """
-        check_is_fitted(self, "n_components_")
-        ratings = self._ratings if user_items is None else self._read(user_items)
-        rows = positions(ratings.user_ids, users, "users")
-        columns = positions(ratings.item_ids, items, "items")
-        if len(rows) != len(columns) and 1 not in (len(rows), len(columns)):
-            raise InputError(f"users and items must be as many, got {len(rows)} and {len(columns)}")
-        rows, columns = (np.ascontiguousarray(a) for a in np.broadcast_arrays(rows, columns))
-        if not self._networks:
-            if user_items is not None:
-                raise InputError(
-                    "a model of biases alone (n_components_ is 0) knows only the users and items "
-                    "that it was fitted to, so it cannot take user_items"
-                )
-            told = self._biases.predict(rows, columns)
-        else:
-            told = self._told(ratings.matrix, rows, columns)
-        low, high = float(self.levels_[0]), float(self.levels_[-1])
-        return np.clip(told, low, high).astype(np.float32)
-
-    def _told(self, ratings: sp.csr_matrix, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        mean, scale, seed = self._scores
-        level = nearest_level(ratings.data, self.levels_)
-        levels = sp.csr_matrix((level, ratings.indices, ratings.indptr), shape=ratings.shape)
-        graph = RatingGraph.from_levels(levels, len(self.levels_))
-        pairs = Pairs(
-            graph, rows, columns, self.max_neighbours, self.aggregation, seed, cache=0
-        )  # fmt: skip
-        out = np.full(len(rows), mean)
-        for batch, part in pairs.batches(256):
-            values = np.mean([network.predict(batch) for network in self._networks], axis=0)
-            # Nothing around a pair: the network has never seen such a thing.
-            out[part] += scale * np.where(batch.degrees() > 0, values, 0.0)
-        return out
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted model to a folder: config.json, weights.safetensors.

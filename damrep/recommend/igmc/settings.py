@@ -16,6 +16,7 @@ from damrep.masking.validation import (
 )
 from damrep.recommend.igmc.batches import AGGREGATIONS
 from damrep.training import TrainingOptions, resolve_device
+from damrep.training.history import Callback
 
 __all__ = ["STRATEGIES", "IGMCSettings"]
 
@@ -62,6 +63,7 @@ class IGMCSettings:
     device: str = "auto"
     random_state: Any = field(default=None, repr=False)
     verbose: int = 0
+    callback: Callback | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         check_price(self.price)
@@ -116,5 +118,6 @@ class IGMCSettings:
             "device": device,
             "verbose": self.verbose,
             "seed": seed,
+            "callback": self.callback,
         }
         return TrainingOptions(**{**wanted, **changes})

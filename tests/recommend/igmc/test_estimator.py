@@ -16,6 +16,7 @@ from sklearn.exceptions import NotFittedError
 
 from damrep.masking.report import FitReport
 from damrep.masking.validation import InputError
+from damrep.recommend.biases import fit_biases
 from damrep.recommend.igmc import IGMC
 
 QUICK: dict[str, Any] = {
@@ -71,6 +72,48 @@ def test_another_matrix_with_the_weights_learned_here(model: IGMC) -> None:
     entries = other.tocoo()
     told = model.predict(entries.row, entries.col, user_items=other)
     assert np.sqrt(((told - entries.data) ** 2).mean()) < 1.4  # a constant has 1.8
+
+
+def test_a_test_part_with_unknown_ids_can_be_scored(model: IGMC, ratings: sp.csr_matrix) -> None:
+    biases = fit_biases(ratings)
+    told = model.predict([3, 3, 90, 90], [5, 80, 5, 80], unknown="bias")
+    assert told[0] == model.predict(3, 5)
+    expected = biases.mean + np.array([biases.user[3], biases.item[5], 0])
+    np.testing.assert_allclose(told[1:], np.clip(expected, 1, 5), rtol=1e-5)
+    np.testing.assert_allclose(
+        model.predict([90], [5], user_items=ratings, unknown="bias"), told[2:3], rtol=1e-5
+    )
+    with pytest.raises(InputError, match="users: unknown id 90"):
+        model.predict([90], [5])
+    test = pd.DataFrame({"user": [3, 90], "item": [5, 5], "rating": [told[0], told[2] + 1]})
+    assert model.score(test) == pytest.approx(-np.sqrt(0.5))
+
+
+@pytest.mark.parametrize("price", [None, 100.0], ids=["network", "biases"])
+def test_the_best_items_are_those_of_greatest_prediction(
+    price: float | None, model: IGMC, ratings: sp.csr_matrix
+) -> None:
+    one = model if price is None else IGMC(**QUICK, price=price).fit(ratings)
+    ids, scores = one.recommend([3, 7], 4)
+    for user, found, told in zip((3, 7), ids, scores, strict=True):
+        unseen = np.setdiff1d(np.arange(ratings.shape[1]), ratings[user].indices)
+        everything = one.predict(user, unseen)
+        np.testing.assert_allclose(told, -np.sort(-everything)[:4], rtol=1e-5)
+        np.testing.assert_allclose(one.predict(user, found), told, rtol=1e-5)
+        assert not set(found) & set(ratings[user].indices)
+    assert one.recommend(3, 4)[0].tolist() == ids[0].tolist()
+    assert one.recommend(3, 9, items=[4, 8], exclude=8, filter_seen=False)[0].tolist() == [4]
+    assert one.recommend(3, 9, items=[])[0].shape == (0,)
+    assert (one.recommend([3, 7], 2, items=[])[0] == -1).all()
+    assert len(one.recommend(3, 10**12, filter_seen=False)[0]) == ratings.shape[1]
+
+
+def test_a_callback_is_told_of_every_epoch(ratings: sp.csr_matrix) -> None:
+    rows: list[dict[str, Any]] = []
+    model = IGMC(**QUICK).fit(ratings, callback=rows.append)
+    assert [row["loss"] for row in rows] == model.report_.history["loss"]
+    with pytest.raises(TypeError, match="callback must be a function, got int"):
+        IGMC(**QUICK).fit(ratings, callback=3)
 
 
 def test_a_rating_that_is_there_is_not_looked_at(model: IGMC, ratings: sp.csr_matrix) -> None:

@@ -1,4 +1,4 @@
-"""Names of nodes: integers or strings, and how two lists of them are matched.
+"""Names of nodes, users, items and rows: integers or strings, and how lists of them are matched.
 
 Identifiers from text are integers only if every one of them is written as an integer is (no leading
 zero, no plus sign, no blank); one "007" keeps all of them strings.
@@ -9,14 +9,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
+from damrep.lazy_imports import postponed
 from damrep.masking.validation import InputError
+
+with postponed("pandas"):
+    import pandas as pd
 
 __all__ = ["clean_ids", "infer_integers", "match_kinds", "require_unique", "shown"]
 
-# At most 18 digits, so that every match fits int64.
-_INTEGER = r"0|-?[1-9][0-9]{0,17}"
+_INTEGER = r"0|-?[1-9][0-9]{0,18}"
 
 
 def shown(node_id: Any) -> str:
@@ -31,8 +33,8 @@ def shown(node_id: Any) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def clean_ids(values: Any, where: str, row_name: str = "row") -> np.ndarray:
-    """Node ids as int64, or as an object array of strings.
+def clean_ids(values: Any, where: str, row_name: str = "row", what: str = "id") -> np.ndarray:
+    """Ids as int64, or as an object array of strings.
 
     Whole floats count as integers, because a missing value elsewhere turns an integer column of
     pandas into floats. Anything that is not a number becomes its string.
@@ -40,8 +42,8 @@ def clean_ids(values: Any, where: str, row_name: str = "row") -> np.ndarray:
     Parameters
     ----------
     values : array-like, shape (m,)
-    where, row_name : str
-        What error messages call the values and their position, counted from 1.
+    where, row_name, what : str
+        What error messages call the values, their position, counted from 1, and one of them.
 
     Returns
     -------
@@ -50,7 +52,7 @@ def clean_ids(values: Any, where: str, row_name: str = "row") -> np.ndarray:
     Raises
     ------
     InputError
-        If an id is missing (None, NaN or the empty string).
+        If an id is missing (None, NaN or the empty string), or an integer does not fit 64 bits.
 
     Examples
     --------
@@ -61,7 +63,7 @@ def clean_ids(values: Any, where: str, row_name: str = "row") -> np.ndarray:
     series = series.reset_index(drop=True)
     missing = series.isna().to_numpy()
     if not missing.any() and pd.api.types.is_integer_dtype(series.dtype):
-        return series.to_numpy(dtype=np.int64)
+        return _integers(series, where, row_name)
     if not missing.any() and pd.api.types.is_float_dtype(series.dtype):
         numbers = series.to_numpy(dtype=np.float64)
         if (np.isfinite(numbers) & (numbers == np.floor(numbers)) & (abs(numbers) < 2**53)).all():
@@ -69,13 +71,27 @@ def clean_ids(values: Any, where: str, row_name: str = "row") -> np.ndarray:
     if not missing.any() and series.dtype == object:
         kind = pd.api.types.infer_dtype(series, skipna=False)
         if kind == "integer":
-            return series.to_numpy().astype(np.int64)
+            return _integers(series, where, row_name)
     text = series.astype(object).map(str).to_numpy(dtype=object)
     missing = missing | (text == "")
     if missing.any():
         row = int(np.flatnonzero(missing)[0])
-        raise InputError(f"{where}: {row_name} {row + 1} has an empty node id")
+        raise InputError(f"{where}: {row_name} {row + 1} has an empty {what}")
     return text
+
+
+def _integers(series: pd.Series, where: str, row_name: str) -> np.ndarray:
+    if pd.api.types.is_signed_integer_dtype(series.dtype):
+        return series.to_numpy(dtype=np.int64)
+    try:
+        return np.array([int(value) for value in series], dtype=np.int64)
+    except OverflowError:
+        fits = [-(2**63) <= int(value) < 2**63 for value in series]
+        row = fits.index(False)
+        raise InputError(
+            f"{where}: the id {series.iloc[row]} of {row_name} {row + 1} does not fit 64 bits; "
+            "give such ids as strings"
+        ) from None
 
 
 def _flat(values: Any, where: str) -> np.ndarray:
@@ -84,7 +100,7 @@ def _flat(values: Any, where: str) -> np.ndarray:
         # [1, "a"] has become strings of a fixed length; objects keep what was given.
         array = np.asarray(values, dtype=object)
     if array.ndim != 1:
-        raise InputError(f"{where}: expected one id a node, got shape {array.shape}")
+        raise InputError(f"{where}: expected a list of ids, got shape {array.shape}")
     return array
 
 
@@ -106,7 +122,10 @@ def infer_integers(ids: np.ndarray) -> np.ndarray:
         return ids
     if not pd.Series(ids, dtype="str").str.fullmatch(_INTEGER).all():
         return ids
-    return ids.astype(np.int64)
+    try:
+        return ids.astype(np.int64)
+    except OverflowError:  # the longest may not fit
+        return ids
 
 
 def match_kinds(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -132,8 +151,16 @@ def _strings(ids: np.ndarray) -> np.ndarray:
     return ids if ids.dtype == object else ids.astype(str).astype(object)
 
 
-def require_unique(ids: np.ndarray, where: str) -> None:
+def require_unique(
+    ids: np.ndarray, where: str, what: str = "node", hint: str = "ids must differ"
+) -> None:
     """Refuse a list of ids in which one comes twice.
+
+    Parameters
+    ----------
+    ids : ndarray, shape (n,)
+    where, what, hint : str
+        What messages call the list and one of its ids, and what to do about it.
 
     Raises
     ------
@@ -143,4 +170,7 @@ def require_unique(ids: np.ndarray, where: str) -> None:
     again = pd.Index(ids).duplicated()
     if again.any():
         row = int(np.flatnonzero(again)[0])
-        raise InputError(f"{where}: node {shown(ids[row])} comes more than once; ids must differ")
+        raise InputError(
+            f"{where}: {what} {shown(ids[row])} comes more than once (again in row {row + 1}); "
+            f"{hint}"
+        )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from damrep.masking.validation import InputError
-from damrep.training.input_files import file_ending, require_file
+from damrep.reading.files import file_ending, require_file
 
 KNOWN = (".csv", ".parquet")
 

@@ -1,0 +1,125 @@
+"""Graphs in the formats that networkx, Gephi and Matrix Market programs write."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import scipy.sparse as sp
+
+from damrep.graph.adjacency import canonical_adjacency
+from damrep.masking.validation import InputError
+from damrep.reading.files import open_bytes, reason
+
+__all__ = [
+    "NETWORK_ENDINGS",
+    "holds_attributes",
+    "read_attributed_edges",
+    "read_mtx",
+    "read_network",
+]
+
+NETWORK_ENDINGS = (".graphml", ".gml", ".gexf", ".json")
+_NAMES = {".graphml": "GraphML", ".gml": "GML", ".gexf": "GEXF", ".json": "node-link JSON"}
+
+
+def read_network(path: Path, ending: str) -> Any:
+    """Read a file as a networkx graph whose nodes are the names in the file.
+
+    Parameters
+    ----------
+    path
+    ending
+        ".graphml", ".gml", ".gexf", or ".json" for what `networkx.node_link_data` gives (also with
+        the name "links", as d3 has it).
+
+    Raises
+    ------
+    InputError
+        If the file is not one.
+    """
+    import networkx
+
+    try:
+        with open_bytes(path) as stream:
+            if ending == ".graphml":
+                return networkx.read_graphml(stream, node_type=str)
+            if ending == ".gexf":
+                return networkx.read_gexf(stream, node_type=str)
+            if ending == ".gml":
+                return _unlabelled(networkx, stream.read().decode("utf-8"))
+            return _node_link(networkx, json.loads(stream.read()), path)
+    except InputError:
+        raise
+    except Exception as error:  # parsers of damaged text fail in any way
+        raise InputError(
+            f"{path}: not a readable {_NAMES[ending]} file ({reason(error)})"
+        ) from None
+
+
+def _unlabelled(networkx: Any, text: str) -> Any:
+    lines = text.splitlines()
+    try:
+        return networkx.parse_gml(lines)
+    except networkx.NetworkXError as error:
+        if "label" not in str(error):
+            raise
+        return networkx.parse_gml(lines, label="id")
+
+
+def _node_link(networkx: Any, data: Any, path: Path) -> Any:
+    edges = next(
+        (key for key in ("edges", "links") if isinstance(data, dict) and key in data), None
+    )
+    if edges is None or "nodes" not in data:
+        raise InputError(f"{path}: expected a JSON object with nodes and edges (or links)")
+    return networkx.node_link_graph(data, edges=edges)
+
+
+def read_mtx(path: Path) -> sp.csr_array:
+    """The square matrix of a Matrix Market file.
+
+    Raises
+    ------
+    InputError
+        If the file is not one.
+    """
+    from scipy.io import mmread
+
+    try:
+        with open_bytes(path) as stream:
+            matrix = mmread(stream)
+    except InputError:
+        raise
+    except Exception as error:  # its parser, in C++, fails in several ways
+        raise InputError(f"{path}: not a readable Matrix Market file ({reason(error)})") from None
+    return canonical_adjacency(sp.csr_array(matrix), str(path))
+
+
+def holds_attributes(line: str) -> bool:
+    """Whether a line is an edge with a dict of attributes behind, as networkx writes one.
+
+    Examples
+    --------
+    >>> holds_attributes("0 4 {}"), holds_attributes("0 4 1.5")
+    (True, False)
+    """
+    return re.fullmatch(r"\S+\s+\S+\s+\{.*\}\s*", line) is not None
+
+
+def read_attributed_edges(path: Path, lines: list[str]) -> Any:
+    """Edges with a dict of attributes behind as a networkx graph.
+
+    Raises
+    ------
+    InputError
+        If a line is not one.
+    """
+    import networkx
+
+    try:
+        return networkx.parse_edgelist(lines, nodetype=str, data=True)
+    except Exception as error:  # literal_eval of damaged text
+        raise InputError(f"{path}: not a readable edge list ({reason(error)})") from None

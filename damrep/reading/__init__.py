@@ -1,0 +1,13 @@
+"""Files and frames as columns: one floor under graphs, tables and ratings.
+
+What an application reads goes through here, so a separator, a header, a decimal comma, an id or a
+damaged archive is understood once, and named in one way where it cannot be used.
+
+- `files`: whether there is a file, how it is packed, its bytes;
+- `dialect`, `layout`: how a text file is written, and its rows;
+- `opening`, `tables`, `text_tables`, `arrow_tables`, `cells`: columns, read when asked for;
+- `headers`, `names`: whether a first row names the columns, and which column is which;
+- `ids`: names of nodes, users, items and rows;
+- `arrays`: .npy and .npz, never unpickled;
+- `frames`: data frames of any library.
+"""

@@ -1,0 +1,257 @@
+"""Arrow columns as numbers, vectors, ids and labels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from damrep.masking.validation import InputError
+from damrep.reading.ids import clean_ids, infer_integers, shown
+
+__all__ = [
+    "as_ids",
+    "as_labels",
+    "as_matrix",
+    "as_numbers",
+    "factorised",
+    "fault",
+    "fits_float32",
+    "is_gap",
+    "is_list",
+    "is_numeric",
+]
+
+_NO_NUMBER = ("", "na", "n/a", "nan", "-nan", "+nan", "null", "none", "<na>")
+_TRUTH = {"true": 1.0, "false": 0.0}
+
+
+def is_list(kind: pa.DataType) -> bool:
+    """Whether a type is a list of values."""
+    return bool(
+        pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    )
+
+
+def is_numeric(kind: pa.DataType) -> bool:
+    """Whether a type is one of numbers or truth values."""
+    return bool(
+        pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)
+        or pa.types.is_boolean(kind)
+        or pa.types.is_decimal(kind)
+    )
+
+
+def fits_float32(kind: pa.DataType) -> bool:
+    """Whether float32 holds every value of a type exactly."""
+    if pa.types.is_floating(kind):
+        return bool(kind.bit_width <= 32)
+    return bool(pa.types.is_boolean(kind) or (pa.types.is_integer(kind) and kind.bit_width <= 16))
+
+
+def is_gap(column: pa.ChunkedArray) -> np.ndarray:
+    """Which cells are empty.
+
+    Examples
+    --------
+    >>> is_gap(pa.chunked_array([["a", "", None]])).tolist()
+    [False, True, True]
+    """
+    empty = pc.is_null(column)
+    if pa.types.is_string(column.type):
+        empty = pc.or_(empty, pc.fill_null(pc.equal(column, ""), True))
+    return np.asarray(empty.to_numpy())
+
+
+def as_numbers(column: pa.ChunkedArray, decimal: str = ".") -> tuple[np.ndarray, np.ndarray]:
+    """A column as float64, and which cells are no number.
+
+    An empty cell and the words for one (NA, null, ...) are NaN; true and false are 1 and 0.
+
+    Examples
+    --------
+    >>> as_numbers(pa.chunked_array([["1", "+2", "NA", "x"]]))[1].tolist()
+    [False, False, False, True]
+    """
+    kind = column.type
+    none = np.zeros(len(column), dtype=bool)
+    if is_numeric(kind):
+        if pa.types.is_boolean(kind):
+            column = pc.cast(column, pa.uint8())
+        numbers = pc.cast(column, pa.float64(), safe=False)
+        return np.asarray(pc.fill_null(numbers, np.nan).to_numpy()), none
+    if not pa.types.is_string(kind):
+        return np.full(len(column), np.nan), ~none
+    if decimal != ".":
+        column = pc.replace_substring(column, decimal, ".")
+    try:
+        filled = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
+        numbers = pc.cast(filled, pa.float64())
+        return np.asarray(pc.fill_null(numbers, np.nan).to_numpy()), none
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        pass
+    values, bad = np.full(len(column), np.nan), none
+    for row, cell in enumerate(column.to_pylist()):
+        word = "" if cell is None else cell.strip().lower()
+        if word in _TRUTH:
+            values[row] = _TRUTH[word]
+        elif word not in _NO_NUMBER:
+            try:
+                values[row] = float("x" if "_" in word else word)
+            except ValueError:
+                bad[row] = True
+    return values, bad
+
+
+def fault(cell: Any, *, finite: bool = True) -> str:
+    """What is wrong with a cell that should be a number, for a message.
+
+    Examples
+    --------
+    >>> fault("x"), fault(None), fault(float("inf"))
+    ("is 'x'; expected a number", 'is empty; expected a number', 'is inf; expected a finite number')
+    """
+    if cell is None or cell == "":
+        return "is empty; expected a number"
+    if isinstance(cell, (list, dict, bytes)):
+        return f"is a {type(cell).__name__}; expected a number"
+    try:
+        if finite and not np.isfinite(float(cell)):
+            return (
+                f"is {cell if isinstance(cell, float) else shown(cell)}; expected a finite number"
+            )
+    except (TypeError, ValueError):
+        pass
+    return f"is {shown(cell)}; expected a number"
+
+
+def as_matrix(column: pa.ChunkedArray, where: str) -> np.ndarray:
+    """A column of lists of equal length as a matrix; see `ArrowTable.vectors`."""
+    if column.null_count:
+        row = int(pc.index(pc.is_null(column), True).as_py())
+        raise InputError(f"{where}, row {row + 1} is empty; expected a vector")
+    lengths = pc.list_value_length(column).to_numpy()
+    width = int(lengths[0])
+    if (lengths != width).any():
+        row = int(np.argmax(lengths != width))
+        raise InputError(
+            f"{where}, row {row + 1} holds {lengths[row]} numbers, the first row {width}; "
+            "expected vectors of one length"
+        )
+    if width == 0:
+        raise InputError(f"{where} holds vectors without numbers")
+    narrow = fits_float32(column.type.value_type)
+    values = np.empty((len(column), width), dtype=np.float32 if narrow else np.float64)
+    start = 0
+    for chunk in column.chunks:
+        flat = chunk.flatten()
+        if flat.null_count:
+            row = start + int(pc.index(pc.is_null(flat), True).as_py()) // width
+            raise InputError(f"{where}, row {row + 1} has a gap in its vector")
+        numbers, _ = as_numbers(pa.chunked_array([flat]))
+        values[start : start + len(chunk)] = numbers.reshape(-1, width)
+        start += len(chunk)
+    odd = ~np.isfinite(values)
+    if odd.any():
+        row, place = divmod(int(np.argmax(odd)), width)
+        raise InputError(
+            f"{where}, row {row + 1} holds {values[row, place]:g}; expected finite numbers"
+        )
+    return values
+
+
+def as_ids(column: pa.ChunkedArray, where: str, *, infer: bool) -> np.ndarray:
+    """A column without gaps as int64 or strings.
+
+    Parameters
+    ----------
+    column
+    where
+        What messages call it.
+    infer
+        Whether strings that are all plain integers become integers.
+
+    Raises
+    ------
+    InputError
+        If its cells are lists or bytes, or integers that do not fit 64 bits.
+    """
+    kind = column.type
+    if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        raise InputError(f"{where}: ids are of type {kind}; expected integers or strings")
+    if pa.types.is_string(kind):
+        strings = np.asarray(column.to_numpy(), dtype=object)
+        return infer_integers(strings) if infer else strings
+    if pa.types.is_integer(kind) and not pa.types.is_uint64(kind):
+        return np.asarray(column.to_numpy()).astype(np.int64)
+    return clean_ids(column.to_pandas(), where)
+
+
+def as_labels(column: pa.ChunkedArray) -> np.ndarray:
+    """A column of classes: strings or numbers, None where a cell is empty.
+
+    Text that is all numbers is numbers, so that class 10 comes after class 9.
+    """
+    if pa.types.is_string(column.type):
+        column = pc.utf8_trim_whitespace(column)
+        column = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
+        for kind in (pa.int64(), pa.float64()):
+            try:
+                column = pc.cast(column, kind)
+                break
+            except pa.ArrowInvalid:
+                continue
+    return np.array(column.to_pylist(), dtype=object)
+
+
+def factorised(
+    a: pa.ChunkedArray, b: pa.ChunkedArray, where: str, *, infer: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Two columns of ids as positions in the list of the different ids of both."""
+    left, right = (_as_integers(column) if infer else column for column in (a, b))
+    if pa.types.is_integer(left.type) and pa.types.is_integer(right.type):
+        first, second = left.to_numpy(), right.to_numpy()
+        # Hashing millions of ids takes most of the time of reading; a table of all integers up to
+        # the greatest needs none.
+        if len(first) and min(first.min(), second.min()) >= 0:
+            size = int(max(first.max(), second.max())) + 1
+            if size <= max(8 * len(first), 1 << 20):
+                return _counted(first, second, size)
+    if left.type != right.type:
+        left, right = (
+            column if pa.types.is_string(column.type) else pc.cast(column, pa.string())
+            for column in (a, b)
+        )
+    both = pa.chunked_array([*left.chunks, *right.chunks], type=left.type)
+    encoded = both.dictionary_encode().combine_chunks()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.chunk(0) if encoded.num_chunks else pa.array([], both.type)
+    codes = encoded.indices.to_numpy()
+    ids = as_ids(pa.chunked_array([encoded.dictionary]), where, infer=infer)
+    return codes[: len(a)], codes[len(a) :], ids
+
+
+def _as_integers(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column of text as integers, if it reads the same when they are written again."""
+    if not pa.types.is_string(column.type):
+        return column
+    try:
+        numbers = pc.cast(column, pa.int64())
+    except pa.ArrowInvalid:
+        return column
+    same = pc.all(pc.equal(pc.cast(numbers, pa.string()), column)).as_py()
+    return numbers if same else column
+
+
+def _counted(
+    left: np.ndarray, right: np.ndarray, size: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    present = np.zeros(size, dtype=bool)
+    present[left] = True
+    present[right] = True
+    ids = np.flatnonzero(present).astype(np.int64)
+    place = np.cumsum(present, dtype=np.int64) - 1
+    return place[left], place[right], ids

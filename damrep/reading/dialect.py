@@ -1,0 +1,242 @@
+"""How a text file is written: what stands between cells, what is a comment, which decimal mark.
+
+What nobody said is found out from the first rows. A separator is taken if it splits all of them
+into the same number of cells. A line is a comment if it starts with ``#``, ``%`` or ``//`` and a
+blank; at the head of a file also without the blank, if it does not have the cells of a row.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import dataclasses
+import io
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from damrep.masking.validation import InputError
+from damrep.reading.files import file_ending, open_bytes, reason
+from damrep.reading.layout import Layout
+
+__all__ = ["Dialect", "find_layout", "is_number"]
+
+_HEAD = 1 << 18
+_SAMPLE = 200  # rows
+_MARKS = ("#", "%", "//")
+# In the order they are tried: a comma is also a decimal mark and part of what people write.
+_SEPARATORS = ("\t", ";", "|", "::", ",", " ")
+_USUAL = {".csv": ",\t;", ".tsv": "\t,;"}
+_SPELLED = {"tab": "\t", "\\t": "\t", "space": " ", "blank": " ", "comma": ",", "semicolon": ";"}
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
+
+
+@dataclasses.dataclass(frozen=True)
+class Dialect:
+    """What is known of how a text file is written; None is found out.
+
+    Parameters
+    ----------
+    separator
+        One character, "::", or one of the words tab, space, comma, semicolon. A space stands for
+        any run of blanks and tabs.
+    decimal
+        "." or ",".
+    header
+        Whether the first row names the columns.
+    comment
+        How a line starts that is passed over.
+    encoding
+        Such as "latin-1"; UTF-8 (or UTF-16 with its mark) if None.
+
+    Raises
+    ------
+    InputError
+        If a part is none of these, or separator and decimal mark are the same.
+
+    Examples
+    --------
+    >>> Dialect(separator="tab").separator
+    '\\t'
+    """
+
+    separator: str | None = None
+    decimal: str | None = None
+    header: bool | None = None
+    comment: str | None = None
+    encoding: str | None = None
+
+    def __post_init__(self) -> None:
+        separator = _SPELLED.get(self.separator or "", self.separator)
+        object.__setattr__(self, "separator", separator)
+        if separator is not None and separator != "::":
+            plain = len(separator) == 1 and ord(separator) < 128 and not separator.isalnum()
+            if not plain or separator in '"\r\n\0':
+                raise InputError(
+                    f'separator must be one mark, "::", tab or space, got {separator!r}'
+                )
+        if self.decimal not in (None, ".", ","):
+            raise InputError(f"the decimal mark must be . or , got {self.decimal!r}")
+        if self.decimal == "," == separator:
+            raise InputError("a comma cannot be both the separator and the decimal mark")
+        if self.comment is not None and not self.comment.strip():
+            raise InputError("comment must be how such a line starts, got a blank")
+        if self.encoding is not None:
+            try:
+                "".encode(self.encoding)
+            except (LookupError, UnicodeError, ValueError):
+                raise InputError(
+                    f"unknown encoding {self.encoding!r}; utf-8, latin-1, ..."
+                ) from None
+
+    @property
+    def given(self) -> bool:
+        """Whether anything was said."""
+        return self != Dialect()
+
+
+def is_number(cell: str, decimal: str = ".") -> bool:
+    """Whether a cell of text reads as a number, NaN and infinity included.
+
+    Examples
+    --------
+    >>> is_number("1e-3"), is_number("nan"), is_number("x1"), is_number(""), is_number("0,5", ",")
+    (True, True, False, False, True)
+    """
+    if decimal != ".":
+        cell = cell.replace(decimal, ".")
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return "_" not in cell
+
+
+def find_layout(path: Path, dialect: Dialect, *, at_least: int = 1) -> Layout:
+    """Find out how a text file is written.
+
+    Parameters
+    ----------
+    path
+        The file, perhaps packed, or "-".
+    dialect
+        What is known.
+    at_least
+        Columns it should have: with 2, blanks may separate the cells of a .csv, too.
+
+    Raises
+    ------
+    InputError
+        If there is no row, or it is not text of the encoding.
+    """
+    lines, encoding = _head(path, dialect.encoding)
+    marks = _MARKS if dialect.comment is None else (dialect.comment,)
+    layout = Layout(
+        path, ",", ".", encoding, marks, dialect.comment is not None, frozenset(), [], ()
+    )
+    passed: list[str] = []
+    separator = dialect.separator
+    if lines and (said := re.fullmatch(r'"?sep=(.)"?', lines[0])) is not None:
+        passed.append(lines[0])  # what Excel writes and reads
+        separator = separator or said.group(1)
+    proper = [line for line in lines[len(passed) :] if not layout.is_comment(line) and line.strip()]
+    body = list(proper)
+    if dialect.comment is None:
+        while body and body[0].startswith(marks):
+            body.pop(0)
+    if not body:  # all lines look alike
+        body = proper
+    if not body:
+        what = "only comments" if any(line.strip() for line in lines) else "no rows"
+        raise InputError(f"{path}: the file holds {what}")
+    if separator is None:
+        separator = _separator(body, path, dialect.decimal, at_least)
+    layout = dataclasses.replace(layout, separator=separator)
+    width = len(_cells(body[:1], layout)[0])
+    # At the head a line that starts like a comment is a row only if it has the cells of one.
+    for line in proper[: len(proper) - len(body)]:
+        if len(_cells([line], layout)[0]) != width or width == 1:
+            passed.append(line)
+    rows = [line for line in proper if line not in passed]
+    layout = dataclasses.replace(layout, passed=frozenset(passed), rows=_cells(rows, layout))
+    decimal, notes = dialect.decimal or _decimal(layout), []
+    if decimal == "," and dialect.decimal is None:
+        notes.append("numbers were read with a decimal comma")
+    return dataclasses.replace(layout, decimal=decimal, notes=tuple(notes))
+
+
+def _head(path: Path, encoding: str | None) -> tuple[list[str], str | None]:
+    """The first lines, the last of which is whole, and the encoding unless it is UTF-8."""
+    with open_bytes(path) as stream:
+        data = stream.read(_HEAD)
+        while len(data) >= _HEAD and b"\n" not in data[-_HEAD:] and b"\r" not in data[-_HEAD:]:
+            more = stream.read(_HEAD)
+            if not more:
+                break
+            data += more
+        whole = not stream.read(1)
+    if encoding is None and data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encoding = "utf-16"
+    if encoding is None and b"\0" in data:
+        raise InputError(f"{path}: not text (it holds a zero byte)")
+    text = data.decode(encoding or "utf-8-sig", errors="replace")
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return (lines if whole or len(lines) == 1 else lines[:-1]), encoding
+
+
+def _cells(lines: Sequence[str], layout: Layout) -> list[list[str]]:
+    text = io.StringIO("\n".join(layout.cleaned(line) for line in lines), newline="")
+    rows: list[list[str]] = []
+    try:
+        for cells in csv.reader(text, delimiter=layout.delimiter):
+            if cells:
+                rows.append([cell.strip() for cell in cells])
+            if len(rows) == _SAMPLE:
+                break
+    except csv.Error as error:
+        if not rows:
+            raise InputError(
+                f"{layout.path}: the first row is not readable ({reason(error)})"
+            ) from None
+    return rows or [[""]]
+
+
+def _separator(lines: Sequence[str], path: Path, decimal: str | None, at_least: int) -> str:
+    """The first mark that splits all of the first rows alike; else the one that splits most so."""
+    ending = file_ending(path)
+    usual = _USUAL.get(ending, "\t,; ")
+    best, share = usual[0], 0.0
+    for mark in _SEPARATORS:
+        if mark == decimal or (mark == " " and at_least < 2 and ending in _USUAL):
+            continue
+        layout = Layout(path, mark, ".", None, (), False, frozenset(), [], ())
+        try:
+            widths = Counter(len(row) for row in _cells(lines[:_SAMPLE], layout))
+            width = len(_cells(lines[:1], layout)[0])
+        except InputError:
+            continue
+        if width < 2:
+            continue
+        if len(widths) == 1:
+            return mark
+        # The usual one of the ending where none splits all rows alike.
+        found = widths[width] / widths.total() + (mark in usual) * 0.1 - (mark == " ") * 0.5
+        if found > share:
+            best, share = mark, found
+    return best
+
+
+def _decimal(layout: Layout) -> str:
+    """A comma, if there are cells such as 0,46 and none such as 0.46 beside them."""
+    if layout.separator == ",":
+        return "."
+    cells = [cell for row in layout.rows for cell in row]
+    commas = [cell for cell in cells if _DECIMAL_COMMA.fullmatch(cell)]
+    if not commas or any(re.fullmatch(r"[+-]?\d+\.\d+", cell) for cell in cells):
+        return "."
+    if all(re.fullmatch(r"[+-]?[1-9]\d{0,2},\d{3}", cell) for cell in commas):
+        raise InputError(
+            f"{layout.path}: is {commas[0]!r} a thousand or a decimal comma? give the decimal mark"
+        )
+    return ","

@@ -1,0 +1,161 @@
+"""Columns of a text file."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from damrep.masking.validation import InputError
+from damrep.reading.dialect import Dialect, find_layout
+from damrep.reading.files import reason
+from damrep.reading.tables import Table
+
+__all__ = ["TextTable"]
+
+_BLOCK_BYTES = 1 << 26  # the widest row must fit
+
+
+class TextTable(Table):
+    """Columns of a text file.
+
+    Parameters
+    ----------
+    path : Path
+    dialect : Dialect
+        What is known of how it is written.
+    at_least : int
+        Columns it should have.
+
+    Raises
+    ------
+    InputError
+        If it is no text of the encoding, or holds no rows.
+    """
+
+    is_text = True
+
+    def __init__(self, path: Path, dialect: Dialect, at_least: int = 1) -> None:
+        self._layout = find_layout(path, dialect, at_least=at_least)
+        self.where, self.names = str(path), None
+        self.rows, self.decimal = self._layout.rows, self._layout.decimal
+        self.width = len(self.rows[0])
+        self.notes = list(self._layout.notes)
+        self.header = dialect.header
+        self._texts: dict[int, pa.ChunkedArray] = {}
+        if self.header:
+            self.take_header()
+
+    def take_header(self) -> None:
+        """Take the first row for the names of the columns."""
+        self.names = tuple(cell.lstrip("#").strip() for cell in self.rows[0])
+        self.rows = self.rows[1:]
+        self._texts = {i: column.slice(1) for i, column in self._texts.items()}
+
+    def columns(self, positions: Sequence[int]) -> list[pa.ChunkedArray]:
+        """Some columns as strings, without blanks around them."""
+        wanted = [i for i in positions if i not in self._texts]
+        if wanted:
+            read = self._parsed(dict.fromkeys(wanted, pa.string()))
+            for i in wanted:
+                column = read.column(str(i))
+                padded = pc.any(pc.match_substring_regex(column, r"^\s|\s$")).as_py()
+                self._texts[i] = pc.utf8_trim_whitespace(column) if padded else column
+        return [self._texts[i] for i in positions]
+
+    def numbers(
+        self, positions: Sequence[int], *, what: str = "", gaps: bool = False, finite: bool = True
+    ) -> np.ndarray:
+        """Some columns as numbers; see `Table.numbers`."""
+        # Straight to numbers where every cell is one: text takes ten times the memory.
+        if not gaps and not any(i in self._texts for i in positions):
+            try:
+                read = self._parsed(dict.fromkeys(positions, pa.float64()), strict=False)
+            except pa.ArrowInvalid:
+                read = None
+            if read is not None and all(column.null_count == 0 for column in read.columns):
+                values = np.empty((read.num_rows, len(positions)), dtype=np.float64)
+                for place, i in enumerate(positions):
+                    values[:, place] = read.column(str(i)).to_numpy()
+                if not finite or np.isfinite(values).all():
+                    return values
+        return super().numbers(positions, what=what, gaps=gaps, finite=finite)
+
+    def row_name(self, row: int) -> str:
+        """The line of a row."""
+        wanted = row + (self.names is not None)
+        reader, ends = self._reader()
+        for place, _ in enumerate(reader):
+            if place == wanted:
+                return f"line {ends[reader.line_num - 1]}"
+        return f"row {row + 1}"
+
+    def _reader(self) -> tuple[Any, list[int]]:
+        """The rows one by one, and the line of the file that each line read so far is."""
+        numbers: list[int] = []
+
+        def lines() -> Iterator[str]:
+            for number, line in self._layout.lines():
+                numbers.append(number)
+                yield line + "\n"
+
+        return csv.reader(lines(), delimiter=self._layout.delimiter), numbers
+
+    def _parsed(self, kinds: dict[int, pa.DataType], *, strict: bool = True) -> pa.Table:
+        import pyarrow.csv
+
+        keys = [str(i) for i in range(self.width)]
+        types = {str(i): kind for i, kind in kinds.items()}
+        passed_over: list[int] = []
+        try:
+            table = pyarrow.csv.read_csv(
+                self._layout.source(passed_over),
+                read_options=pyarrow.csv.ReadOptions(
+                    column_names=keys,
+                    block_size=_BLOCK_BYTES,
+                    skip_rows_after_names=int(self.names is not None),
+                ),
+                parse_options=pyarrow.csv.ParseOptions(
+                    delimiter=self._layout.delimiter, newlines_in_values=True
+                ),
+                convert_options=pyarrow.csv.ConvertOptions(
+                    column_types=types,
+                    include_columns=list(types),
+                    strings_can_be_null=False,
+                    null_values=[""],
+                    decimal_point=self.decimal,
+                ),
+            )
+        except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+            if not strict:
+                raise pa.ArrowInvalid(str(error)) from None
+            raise InputError(self._trouble(str(error))) from None
+        if (count := sum(passed_over)) and not any("comment" in note for note in self.notes):
+            what = "1 line was" if count == 1 else f"{count:,} lines were"
+            self.notes.append(f"{what} passed over as comments")
+        if table.num_rows == 0:
+            raise InputError(f"{self.where}: a header and no rows")
+        return table
+
+    def _trouble(self, error: str) -> str:
+        """What is wrong with the text, found by reading it once more, a row at a time."""
+        reader, numbers = self._reader()
+        try:
+            for row in reader:
+                if row and len(row) != self.width:
+                    marked = row[0].startswith(("#", "%", "//"))
+                    hint = "; comment= says how a comment starts" if marked else ""
+                    return (
+                        f"{self.where}: line {numbers[reader.line_num - 1]} has {len(row)} "
+                        f"columns; the first row has {self.width}{hint}"
+                    )
+        except csv.Error as wrong:
+            return f"{self.where}: not readable as a table ({reason(wrong)})"
+        except InputError as wrong:
+            return str(wrong)
+        return f"{self.where}: not readable as a table ({error.splitlines()[0]})"
