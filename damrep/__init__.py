@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from damrep.graph.convert import as_graph
     from damrep.graph.estimator import DAMGraphEmbedding
     from damrep.masking.dam import DAM
+    from damrep.masking.notes import DamrepWarning
     from damrep.masking.report import FitReport, learned_dimensions
     from damrep.masking.validation import InputError
     from damrep.pruning.pruner import ChannelPruner
@@ -42,6 +43,7 @@ __all__ = [
     "DAMExplicitMF",
     "DAMGraphEmbedding",
     "DAMImplicitMF",
+    "DamrepWarning",
     "FitReport",
     "IGMC",
     "InputError",
@@ -59,6 +61,7 @@ _HOMES = {
     "DAMExplicitMF": "damrep.recommend.explicit",
     "DAMGraphEmbedding": "damrep.graph.estimator",
     "DAMImplicitMF": "damrep.recommend.implicit",
+    "DamrepWarning": "damrep.masking.notes",
     "FitReport": "damrep.masking.report",
     "IGMC": "damrep.recommend.igmc.estimator",
     "InputError": "damrep.masking.validation",

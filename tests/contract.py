@@ -26,6 +26,7 @@ import json
 import math
 import pickle
 import shutil
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ import pytest
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 
+from damrep.masking.notes import DamrepWarning
 from damrep.masking.report import FitReport
 from damrep.masking.validation import InputError
 from damrep.training import save_folder
@@ -229,6 +231,31 @@ class ModelContract:
     def test_the_loss_is_that_of_the_curve(self, model: Any) -> None:
         dims, losses = model.components_curve_.T
         assert model.report_.loss == pytest.approx(losses[dims == model.n_components_][0])
+
+    # -- what a user should know
+
+    @pytest.mark.parametrize("changes", [{}, {"max_components": 1, "price": 1e-9}])
+    def test_what_the_report_tells_is_warned_of_too(self, changes: dict[str, Any]) -> None:
+        model = self.make(**changes)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model.fit(*self.training_data())
+        ours = [warning for warning in caught if issubclass(warning.category, DamrepWarning)]
+        told = [str(warning.message) for warning in ours]
+        assert sorted(told) == sorted(set(model.report_.warnings))
+        assert told or not changes
+        assert {warning.filename for warning in ours} <= {__file__}, "not where it was called"
+
+    def test_warnings_can_be_filtered_by_their_class(self) -> None:
+        model = self.make(max_components=1, price=1e-9)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            warnings.simplefilter("ignore", DamrepWarning)
+            model.fit(*self.training_data())
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", DamrepWarning)
+            with pytest.raises(DamrepWarning):
+                model.fit(*self.training_data())
 
     # -- the price and the budget
 

@@ -88,7 +88,7 @@ def test_torch_is_the_pinned_release(pins: dict[str, str]) -> None:
     assert pins["torch"] == "2.13.0"
 
 
-@pytest.mark.parametrize("package", LAZY)
+@pytest.mark.parametrize("package", [*LAZY, "damrep.masking", "damrep.training"])
 def test_importing_a_package_does_not_import_torch(package: str) -> None:
     program = f"import sys, {package}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
@@ -121,6 +121,14 @@ def test_imports_only_go_down(project_root: Path) -> None:
         for upper in above:
             found = re.search(rf"^\s*(from|import) damrep\.{upper}\b", source, re.MULTILINE)
             assert not found, f"{path.relative_to(project_root)} imports damrep.{upper}"
+
+
+def test_all_warnings_are_of_one_class(project_root: Path) -> None:
+    """`damrep.masking.notes.warn_of` gives them, of `DamrepWarning`, at the user's line."""
+    for path in (project_root / "damrep").rglob("*.py"):
+        if path.name != "notes.py":
+            source = path.read_text(encoding="utf-8")
+            assert not re.search(r"\bwarnings\.warn\b|import warn\b", source), path.name
 
 
 def test_modules_stay_readable(project_root: Path) -> None:

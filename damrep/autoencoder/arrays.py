@@ -19,8 +19,14 @@ _SPARSE = {"format", "shape", "data"}
 _BLOCK = 1 << 24  # numbers looked at together
 
 
-def read_npy(path: Path) -> np.ndarray:
+def read_npy(path: Path, *, gaps: bool = False) -> np.ndarray:
     """The 2-D array of an .npy file, memory-mapped where its numbers are float32 or float64.
+
+    Parameters
+    ----------
+    path
+    gaps
+        Whether NaN and infinity are let through, to whoever looks at them next.
 
     Raises
     ------
@@ -30,12 +36,18 @@ def read_npy(path: Path) -> np.ndarray:
     array = open_npy(path, mapped=True)
     _require_table(array, str(path))
     values = as_floats(array)
-    _require_finite(values, str(path))
+    if not gaps:
+        _require_finite(values, str(path))
     return values
 
 
 def read_npz(
-    path: Path, id_key: str | None, label_key: str | None, keys: Sequence[str] | None
+    path: Path,
+    id_key: str | None,
+    label_key: str | None,
+    keys: Sequence[str] | None,
+    *,
+    gaps: bool = False,
 ) -> tuple[Any, str | None, np.ndarray | None, np.ndarray | None]:
     """The table of an .npz file: its one 2-D array, or a matrix of `scipy.sparse.save_npz`.
 
@@ -46,6 +58,8 @@ def read_npz(
         1-D arrays beside the table, or None.
     keys
         The name of the table, where there are several 2-D arrays.
+    gaps
+        Whether NaN and infinity of an array are let through, to whoever looks at them next.
 
     Returns
     -------
@@ -72,7 +86,8 @@ def read_npz(
     )
     key, array = _the_table(arrays, keys, {id_key, label_key})
     values = as_floats(array)
-    _require_finite(values, f"{path}: array {key!r}")
+    if not gaps:
+        _require_finite(values, f"{path}: array {key!r}")
     for option, column in (("--id", ids), ("--labels", labels)):
         if column is not None and column.shape != (len(values),):
             raise InputError(
@@ -191,7 +206,9 @@ def first_odd_cell(values: Any) -> tuple[int, int] | None:
 def _require_finite(values: Any, where: str) -> None:
     cell = first_odd_cell(values)
     if cell is not None:
+        filled = np.isnan(values[cell]) and not sp.issparse(values)
         raise InputError(
             f"{where}: row {cell[0] + 1}, column {cell[1] + 1} is {values[cell]:g}; "
             "expected a finite number"
+            + ("; fit-autoencoder fills gaps with --impute median" if filled else "")
         )

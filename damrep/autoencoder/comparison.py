@@ -14,6 +14,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import normalize
 
 from damrep.autoencoder.neighbours import neighbour_table
+from damrep.masking.notes import noted, warn_of
 from damrep.masking.validation import InputError
 from damrep.training import losing_note
 
@@ -93,9 +94,9 @@ def evaluate_autoencoder(
     report.details["evaluation"] = about
     # What an earlier evaluation warned of goes with its measures.
     earlier = (*(f"{row['name']} (" for row in rows if row["name"] != LEARNED), NOT_MEASURED)
-    report.warnings = [w for w in report.warnings if not w.startswith(earlier)] + _losses(rows)
-    if not rows:
-        report.warnings.append(NOT_MEASURED)
+    notes = _losses(rows) if rows else [NOT_MEASURED]
+    report.warnings = [w for w in report.warnings if not w.startswith(earlier)] + notes
+    warn_of(*notes)
     return rows
 
 
@@ -124,7 +125,9 @@ def _measure(
         train, test = normalize(train), normalize(test)
     # At the width already learned: the question is what that width is worth.
     again = clone(model).set_params(random_state=model.report_.seed, verbose=0)
-    again.set_params(n_components=min(model.n_components_, *train.shape)).fit(train)
+    again.set_params(n_components=min(model.n_components_, *train.shape))
+    with noted():
+        again.fit(train)
     pca = PCA(again.n_components_, random_state=0).fit(train)
     candidates: dict[str, tuple[int, Callable[..., Any], Callable[..., Any]]] = {
         LEARNED: (again.n_components_, again.transform, again.inverse_transform),

@@ -15,6 +15,8 @@ from damrep.autoencoder.network import AutoencoderNetwork
 from damrep.autoencoder.rows import Rows, block_rows, measure_columns
 from damrep.autoencoder.settings import AutoencoderSettings
 from damrep.autoencoder.storage import load_model, save_model
+from damrep.autoencoder.vectors import unfolded
+from damrep.masking.notes import warn_of
 from damrep.masking.report import FitReport
 from damrep.masking.validation import InputError
 from damrep.training import LearnedDimensions, damage_told, resolve_seed
@@ -158,8 +160,9 @@ class DAMAutoencoder(LearnedDimensions, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X
-            Table (N, d) of finite numbers: array, memory-mapped array, data frame, scipy sparse
-            matrix. A memory-mapped or sparse one is read a few rows at a time.
+            Table (N, d) of finite numbers: array, memory-mapped array, scipy sparse matrix, or
+            data frame, of columns of numbers or one of vectors. A memory-mapped or sparse one is
+            read a few rows at a time.
         y
             Ignored.
 
@@ -175,7 +178,9 @@ class DAMAutoencoder(LearnedDimensions, TransformerMixin, BaseEstimator):
         """
         settings = AutoencoderSettings(**self.get_params(deep=False))
         seed = resolve_seed(self.random_state)
-        X = validate_data(self, X, accept_sparse="csr", dtype="numeric", ensure_min_samples=2)
+        X = validate_data(
+            self, unfolded(X), accept_sparse="csr", dtype="numeric", ensure_min_samples=2
+        )
         wall, cpu = time.perf_counter(), time.process_time()
         count, columns = X.shape
         fit, held = split_rows(count, settings.held_out(count), seed)
@@ -213,6 +218,7 @@ class DAMAutoencoder(LearnedDimensions, TransformerMixin, BaseEstimator):
                 **fitted.details,
             },
         )
+        warn_of(*self.report_.warnings)
         return self
 
     def _adopt(
@@ -253,7 +259,7 @@ class DAMAutoencoder(LearnedDimensions, TransformerMixin, BaseEstimator):
             If X has other columns, or values that are not finite numbers.
         """
         check_is_fitted(self, "n_components_")
-        X = validate_data(self, X, accept_sparse="csr", dtype="numeric", reset=False)
+        X = validate_data(self, unfolded(X), accept_sparse="csr", dtype="numeric", reset=False)
         rows = Rows(X, self.mean_, self.scale_, self._dtype)
         out = np.empty((len(rows), self.n_components_), dtype=_output_dtype(X.dtype))
         at = 0
@@ -307,7 +313,7 @@ class DAMAutoencoder(LearnedDimensions, TransformerMixin, BaseEstimator):
             Ignored.
         """
         check_is_fitted(self, "n_components_")
-        X = validate_data(self, X, accept_sparse="csr", dtype="numeric", reset=False)
+        X = validate_data(self, unfolded(X), accept_sparse="csr", dtype="numeric", reset=False)
         rows = Rows(X, self.mean_, self.scale_, self._dtype)
         return 1.0 - prefix_losses(self._network, rows, [self.n_components_])[0]
 

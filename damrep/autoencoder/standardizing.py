@@ -1,4 +1,4 @@
-"""Columns brought to one scale before a fit, and saved with it.
+"""Columns brought to one scale before a fit, and a word where that may be wanted.
 
 A column counts by its variance. Where columns have units of their own (an income, an age) that is
 decided by the units, unless each is divided by its standard deviation first.
@@ -6,25 +6,15 @@ decided by the units, unless each is divided by its standard deviation first.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-import torch
-from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from damrep.autoencoder.estimator import DAMAutoencoder
-from damrep.masking.validation import InputError
-from damrep.training.saving import atomic_folder, is_damrep_folder, load_folder, save_folder
+__all__ = ["range_note", "standardize"]
 
-__all__ = ["KIND", "load_standardized", "range_note", "save_standardized", "standardize"]
-
-KIND = "standardized-autoencoder"
-INSIDE = "autoencoder"
 # Ranges that differ by less are no reason for a word.
 _TOLERATED = 100.0
 _BLOCK = 1 << 22  # numbers looked at together
@@ -52,49 +42,6 @@ def standardize(X: Any) -> tuple[StandardScaler, Any]:
     """
     scaler = StandardScaler(with_mean=not sp.issparse(X)).fit(X)
     return scaler, scaler.transform(X)
-
-
-def save_standardized(path: str | os.PathLike[str], model: Pipeline) -> None:
-    """Save a pipeline of a `StandardScaler` and a `DAMAutoencoder` as one folder.
-
-    It has a kind of its own, so that `DAMAutoencoder.load` refuses it in place of giving numbers
-    that lack the scaling.
-
-    Raises
-    ------
-    InputError
-        If something that is not a damrep model stands at `path`.
-    """
-    scaler: StandardScaler = model[0]
-    tensors = {"scale": torch.from_numpy(np.asarray(scaler.scale_, dtype=np.float64))}
-    if scaler.with_mean:
-        tensors["mean"] = torch.from_numpy(np.asarray(scaler.mean_, dtype=np.float64))
-    with atomic_folder(path, is_damrep_folder) as folder:
-        save_folder(folder, KIND, {"rows": int(np.max(scaler.n_samples_seen_))}, tensors)
-        model[1].save(folder / INSIDE)
-
-
-def load_standardized(path: str | os.PathLike[str]) -> Pipeline:
-    """Load what `save_standardized` wrote.
-
-    Raises
-    ------
-    InputError
-        If the folder is not such a model, or damaged.
-    """
-    config, tensors = load_folder(path, KIND)
-    model = DAMAutoencoder.load(Path(path).expanduser() / INSIDE)
-    try:
-        scale = tensors["scale"].numpy()
-        if scale.shape != (model.n_features_in_,):
-            raise InputError(f"{path}: the model is damaged (its scaling has another width)")
-        scaler = StandardScaler(with_mean="mean" in tensors)
-        scaler.scale_, scaler.var_ = scale, scale**2
-        scaler.mean_ = tensors["mean"].numpy() if "mean" in tensors else None
-        scaler.n_features_in_, scaler.n_samples_seen_ = len(scale), config["rows"]
-    except KeyError as error:
-        raise InputError(f"{path}: the model is damaged (no {error} in it)") from None
-    return Pipeline([("standardize", scaler), ("reduce", model)])
 
 
 def range_note(X: Any, names: Sequence[str] | None = None) -> str | None:

@@ -10,17 +10,19 @@ import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
+import scipy.sparse as sp
 
 from damrep.autoencoder.arrays import array_names, read_npy, read_npz
+from damrep.autoencoder.column_kinds import counting_note, read_numbers
+from damrep.autoencoder.column_roles import ColumnRoles, column_roles, is_fitted
 from damrep.masking.validation import InputError
 from damrep.reading import tables
 from damrep.reading.arrays import ARRAY_ENDINGS
-from damrep.reading.cells import as_labels, as_numbers, is_gap
+from damrep.reading.cells import as_labels
 from damrep.reading.dialect import Dialect, is_number
 from damrep.reading.files import TABLE_ENDINGS as COLUMN_ENDINGS
 from damrep.reading.files import require_file, stem
@@ -30,13 +32,16 @@ from damrep.reading.headers import (
     words_above_numbers,
 )
 from damrep.reading.ids import require_unique
-from damrep.reading.names import is_id_name, plain_name
+from damrep.reading.in_memory import array_table
+from damrep.reading.names import is_id_name
 from damrep.reading.opening import open_table
+
+if TYPE_CHECKING:
+    from damrep.autoencoder.preparing import TablePreparation
 
 __all__ = ["TABLE_ENDINGS", "Table", "column_names", "read_table"]
 
 TABLE_ENDINGS = (*COLUMN_ENDINGS, *ARRAY_ENDINGS)
-_HINT = "take such a column with --labels or --id, or name the columns of numbers with --columns"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -61,7 +66,9 @@ class Table:
     label_names : tuple of str, or None
         Of the classes.
     notes : tuple of str
-        What the reader decided without being told.
+        What the reader decided without being told, and what was done to which columns.
+    preparation : TablePreparation, or None
+        What filled the gaps and encoded the columns, which `values` are no more.
     """
 
     name: str
@@ -72,11 +79,22 @@ class Table:
     labels: np.ndarray | None = None
     label_names: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
+    preparation: TablePreparation | None = None
+
+    @property
+    def features(self) -> tuple[str, ...] | None:
+        """What the columns of `values` are called: "age", "city_Oslo", "city_Rome", ..."""
+        if self.preparation is None:
+            return self.columns
+        return tuple(self.preparation.get_feature_names_out())
 
     def described(self) -> str:
         """Numbers of rows and columns, and what names and classes them, in words."""
         rows, columns = self.values.shape
-        parts = [f"{rows:,} rows of {columns:,} columns"]
+        read = columns if self.preparation is None else self.preparation.n_features_in_
+        parts = [f"{rows:,} rows of {read:,} columns"]
+        if read != columns:
+            parts.append(f"{columns:,} once encoded")
         if self.id_column:
             parts.append(f"names in {self.id_column!r}")
         if self.label_names is not None:
@@ -90,6 +108,8 @@ def read_table(
     id_column: str | None = None,
     label_column: str | None = None,
     columns: Sequence[str] | None = None,
+    drop: Sequence[str] = (),
+    preparation: TablePreparation | None = None,
     dialect: Dialect | None = None,
 ) -> Table:
     """Read a table of numbers from a file.
@@ -111,7 +131,13 @@ def read_table(
     label_column
         Column with the class of each row; an empty cell is an unknown class.
     columns
-        Columns of numbers to take, or the one column of vectors; all others if not given.
+        Columns of numbers to take, or the one column of vectors; all others if not given. For a
+        fitted preparation they stand for those of its fit, in that order.
+    drop
+        Columns to leave out.
+    preparation
+        Fills gaps and encodes words and dates, which are refused otherwise. One that is not fitted
+        yet learns from this table; one that is takes the columns of its fit by their names.
     dialect
         What is known of how a text file is written.
 
@@ -122,7 +148,8 @@ def read_table(
     Raises
     ------
     InputError
-        If the file cannot be read as a table of finite numbers, naming file, column and row.
+        If the file cannot be read, or prepared, as a table of finite numbers, naming file, column
+        and row.
 
     Examples
     --------
@@ -136,20 +163,47 @@ def read_table(
     path = Path(path)
     dialect = dialect or Dialect()
     ending = require_file(path, TABLE_ENDINGS, "a table", as_text=bool(dialect.separator))
-    name = stem(path, "table")
+    if ending in ARRAY_ENDINGS:
+        return _from_arrays(path, ending, id_column, label_column, columns, drop, preparation)
+    name, source = stem(path, "table"), _open(path, dialect)
+    roles = column_roles(source, id_column, label_column, columns, drop, preparation)
+    return _from_columns(name, source, roles, label_column, preparation)
+
+
+def _from_arrays(
+    path: Path,
+    ending: str,
+    id_column: str | None,
+    label_column: str | None,
+    columns: Sequence[str] | None,
+    drop: Sequence[str],
+    preparation: TablePreparation | None,
+) -> Table:
+    key = ids = labels = None
     if ending == ".npy":
         given = {"--id": id_column, "--labels": label_column, "--columns": columns}
-        for option, value in given.items():
+        for option, value in {**given, "--drop": drop or None}.items():
             if value is not None:
                 raise InputError(f"{path}: an .npy file has no named columns for {option} to name")
-        return Table(name, read_npy(path))
-    if ending == ".npz":
-        values, key, ids, labels = read_npz(path, id_column, label_column, columns)
-        codes, classes = _classes(labels, path, label_column)
-        if ids is not None:
-            _require_unique(ids, path, repr(id_column))
-        return Table(name, values, None if key is None else (key,), ids, id_column, codes, classes)
-    return _from_columns(name, _open(path, dialect), id_column, label_column, columns)
+        values: Any = read_npy(path, gaps=preparation is not None)
+    else:
+        if drop:
+            raise InputError(f"{path}: an .npz file has no named columns for --drop to name")
+        values, key, ids, labels = read_npz(
+            path, id_column, label_column, columns, gaps=preparation is not None
+        )
+    notes: list[str] = []
+    if preparation is not None:
+        if sp.issparse(values):
+            raise InputError(f"{path}: --impute and --encode are not for a sparse matrix")
+        source = array_table(values, str(path))
+        values, notes = _prepared(preparation, source, range(source.width))
+    codes, classes = _classes(labels, path, label_column)
+    if ids is not None:
+        _require_unique(ids, path, repr(id_column))
+    named = None if key is None else (key,)
+    name = stem(path, "table")
+    return Table(name, values, named, ids, id_column, codes, classes, tuple(notes), preparation)
 
 
 def column_names(
@@ -199,68 +253,59 @@ def _is_header(rows: list[list[str]], decimal: str) -> bool:
 def _from_columns(
     name: str,
     source: tables.Table,
-    id_column: str | None,
+    roles: ColumnRoles,
     label_column: str | None,
-    columns: Sequence[str] | None,
+    preparation: TablePreparation | None,
 ) -> Table:
-    where, notes = source.where, list(source.notes)
-    names = source.names or tuple(str(i + 1) for i in range(source.width))
-    label = None if label_column is None else source.position(label_column, "--labels")
-    chosen = None if columns is None else [source.position(c, "--columns") for c in columns]
-    if chosen is not None and len(set(chosen)) < len(chosen):
-        raise InputError(f"{where}: --columns names a column twice")
-    identity: int | None
-    if id_column is not None:
-        identity = source.position(id_column, "--id")
+    where, taken = source.where, roles.taken
+    if preparation is None:
+        values, said = _numbers(source, taken, roles.names)
     else:
-        identity = _guessed_ids(source, label, chosen)
-        if identity is not None and names[identity] and source.index is None:
-            notes.append(f"column {names[identity]!r} was taken for the names of the rows")
-    for option, position in (("--id", identity), ("--labels", label)):
-        if position is not None and position in (chosen or ()):
-            raise InputError(
-                f"{where}: column {names[position]!r} is named by {option} and --columns"
-            )
-    if identity is not None and identity == label:
-        raise InputError(f"{where}: column {names[identity]!r} is named by --id and --labels")
-    taken = chosen
-    if taken is None:
-        taken = [i for i in range(source.width) if i not in (identity, label)]
-        vectors = [i for i in taken if source.holds_vectors(i)]
-        if len(vectors) == 1 and len(taken) > 1:
-            others = len(taken) - 1
-            what = "1 other column was" if others == 1 else f"{others} other columns were"
-            notes.append(f"the vectors are in {names[vectors[0]]!r}; {what} left out")
-            taken = vectors
-    if not taken:
-        raise InputError(f"{where}: no column of numbers is left")
-    values = _numbers(source, taken)
-    notes += _counting_note(names, taken, values)
-    ids = None if identity is None else source.ids(identity, "name")
-    id_name = None if identity is None else names[identity]
+        values, said = _prepared(preparation, source, taken)
+    ids = None if roles.identity is None else source.ids(roles.identity, "name")
+    id_name = None if roles.identity is None else roles.names[roles.identity]
     if ids is not None:
         _require_unique(ids, where, repr(id_name))
-    labels = None if label is None else _label_cells(source, label)
+    labels = None if roles.label is None else _label_cells(source, roles.label)
     codes, classes = _classes(labels, where, label_column)
-    named = None if source.names is None else tuple(names[i] for i in taken)
-    return Table(name, values, named, ids, id_name, codes, classes, tuple(notes))
+    kept = None if source.names is None else tuple(roles.names[i] for i in taken)
+    notes = (*source.notes, *roles.notes, *said)
+    return Table(name, values, kept, ids, id_name, codes, classes, notes, preparation)
 
 
-def _numbers(source: tables.Table, taken: Sequence[int]) -> np.ndarray:
+def _numbers(
+    source: tables.Table, taken: Sequence[int], names: Sequence[str]
+) -> tuple[np.ndarray, list[str]]:
     vectors = [i for i in taken if source.holds_vectors(i)]
     if not vectors:
-        try:
-            return source.numbers(taken)
-        except InputError as error:
-            # A column of something else than numbers was meant for something else.
-            raise InputError(f"{error}; {_HINT}" if " is '" in str(error) else str(error)) from None
+        values = read_numbers(source, taken)
+        return values, counting_note((names[i], values[:, k]) for k, i in enumerate(taken))
     if len(taken) > 1:
         listed = ", ".join(source.column_name(i) for i in vectors[:4])
         raise InputError(
             f"{source.where}: several columns and vectors among them ({listed}); name one column "
             "of vectors with --columns"
         )
-    return source.vectors(taken[0])
+    return source.vectors(taken[0]), []
+
+
+def _prepared(
+    preparation: TablePreparation, source: tables.Table, taken: Sequence[int]
+) -> tuple[Any, list[str]]:
+    for position in taken:
+        if source.holds_vectors(position):
+            raise InputError(
+                f"{source.where}: column {source.column_name(position)} holds vectors; --impute "
+                "and --encode are for plain columns"
+            )
+    if not is_fitted(preparation):
+        return preparation.fit_columns(source, taken)
+    if len(taken) != preparation.n_features_in_:
+        raise InputError(
+            f"{source.where}: {len(taken)} columns, the model was fitted on "
+            f"{preparation.n_features_in_}; name those with --columns"
+        )
+    return preparation.apply(source, taken)
 
 
 def _label_cells(source: tables.Table, position: int) -> np.ndarray:
@@ -271,40 +316,6 @@ def _label_cells(source: tables.Table, position: int) -> np.ndarray:
             "expected plain values"
         )
     return as_labels(column)
-
-
-def _guessed_ids(source: tables.Table, label: int | None, chosen: list[int] | None) -> int | None:
-    """The column that by custom names the rows, unless it was asked for as something else."""
-    taken = {label, *(chosen or ())}
-    if source.width == 1:
-        return None
-    if source.index is not None or (source.names and is_id_name(source.names[0])):
-        position = source.index or 0
-        return None if position in taken else position
-    for position in range(source.width):
-        called = source.names is not None and plain_name(source.names[position]).endswith("id")
-        if position in taken or source.holds_vectors(position) or not (called or position == 0):
-            continue
-        (column,) = source.columns([position])
-        numbers = column.type if not source.is_text else None
-        whole = numbers is None or pa.types.is_integer(numbers) or pa.types.is_string(numbers)
-        if whole and not is_gap(column).any() and len(column.unique()) == len(column) > 1:
-            if called or as_numbers(column, source.decimal)[1].all():
-                return position
-    return None
-
-
-def _counting_note(names: Sequence[str], taken: Sequence[int], values: np.ndarray) -> list[str]:
-    """A note where a column of numbers only counts the rows."""
-    if len(values) < 3 or values.shape[1] != len(taken):
-        return []
-    for place, position in enumerate(taken):
-        if (np.diff(values[:3, place]) == 1).all() and (np.diff(values[:, place]) == 1).all():
-            name = names[position]
-            return [
-                f"column {name!r} counts the rows and was used as numbers; --id {name} names it"
-            ]
-    return []
 
 
 def _require_unique(ids: np.ndarray, where: Any, column: str) -> None:

@@ -11,7 +11,7 @@ import click
 from damrep.cli.inputs import read_source, read_table_source
 from damrep.cli.options import threads_option
 from damrep.cli.outputs import MODEL, check_file, write_embeddings
-from damrep.cli.running import read_line, taken_notes
+from damrep.cli.running import read_line
 from damrep.cli.sources import (
     GraphSource,
     TableSource,
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["embed_command"]
 
-TABLE_KINDS = ("autoencoder", "standardized-autoencoder")
+# Written out, so that --help need not import what knows them; a test holds them against it.
+TABLE_KINDS = ("autoencoder", "prepared-autoencoder", "standardized-autoencoder")
 
 
 @click.command("embed", short_help="Apply a saved model to a graph or a table.")
@@ -88,9 +89,10 @@ def embed_command(
         raise click.UsageError(f"--vectors writes .parquet, --out is {out}")
     check_file(out, [Path(graph.graph), *([graph.features] if graph.features else [])])
     folder = model / MODEL if (model / MODEL).is_dir() else model
+    from damrep.masking.notes import noted
     from damrep.training import limited_threads
 
-    with limited_threads(threads):
+    with limited_threads(threads), noted() as told:
         from damrep.training.saving import saved_kind
 
         kind = saved_kind(folder)
@@ -109,7 +111,7 @@ def embed_command(
             write_embeddings(out, ids, embedding)
     rows, dims = embedding.shape
     click.echo(f"{rows:,} {item}s, {dims} dimensions, in {out}")
-    for line in said:
+    for line in [*said, *(f"note: {note}" for note in told)]:
         click.echo(line)
 
 
@@ -133,10 +135,12 @@ def _embed_graph(
     from damrep.graph.estimator import DAMGraphEmbedding
     from damrep.graph.files import read_features
     from damrep.graph.joining import FittedNodes
+    from damrep.masking.notes import warn_of
 
     fitted = DAMGraphEmbedding.load(folder).set_output(transform="pandas")
     nodes = FittedNodes(fitted.node_ids_, fitted.graph_)
-    asked, features, taken = join is not None, None, ()
+    asked, features = join is not None, None
+    taken: tuple[str, ...] = ()
     # Edges alone at first: of the old nodes among their ends the model has the features.
     perhaps = join or (not asked and _may_be_joined(source, nodes))
     graph, notes = read_source(dataclasses.replace(source, features=None) if perhaps else source)
@@ -148,14 +152,9 @@ def _embed_graph(
     elif perhaps and source.features is not None:
         graph, notes = read_source(source)
     read = read_line(graph.described(), (*graph.notes, *taken))
-    with taken_notes() as told:
-        codes = fitted.transform(graph, features, join=join)
-    notes = [*notes, *_joining_notes(nodes, graph, join, asked), *told]
-    return (
-        codes.index.to_numpy(),
-        codes.to_numpy(),
-        [f"read: {read}", *(f"note: {note}" for note in notes)],
-    )
+    warn_of(*notes, *_joining_notes(nodes, graph, join, asked))
+    codes = fitted.transform(graph, features, join=join)
+    return codes.index.to_numpy(), codes.to_numpy(), [f"read: {read}"]
 
 
 def _may_be_joined(source: GraphSource, nodes: FittedNodes) -> bool:
@@ -186,20 +185,24 @@ def _embed_table(
     folder: Path, kind: str, source: TableSource
 ) -> tuple[np.ndarray | None, np.ndarray, list[str]]:
     from damrep.autoencoder.estimator import DAMAutoencoder
-    from damrep.autoencoder.standardizing import load_standardized
+    from damrep.autoencoder.prepared_storage import PREPARE, load_prepared
     from damrep.masking.validation import InputError
 
-    whole: Any = DAMAutoencoder.load(folder) if kind == "autoencoder" else load_standardized(folder)
-    model: DAMAutoencoder = whole if kind == "autoencoder" else whole[-1]
-    table = read_table_source(_as_fitted(source, model.report_.details.get("data") or {}))
-    columns = table.values.shape[1]
-    if columns != model.n_features_in_:
+    steps: dict[str, Any] = {"reduce": DAMAutoencoder.load(folder)} if kind == "autoencoder" else {}
+    steps = steps or dict(load_prepared(folder).steps)
+    preparation, model = steps.pop(PREPARE, None), steps["reduce"]
+    data = model.report_.details.get("data") or {}
+    table = read_table_source(_as_fitted(source, data), preparation)
+    values = table.values
+    if values.shape[1] != model.n_features_in_:
         raise InputError(
-            f"{source.table}: {columns} columns of numbers, the model was fitted on "
+            f"{source.table}: {values.shape[1]} columns of numbers, the model was fitted on "
             f"{model.n_features_in_}; name those with --columns"
         )
+    for step in steps.values():
+        values = step.transform(values)
     read = read_line(table.described(), table.notes)
-    return table.row_ids, whole.transform(table.values), [f"read: {read}"]
+    return table.row_ids, values, [f"read: {read}"]
 
 
 def _as_fitted(source: TableSource, data: dict[str, Any]) -> TableSource:

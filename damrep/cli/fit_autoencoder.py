@@ -11,11 +11,14 @@ from damrep.cli.fitting import Outcome, fit_into_folder
 from damrep.cli.inputs import read_table_source
 from damrep.cli.options import STRATEGIES, Widths, learning_options, run_options
 from damrep.cli.outputs import EMBEDDINGS, MODEL, write_embeddings
+from damrep.cli.preparing import preparing_options, take_preparation
 from damrep.cli.running import read_line, say
 from damrep.cli.sources import TableSource, column_options, take_table_source, text_options
 
 if TYPE_CHECKING:
     from damrep.autoencoder.estimator import DAMAutoencoder
+    from damrep.autoencoder.preparing import TablePreparation
+    from damrep.autoencoder.tables import Table
 
 __all__ = ["EVALUATIONS", "METRICS", "STRATEGIES", "fit_autoencoder_command"]
 
@@ -50,6 +53,7 @@ class Hidden(Widths):
 @click.command("fit-autoencoder", short_help="Learn how few dimensions hold a table.")
 @click.argument("table", type=click.Path(path_type=Path))
 @column_options
+@preparing_options
 @text_options
 @click.option(
     "--labels",
@@ -95,31 +99,50 @@ def fit_autoencoder_command(context: click.Context, /, **options: Any) -> None:
 
     TABLE is text (.csv, .tsv, .txt, perhaps packed; - is standard input), a .parquet, .feather or
     .jsonl with columns of numbers or one column of vectors, an .npy, or an .npz with one array or
-    one scipy matrix.
+    one scipy matrix. Gaps, words and dates are refused unless --impute, --encode or --drop says
+    what to do; the model keeps it, and `damrep embed` does the same.
 
     Written to the output folder, all or nothing: embeddings.parquet (id, then one column a
     dimension, most important first), report.html, report.json, model/.
     """
-    source = take_table_source(options)
-    fit_into_folder(context, source.name, options, lambda level: _fit(source, options, level))
+    source, preparation = take_table_source(options), take_preparation(options)
+    fit_into_folder(
+        context,
+        source.name,
+        options,
+        lambda level: _read(source, preparation, options, level),
+        lambda read, level: _fit(source, *read, options, level),
+    )
 
 
-def _fit(source: TableSource, options: dict[str, Any], level: int) -> Outcome:
+def _read(
+    source: TableSource,
+    preparation: TablePreparation | None,
+    options: dict[str, Any],
+    level: int,
+) -> tuple[Table, str]:
+    """The table, and what is to be said of it."""
+    say(level, f"reading {source.table}")
+    table = read_table_source(source, preparation)
+    read = read_line(table.described(), table.notes)
+    say(level, f"read {read}")
+    _check_size(source, options, table.values)
+    return table, read
+
+
+def _fit(
+    source: TableSource, table: Table, read: str, options: dict[str, Any], level: int
+) -> Outcome:
     from damrep.autoencoder.comparison import evaluate_autoencoder
     from damrep.autoencoder.estimator import DAMAutoencoder
     from damrep.autoencoder.standardizing import range_note, standardize
     from damrep.reporting.page import render_page
 
-    say(level, f"reading {source.table}")
-    table = read_table_source(source)
-    read = read_line(table.described(), table.notes)
-    say(level, f"read {read}")
     values, scaler = table.values, None
-    _check_size(source, options, values)
     notes: list[str] = []
     if options["standardize"]:
         scaler, values = standardize(values)
-    elif (note := range_note(values, table.columns)) is not None:
+    elif (note := range_note(values, table.features)) is not None:
         notes.append(f"{note}; --standardize lets each count the same")
     model = DAMAutoencoder(
         price=options["price"],
@@ -149,6 +172,7 @@ def _fit(source: TableSource, options: dict[str, Any], level: int) -> Outcome:
         "id_column": table.id_column,
         # What `damrep embed` looks for in another file.
         "column_names": None if table.columns is None else list(table.columns),
+        **_prepared(table, source),
     }
     embedding = model.transform(values)
 
@@ -171,7 +195,8 @@ def _fit(source: TableSource, options: dict[str, Any], level: int) -> Outcome:
             id_name="id",
             vectors=options["vectors"],
         )
-        _save_model(folder / MODEL, model, scaler)
+        before = {"prepare": table.preparation, "standardize": scaler}
+        _save_model(folder / MODEL, model, before)
 
     return Outcome(report, page, write)
 
@@ -189,12 +214,31 @@ def _check_size(source: TableSource, options: dict[str, Any], values: Any) -> No
         )
 
 
-def _save_model(path: Path, model: DAMAutoencoder, scaler: Any) -> None:
+def _prepared(table: Table, source: TableSource) -> dict[str, Any]:
+    """What was left out, filled and encoded, for the report."""
+    said: dict[str, Any] = {"left_out": list(source.drop)} if source.drop else {}
+    if table.preparation is not None:
+        columns = table.preparation.columns_
+        said["gaps_filled"] = {
+            column.name: f"{column.gaps:,}, {column.filling()}"
+            for column in columns
+            if column.gaps and column.strategy is not None
+        }
+        said["encoded"] = {
+            column.name: text for column in columns if (text := column.encoding()) is not None
+        }
+        said["feature_names"] = list(table.features or ())
+    return said
+
+
+def _save_model(path: Path, model: DAMAutoencoder, before: dict[str, Any]) -> None:
+    """Save the model with what stands before it."""
+    steps = [(name, step) for name, step in before.items() if step is not None]
+    if not steps:
+        model.save(path)
+        return
     from sklearn.pipeline import Pipeline
 
-    from damrep.autoencoder.standardizing import save_standardized
+    from damrep.autoencoder.prepared_storage import save_prepared
 
-    if scaler is None:
-        model.save(path)
-    else:
-        save_standardized(path, Pipeline([("standardize", scaler), ("reduce", model)]))
+    save_prepared(path, Pipeline([*steps, ("reduce", model)]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,9 @@ from damrep.cli.options import STRATEGIES, Widths, learning_options, run_options
 from damrep.cli.outputs import EMBEDDINGS, MODEL, write_embeddings
 from damrep.cli.running import read_line, say
 from damrep.cli.sources import GraphSource, graph_options, take_source, text_options
+
+if TYPE_CHECKING:
+    from damrep.graph.data import Graph
 
 __all__ = ["ENCODERS", "EVALUATIONS", "OBJECTIVES", "STRATEGIES", "fit_embedding_command"]
 
@@ -83,14 +86,18 @@ def fit_embedding_command(context: click.Context, /, **options: Any) -> None:
     dimension, most important first), report.html, report.json, model/.
     """
     source = take_source(options)
-    fit_into_folder(context, source.name, options, lambda level: _fit(source, options, level))
+    fit_into_folder(
+        context,
+        source.name,
+        options,
+        lambda level: _read(source, options, level),
+        lambda read, level: _fit(*read, options, level),
+    )
 
 
-def _fit(source: GraphSource, options: dict[str, Any], level: int) -> Outcome:
-    from damrep.graph.comparison import evaluate_embedding
-    from damrep.graph.estimator import DAMGraphEmbedding
+def _read(source: GraphSource, options: dict[str, Any], level: int) -> tuple[Graph, str, list[str]]:
+    """The graph, what is to be said of it, and what the readers warned of."""
     from damrep.masking.validation import InputError
-    from damrep.reporting.page import render_page
 
     say(level, f"reading {source.graph}")
     graph, notes = read_source(source)
@@ -100,6 +107,14 @@ def _fit(source: GraphSource, options: dict[str, Any], level: int) -> Outcome:
         raise InputError(
             f"{source.graph}: no labels to evaluate with; give --labels or --evaluate links"
         )
+    return graph, read, notes
+
+
+def _fit(graph: Graph, read: str, notes: list[str], options: dict[str, Any], level: int) -> Outcome:
+    from damrep.graph.comparison import evaluate_embedding
+    from damrep.graph.estimator import DAMGraphEmbedding
+    from damrep.reporting.page import render_page
+
     model = DAMGraphEmbedding(
         encoder=options["encoder"],
         objective=options["objective"],

@@ -10,7 +10,13 @@ import click
 from damrep.cli.fitting import Outcome, fit_into_folder
 from damrep.cli.options import Price, run_options
 from damrep.cli.outputs import ITEMS, MODEL, USERS, write_factors
-from damrep.cli.ratings import RatingsSource, rating_options, read_ratings_source, take_ratings
+from damrep.cli.ratings import (
+    RatingsRead,
+    RatingsSource,
+    rating_options,
+    read_ratings_source,
+    take_ratings,
+)
 from damrep.cli.running import read_line, say
 from damrep.cli.sources import text_options
 
@@ -124,18 +130,31 @@ def fit_recommender_command(context: click.Context, /, **options: Any) -> None:
     if options["loss"] not in (None, *losses):
         kind = "implicit feedback" if options["loss"] in IMPLICIT_LOSSES else "ratings"
         raise click.UsageError(f"--loss {options['loss']} is for {kind}")
-    fit_into_folder(context, source.name, options, lambda level: _fit(source, options, level))
+    fit_into_folder(
+        context,
+        source.name,
+        options,
+        lambda level: _read(source, options, level),
+        lambda read, level: _fit(*read, source.split, options, level),
+    )
 
 
-def _fit(source: RatingsSource, options: dict[str, Any], level: int) -> Outcome:
-    from damrep.recommend.comparison import evaluate_recommender
-    from damrep.recommend.evaluate import known_part
-    from damrep.reporting.page import render_page
-
+def _read(source: RatingsSource, options: dict[str, Any], level: int) -> tuple[RatingsRead, str]:
+    """The ratings, and what is to be said of them."""
     say(level, f"reading {source.ratings}")
     read = read_ratings_source(source, implicit=options["implicit"])
     said = read_line(f"{len(read.table):,} ratings", read.notes)
     say(level, f"read {said}")
+    return read, said
+
+
+def _fit(
+    read: RatingsRead, said: str, split: str | None, options: dict[str, Any], level: int
+) -> Outcome:
+    from damrep.recommend.comparison import evaluate_recommender
+    from damrep.recommend.evaluate import known_part
+    from damrep.reporting.page import render_page
+
     model = _model(options, "rating" in read.table, level)
     say(level, "fitting")
     model.fit(read.table)
@@ -144,7 +163,7 @@ def _fit(source: RatingsSource, options: dict[str, Any], level: int) -> Outcome:
     if options["evaluate"] != "none" and read.test is not None:
         say(level, "evaluating")
         test, unknown = known_part(model, read.test)
-        evaluate_recommender(model, test, on=f"the test part of {source.split}")
+        evaluate_recommender(model, test, on=f"the test part of {split}")
         if unknown:
             notes.append(f"{unknown:,} test ratings left out: nothing known of user or item")
     elif options["evaluate"] != "none":
@@ -156,7 +175,7 @@ def _fit(source: RatingsSource, options: dict[str, Any], level: int) -> Outcome:
         **report.details.get("data", {}),
         "read": said,
         "columns": read.columns or None,
-        "split": source.split,
+        "split": split,
     }
 
     def page() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from damrep.masking.report import FitReport
 
 __all__ = ["Outcome", "fit_into_folder"]
+
+Read = TypeVar("Read")
 
 
 @dataclass
@@ -39,9 +41,16 @@ class Outcome:
 
 
 def fit_into_folder(
-    context: click.Context, name: str, options: dict[str, Any], fit: Callable[[int], Outcome]
+    context: click.Context,
+    name: str,
+    options: dict[str, Any],
+    read: Callable[[int], Read],
+    fit: Callable[[Read, int], Outcome],
 ) -> None:
-    """Fit, and leave a folder and a summary.
+    """Read, fit, and leave a folder and a summary.
+
+    What was given is read before torch is imported: that takes seconds, and a file that is missing
+    or of no use is told at once.
 
     Parameters
     ----------
@@ -51,8 +60,10 @@ def fit_into_folder(
         Of the data; the folder's own unless --out is given.
     options
         The command's, `learning_options` and `run_options` among them.
+    read
+        Given the verbosity, returns what is fitted to.
     fit
-        Given the verbosity.
+        Given that and the verbosity.
 
     Raises
     ------
@@ -64,16 +75,20 @@ def fit_into_folder(
     check_width(context, options)
     out: Path = options["out"] or Path(f"damrep-{name}")
     check_folder(out)
+    given = read(level)
     from damrep.training import limited_threads
 
     with limited_threads(options["threads"]):
-        _fit_and_write(fit, out, level, context.obj)
+        _fit_and_write(lambda: fit(given, level), out, level, context.obj)
 
 
 def _fit_and_write(
-    fit: Callable[[int], Outcome], out: Path, level: int, call: Invocation | None
+    fit: Callable[[], Outcome], out: Path, level: int, call: Invocation | None
 ) -> None:
-    outcome = fit(level)
+    from damrep.masking.notes import noted
+
+    with noted():  # all of it is in the report, and so in the summary
+        outcome = fit()
 
     from damrep.reporting.provenance import provenance
     from damrep.reporting.summary import summary_text

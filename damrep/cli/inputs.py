@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import os
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from damrep.cli.running import taken_notes
 from damrep.cli.sources import GraphSource, TableSource
 
 if TYPE_CHECKING:
+    from damrep.autoencoder.preparing import TablePreparation
     from damrep.autoencoder.tables import Table
     from damrep.graph.data import Graph
 
@@ -37,9 +38,11 @@ def read_source(source: GraphSource) -> tuple[Graph, list[str]]:
     InputError
         If there is neither such a file nor such a data set, or it cannot be read.
     """
+    from damrep.masking.notes import noted
     from damrep.masking.validation import InputError
 
-    with taken_notes() as notes:
+    with warnings.catch_warnings(), noted() as notes:
+        warnings.simplefilter("ignore")  # those of other packages say nothing about the input
         try:
             graph = _read(source)
         except TypeError as error:
@@ -119,8 +122,8 @@ def _is_graph_file(path: Path, endings: tuple[str, ...]) -> bool:
     return path.name.lower().removesuffix(".gz").endswith(endings) and path.is_file()
 
 
-def read_table_source(source: TableSource) -> Table:
-    """Read a table with the columns that were named.
+def read_table_source(source: TableSource, preparation: TablePreparation | None = None) -> Table:
+    """Read a table with the columns that were named, prepared if it is to be.
 
     Raises
     ------
@@ -134,5 +137,7 @@ def read_table_source(source: TableSource) -> Table:
         id_column=source.id_column,
         label_column=source.label_column,
         columns=source.columns,
+        drop=source.drop,
+        preparation=preparation,
         dialect=source.text.dialect(),
     )

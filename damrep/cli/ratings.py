@@ -147,20 +147,16 @@ def read_ratings_source(source: RatingsSource, *, implicit: bool = False) -> Rat
 
 
 def _data_set(source: RatingsSource, implicit: bool) -> RatingsRead:
-    import warnings
-
     from damrep import datasets
+    from damrep.masking.notes import noted
     from damrep.masking.validation import InputError
 
     if source.user or source.item or source.rating:
         raise InputError(
             f"{source.ratings} is a data set; --user, --item and --rating are for files"
         )
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("always", UserWarning)
+    with noted() as notes:
         known = datasets.load_ratings(source.ratings, source.data_root)
-    notes = [str(warning.message) for warning in caught if warning.category is UserWarning]
     if known.implicit and not implicit:
         raise InputError(f"{known.name} holds no ratings but implicit feedback; give --implicit")
     table, test = known.table, None

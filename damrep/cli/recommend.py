@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -134,6 +133,7 @@ def _folded_in(
     What was decided is said on stderr, so that a table can be piped on.
     """
     from damrep.cli.ratings import RatingsSource, read_ratings_source
+    from damrep.masking.notes import noted
     from damrep.masking.validation import InputError
 
     user, item, rating = (columns[f"{name}_column"] for name in ("user", "item", "rating"))
@@ -146,18 +146,15 @@ def _folded_in(
         if missing:
             raise InputError(f"--user: {new} has no user {missing[0]!r}")
         table = table[words.isin(users)]
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("always", UserWarning)
+    with noted() as notes:
         try:
             folded = fitted.fold_in(table, unknown=unknown)
         except InputError as error:
             said = str(error).replace('unknown="skip"', "--unknown skip")
             raise InputError(f"{new}: {said}") from None
     click.echo(f"read: {read_line(f'{len(read.table):,} ratings', read.notes)}", err=True)
-    for warning in caught:
-        if warning.category is UserWarning:
-            click.echo(f"note: {new}: {warning.message}", err=True)
+    for note in notes:
+        click.echo(f"note: {new}: {note}", err=True)
     return folded
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import click
 
-__all__ = ["read_line", "say", "taken_notes", "verbosity"]
+__all__ = ["read_line", "say", "verbosity"]
 
 
 def verbosity(verbose: bool, quiet: bool) -> int:
@@ -34,31 +32,6 @@ def say(level: int, text: str) -> None:
     """Say on stderr what is being done, where progress is shown."""
     if level >= 2 or (level == 1 and sys.stderr.isatty()):
         print(text, file=sys.stderr, flush=True)
-
-
-@contextlib.contextmanager
-def taken_notes() -> Iterator[list[str]]:
-    """Take what is warned of, to be printed as notes.
-
-    Yields
-    ------
-    list of str
-        Filled at the end of the block.
-
-    Examples
-    --------
-    >>> with taken_notes() as notes:
-    ...     warnings.warn("two rows were left out")
-    >>> notes
-    ['two rows were left out']
-    """
-    notes: list[str] = []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("always", UserWarning)
-        yield notes
-    # Those of other packages (subclasses, mostly) say nothing about the input.
-    notes += [str(warning.message) for warning in caught if warning.category is UserWarning]
 
 
 def read_line(what: str, notes: Sequence[str]) -> str:

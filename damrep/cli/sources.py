@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from damrep.reading.dialect import Dialect
 
 __all__ = [
+    "ColumnNames",
     "GraphSource",
     "TableSource",
     "TextOptions",
@@ -105,6 +106,8 @@ class TableSource:
         Columns that name the rows and their classes.
     columns : tuple of str, or None
         The columns of numbers.
+    drop : tuple of str
+        Columns to leave out.
     text : TextOptions
     """
 
@@ -112,6 +115,7 @@ class TableSource:
     id_column: str | None = None
     label_column: str | None = None
     columns: tuple[str, ...] | None = None
+    drop: tuple[str, ...] = ()
     text: TextOptions = TextOptions()
 
     @property

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import os
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from damrep.datasets.download import cache_root, fetch
 from damrep.datasets.rating_catalogue import RATING_ENTRIES
 from damrep.datasets.ratings import Ratings
 from damrep.graph.data import Graph
+from damrep.masking.notes import warn_of
 from damrep.masking.validation import InputError, check_choice
 
 __all__ = ["Dataset", "describe", "load", "load_ratings", "names"]
@@ -93,7 +93,7 @@ def load(name: str, data_root: str | os.PathLike[str] | None = None) -> Graph:
 
     Warns
     -----
-    UserWarning
+    DamrepWarning
         If a file is not the one whose digest the registry knows.
 
     Examples
@@ -128,7 +128,7 @@ def load_ratings(name: str, data_root: str | os.PathLike[str] | None = None) -> 
 
     Warns
     -----
-    UserWarning
+    DamrepWarning
         If a file is not the one whose digest the registry knows.
     """
     ratings: Ratings = _load(name, data_root, "ratings")
@@ -146,9 +146,8 @@ def _load(name: str, data_root: str | os.PathLike[str] | None, kind: str) -> Any
     folder = _find(entry, _root(data_root))
     for file, digest in entry.files.items():
         if digest is not None and _digest(folder / file) != digest:
-            warnings.warn(
-                f"{folder / file} is not the file damrep's numbers for {entry.name} were made with",
-                stacklevel=3,
+            warn_of(
+                f"{folder / file} is not the file damrep's numbers for {entry.name} were made with"
             )
     return entry.read(folder)
 

@@ -15,6 +15,7 @@ from damrep.graph.estimator import DAMGraphEmbedding
 from damrep.graph.links import link_placements, link_prediction, split_links
 from damrep.graph.probe import label_splits, linear_probe, why_no_classes
 from damrep.graph.spread import Sample
+from damrep.masking.notes import noted, warn_of
 from damrep.masking.validation import InputError, check_choice
 from damrep.training import losing_note
 
@@ -132,8 +133,9 @@ def evaluate_embedding(
     report.details["evaluation"] = about
     # What an earlier evaluation warned of goes with its measures.
     earlier = (*(f"{name} (" for name in (SVD, PCA_OF_FULL, FULL)), NOT_PROBED, NOT_MEASURED)
-    report.warnings = [w for w in report.warnings if not w.startswith(earlier)]
-    report.warnings += [*_losses(measured.rows, differences), *notes]
+    notes = [*_losses(measured.rows, differences), *notes]
+    report.warnings = [w for w in report.warnings if not w.startswith(earlier)] + notes
+    warn_of(*notes)
     return report.measures
 
 
@@ -184,7 +186,9 @@ def _links(
     parts = split_links(graph, seed)
     # At the width already learned: the question is what that width is worth.
     again = clone(model).set_params(random_state=model.report_.seed)
-    again.set_params(n_components=model.n_components_).fit(parts.train)
+    again.set_params(n_components=model.n_components_)
+    with noted():
+        again.fit(parts.train)
 
     def ranks(embedding: np.ndarray) -> tuple[Row, dict[str, Sample]]:
         auc, ap = link_prediction(embedding, parts.test)
@@ -228,7 +232,8 @@ def _svd(model: DAMGraphEmbedding, graph: Graph, dims: int) -> np.ndarray:
         spectral_steps=model.spectral_steps,
         random_state=model.report_.seed,
     )
-    return baseline.fit(graph).embedding_
+    with noted():
+        return baseline.fit(graph).embedding_
 
 
 def _losses(rows: Mapping[str, Row], differences: Mapping[str, Mapping[str, Row]]) -> list[str]:

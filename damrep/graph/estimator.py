@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-import warnings
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from damrep.graph.labels import check_labels
 from damrep.graph.settings import EmbeddingSettings
 from damrep.graph.storage import load_model, save_model
 from damrep.graph.supervised import fit_supervised, supervision
+from damrep.masking.notes import noted, warn_of
 from damrep.masking.validation import InputError
 from damrep.reading.ids import infer_integers
 from damrep.training import LearnedDimensions, damage_told, resolve_seed
@@ -196,7 +196,8 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
         """
         asked = EmbeddingSettings(**self.get_params(deep=False))
         check_labels(y)
-        graph = as_graph(graph, features)
+        with noted() as notes:
+            graph = as_graph(graph, features)
         if graph.num_nodes < 3:
             raise InputError(f"graph: expected at least 3 nodes to embed, got {graph.num_nodes}")
         settings = asked.for_graph(graph.num_nodes)
@@ -216,6 +217,8 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
         self.embedding_ = fitted.compact.transform(inputs)
         spent = (time.perf_counter() - wall, time.process_time() - cpu)
         self.report_ = fit_report(type(self).__name__, asked, graph, fitted, nodes, seed, spent)
+        self.report_.warnings[:0] = notes
+        warn_of(*self.report_.warnings)
         return self
 
     def _adopt(
@@ -284,7 +287,7 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
             graph = as_graph(graph, features)
             note = self._nodes.note_on(graph)
             if note is not None:
-                warnings.warn(note, stacklevel=2)
+                warn_of(note)
             values = self._compact.transform(self._preparation.prepare(graph))
             return self._contained(values, graph.node_ids)
         table = None if features is None else feature_rows(features)

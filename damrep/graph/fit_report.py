@@ -87,8 +87,6 @@ def _notes(asked: EmbeddingSettings, graph: Graph, fitted: Fitted) -> list[str]:
 def _width_notes(settings: EmbeddingSettings, nodes: int, learned: int, initial: int) -> list[str]:
     asked = settings.n_components
     if asked is None:
-        if settings.resolved_objective == "supervised":
-            return []
         return saturation_notes(learned, initial, settings.max_components, settings.price)
     if learned < asked:
         return [

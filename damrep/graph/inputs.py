@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +14,7 @@ from damrep.graph.data import Graph
 from damrep.graph.features import column_order
 from damrep.graph.propagation import SparseOperator, gcn_matrix, mean_matrix
 from damrep.graph.structure import StructureBasis, fit_structure_basis, neighbours
+from damrep.masking.notes import warn_of
 from damrep.masking.validation import InputError
 from damrep.reading.ids import shown
 
@@ -147,9 +147,8 @@ class FeaturePreparation:
                 else ("the model was fitted on columns without names", names)
             )
             assert first is not None
-            warnings.warn(
-                f"features: {nameless}, so they are taken in their order, {shown(first[0])} first",
-                stacklevel=2,
+            warn_of(
+                f"features: {nameless}, so they are taken in their order, {shown(first[0])} first"
             )
         return features
 

@@ -6,7 +6,6 @@ itself, it moves them. Joined to the graph fitted on, it moves them by no more t
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +19,7 @@ from damrep.graph.features import clean_features
 from damrep.graph.node_tables import NodeTable
 from damrep.graph.structure import neighbours, positions_among
 from damrep.lazy_imports import postponed
+from damrep.masking.notes import warn_of
 from damrep.masking.validation import InputError
 from damrep.reading.ids import match_kinds, require_unique, shown
 
@@ -251,11 +251,10 @@ class FittedNodes:
         old = np.flatnonzero(pick[:k] != np.arange(k))
         changed = abs(stacked[pick[old]] - stacked[old]).sum(axis=1) > 0
         if changed.any():
-            warnings.warn(
+            warn_of(
                 f"features: {int(changed.sum()):,} nodes of the graph fitted on have other "
                 f"features here, e.g. {shown(self.graph.node_ids[old[int(np.argmax(changed))]])}; "
-                "these are used",
-                stacklevel=2,
+                "these are used"
             )
         return stacked[pick]
 
@@ -269,20 +268,22 @@ class FittedNodes:
                 "nodes of that graph"
             )
         if new.all():
-            _warn(f"none of the {len(new):,} nodes is in the graph fitted on, so nothing is joined")
+            warn_of(
+                f"none of the {len(new):,} nodes is in the graph fitted on, so nothing is joined"
+            )
         elif structure:
             from scipy.sparse.csgraph import connected_components
 
             _, component = connected_components(neighbours(part), directed=False)
             apart = ~np.isin(component, component[~new])
             if apart.any():
-                _warn(
+                warn_of(
                     f"{int(apart.sum()):,} of the {int(new.sum()):,} new nodes have no path to a "
                     "node of the graph fitted on, so nothing is known of them"
                 )
         weights = [graph.is_weighted for graph in (self.graph, part)]
         if weights[0] != weights[1] and part.num_edges:
-            _warn(
+            warn_of(
                 "the edges fitted on have weights and these have none: each of these counts 1"
                 if weights[0]
                 else "the edges fitted on had no weights and count 1 beside these, which have some"
@@ -301,10 +302,6 @@ def only_count(node_ids: np.ndarray) -> bool:
         return False
     start = int(node_ids.min())
     return start in (0, 1) and len(np.unique(node_ids)) == int(node_ids.max()) - start + 1
-
-
-def _warn(text: str) -> None:
-    warnings.warn(text, stacklevel=2)
 
 
 def _ids_of(table: NodeTable, own: np.ndarray) -> np.ndarray:

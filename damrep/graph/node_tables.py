@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-import warnings
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import scipy.sparse as sp
 
 from damrep.graph.features import clean_features
 from damrep.lazy_imports import postponed
+from damrep.masking.notes import warn_of
 from damrep.masking.validation import InputError
 from damrep.reading.ids import clean_ids, match_kinds, require_unique, shown
 from damrep.reading.names import is_id_name
@@ -188,10 +188,9 @@ def take_labels(table: NodeTable, node_ids: np.ndarray) -> np.ndarray:
         )
     if len(used) < len(table):
         extra = np.setdiff1d(np.arange(len(table)), used)
-        warnings.warn(
+        warn_of(
             f"{table.where}: {len(extra)} of {len(table)} labelled ids are not in the graph, "
-            f"e.g. {shown(table.ids[extra[0]])}; their labels are not used",
-            stacklevel=2,
+            f"e.g. {shown(table.ids[extra[0]])}; their labels are not used"
         )
     values = np.asarray(table.values)
     if values.ndim == 2 and values.shape[1] > 1:

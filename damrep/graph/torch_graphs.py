@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import types
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +12,7 @@ from damrep.graph.adjacency import adjacency_from_edges, canonical_adjacency
 from damrep.graph.assembly import assemble
 from damrep.graph.data import SPLITS, Graph
 from damrep.graph.node_tables import plain_array
+from damrep.masking.notes import warn_of
 from damrep.masking.validation import InputError
 
 __all__ = ["from_dgl", "from_pyg", "is_heterogeneous"]
@@ -153,16 +153,14 @@ def _own_labels(y: Any, n: int) -> Any:
     values = np.asarray(y)
     if values.dtype.kind != "f" or not (values[np.isfinite(values)] % 1).any():
         return y
-    warnings.warn(
-        "y: it holds fractions, a quantity to predict and no classes; it is not used", stacklevel=2
-    )
+    warn_of("y: it holds fractions, a quantity to predict and no classes; it is not used")
     return None
 
 
 def _edge_weight(data: Any, num_edges: int) -> np.ndarray | None:
     """edge_weight, or edge_attr where it is one number an edge; wider attributes are no weights."""
     if getattr(data, "edge_type", None) is not None:
-        warnings.warn("edge_type: types of edges are not used; all edges count alike", stacklevel=2)
+        warn_of("edge_type: types of edges are not used; all edges count alike")
     weight = getattr(data, "edge_weight", None)
     key = "edge_weight"
     if weight is None:
@@ -173,10 +171,7 @@ def _edge_weight(data: Any, num_edges: int) -> np.ndarray | None:
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim != 1:
-        warnings.warn(
-            f"{key}: shape {values.shape} is more than one weight an edge; it is not used",
-            stacklevel=2,
-        )
+        warn_of(f"{key}: shape {values.shape} is more than one weight an edge; it is not used")
         return None
     if len(values) != num_edges:
         raise InputError(f"{key}: got {len(values)} weights for {num_edges} edges")

@@ -6,23 +6,28 @@ DiscriminAtive Masking (DAM)", NeurIPS 2021, arXiv 2110.00684.
 
 from __future__ import annotations
 
-from damrep.masking.compaction import ChannelScale, compact_sequential, slice_linear
-from damrep.masking.dam import DAM
-from damrep.masking.gate import GATES, beta_for_width, offsets
-from damrep.masking.gradient import GradientWidth
-from damrep.masking.price import (
-    column_mean_loss,
-    lambda_to_price,
-    masks_in,
-    normalised_loss,
-    penalty,
-    price_to_lambda,
-    priced_penalty,
-)
-from damrep.masking.report import DimensionsReport, FitReport, learned_dimensions
-from damrep.masking.rotation import LatentRotation, rotate_, rotate_latent
-from damrep.masking.search import WidthSearch, exact_width, search_width
-from damrep.masking.validation import InputError
+from typing import TYPE_CHECKING
+
+from damrep.lazy_exports import lazy_exports
+
+if TYPE_CHECKING:
+    from damrep.masking.compaction import ChannelScale, compact_sequential, slice_linear
+    from damrep.masking.dam import DAM
+    from damrep.masking.gate import GATES, beta_for_width, offsets
+    from damrep.masking.gradient import GradientWidth
+    from damrep.masking.price import (
+        column_mean_loss,
+        lambda_to_price,
+        masks_in,
+        normalised_loss,
+        penalty,
+        price_to_lambda,
+        priced_penalty,
+    )
+    from damrep.masking.report import DimensionsReport, FitReport, learned_dimensions
+    from damrep.masking.rotation import LatentRotation, rotate_, rotate_latent
+    from damrep.masking.search import WidthSearch, exact_width, search_width
+    from damrep.masking.validation import InputError
 
 __all__ = [
     "DAM",
@@ -51,3 +56,34 @@ __all__ = [
     "search_width",
     "slice_linear",
 ]
+
+__getattr__, __dir__ = lazy_exports(
+    __name__,
+    {
+        "ChannelScale": "damrep.masking.compaction",
+        "DAM": "damrep.masking.dam",
+        "DimensionsReport": "damrep.masking.report",
+        "FitReport": "damrep.masking.report",
+        "GATES": "damrep.masking.gate",
+        "GradientWidth": "damrep.masking.gradient",
+        "InputError": "damrep.masking.validation",
+        "LatentRotation": "damrep.masking.rotation",
+        "WidthSearch": "damrep.masking.search",
+        "beta_for_width": "damrep.masking.gate",
+        "column_mean_loss": "damrep.masking.price",
+        "compact_sequential": "damrep.masking.compaction",
+        "exact_width": "damrep.masking.search",
+        "lambda_to_price": "damrep.masking.price",
+        "learned_dimensions": "damrep.masking.report",
+        "masks_in": "damrep.masking.price",
+        "normalised_loss": "damrep.masking.price",
+        "offsets": "damrep.masking.gate",
+        "penalty": "damrep.masking.price",
+        "price_to_lambda": "damrep.masking.price",
+        "priced_penalty": "damrep.masking.price",
+        "rotate_": "damrep.masking.rotation",
+        "rotate_latent": "damrep.masking.rotation",
+        "search_width": "damrep.masking.search",
+        "slice_linear": "damrep.masking.compaction",
+    },
+)

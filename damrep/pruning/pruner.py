@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import warnings
 from collections.abc import Collection, Mapping
 from types import TracebackType
 from typing import Any
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from damrep.masking.dam import DAM
+from damrep.masking.notes import warn_of
 from damrep.masking.validation import (
     InputError,
     check_choice,
@@ -300,7 +300,7 @@ class ChannelPruner(ChannelGates):
             size if latency else 0,
         )
         if (missed := self.report_.missed) is not None:
-            warnings.warn(missed, stacklevel=2)
+            warn_of(missed)
         return folded
 
     def cut(self, keep: Mapping[str, Tensor]) -> nn.Module:

@@ -16,10 +16,12 @@ __all__ = [
     "as_labels",
     "as_matrix",
     "as_numbers",
+    "as_words",
     "factorised",
     "fault",
     "fits_float32",
     "is_gap",
+    "is_gap_word",
     "is_list",
     "is_numeric",
 ]
@@ -66,6 +68,19 @@ def is_gap(column: pa.ChunkedArray) -> np.ndarray:
     return np.asarray(empty.to_numpy())
 
 
+def is_gap_word(column: pa.ChunkedArray) -> np.ndarray:
+    """Which cells of a column of text are empty, or say that a number is missing (NA, null, ...).
+
+    Examples
+    --------
+    >>> is_gap_word(pa.chunked_array([["a", " ", "N/A", None]])).tolist()
+    [False, True, True, True]
+    """
+    words = pc.utf8_lower(pc.utf8_trim_whitespace(column))
+    found = pc.is_in(words, value_set=pa.array(_NO_NUMBER))
+    return np.asarray(pc.or_(found, pc.is_null(column)).to_numpy())
+
+
 def as_numbers(column: pa.ChunkedArray, decimal: str = ".") -> tuple[np.ndarray, np.ndarray]:
     """A column as float64, and which cells are no number.
 
@@ -84,7 +99,7 @@ def as_numbers(column: pa.ChunkedArray, decimal: str = ".") -> tuple[np.ndarray,
         numbers = pc.cast(column, pa.float64(), safe=False)
         return np.asarray(pc.fill_null(numbers, np.nan).to_numpy()), none
     if not pa.types.is_string(kind):
-        return np.full(len(column), np.nan), ~none
+        return np.full(len(column), np.nan), none if pa.types.is_null(kind) else ~none
     if decimal != ".":
         column = pc.replace_substring(column, decimal, ".")
     try:
@@ -129,7 +144,9 @@ def fault(cell: Any, *, finite: bool = True) -> str:
 
 
 def as_matrix(column: pa.ChunkedArray, where: str) -> np.ndarray:
-    """A column of lists of equal length as a matrix; see `ArrowTable.vectors`."""
+    """A column of lists of equal length as a matrix; see `Table.vectors`."""
+    if not is_list(column.type) or not is_numeric(column.type.value_type):
+        raise InputError(f"{where} holds {column.type}; expected vectors of numbers")
     if column.null_count:
         row = int(pc.index(pc.is_null(column), True).as_py())
         raise InputError(f"{where}, row {row + 1} is empty; expected a vector")
@@ -188,6 +205,33 @@ def as_ids(column: pa.ChunkedArray, where: str, *, infer: bool) -> np.ndarray:
     if pa.types.is_integer(kind) and not pa.types.is_uint64(kind):
         return np.asarray(column.to_numpy()).astype(np.int64)
     return clean_ids(column.to_pandas(), where)
+
+
+def as_words(column: pa.ChunkedArray, where: str) -> np.ndarray:
+    """A column as strings without blanks around them, "" where a cell is empty.
+
+    Raises
+    ------
+    InputError
+        If its cells are lists, records or bytes.
+
+    Examples
+    --------
+    >>> as_words(pa.chunked_array([["a ", None]]), "t.csv").tolist()
+    ['a', '']
+    >>> as_words(pa.chunked_array([[True, False]]), "t.parquet").tolist()
+    ['true', 'false']
+    """
+    kind = column.type
+    if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        raise InputError(f"{where} holds cells of type {kind}; expected words")
+    if not pa.types.is_string(kind):
+        try:
+            column = pc.cast(column, pa.string())
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            raise InputError(f"{where} holds cells of type {kind}; expected words") from None
+    words = pc.fill_null(pc.utf8_trim_whitespace(column), "")
+    return np.asarray(words.to_numpy(), dtype=object)
 
 
 def as_labels(column: pa.ChunkedArray) -> np.ndarray:

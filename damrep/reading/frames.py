@@ -21,6 +21,7 @@ __all__ = [
     "is_series",
     "pandas_series",
     "to_pandas",
+    "vector_columns",
 ]
 
 
@@ -155,6 +156,33 @@ def frame_rows(obj: Any, chosen: NDArray[np.bool_]) -> Any:
     if _is_pandas_frame(obj):
         return obj[chosen]
     return _collected(_native(obj)).filter(chosen.tolist()).to_native()
+
+
+def vector_columns(obj: Any) -> list[Hashable]:
+    """Columns of a frame whose cells are lists or arrays; none for what is no frame.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> vector_columns(pd.DataFrame({"v": [[1.0, 2.0]], "n": [3]}))
+    ['v']
+    """
+    names = frame_columns(obj)
+    if not names or len(set(names)) < len(names):
+        return []
+    import narwhals as nw
+
+    found = _native(obj)
+    schema = found.collect_schema()
+    lists: list[Hashable] = []
+    for name, kind in zip(names, schema.values(), strict=True):
+        if kind == nw.Object:  # whatever Python holds
+            first = frame_part(_collected(found.head(1)).to_native(), [name])[name]
+            if len(first) and type(first.iloc[0]).__name__ in ("list", "tuple", "ndarray"):
+                lists.append(name)
+        elif isinstance(kind, nw.List | nw.Array):
+            lists.append(name)
+    return lists
 
 
 def pandas_series(values: Any) -> pd.Series:

@@ -73,16 +73,17 @@ class TextTable(Table):
     ) -> np.ndarray:
         """Some columns as numbers; see `Table.numbers`."""
         # Straight to numbers where every cell is one: text takes ten times the memory.
-        if not gaps and not any(i in self._texts for i in positions):
+        if not any(i in self._texts for i in positions):
             try:
                 read = self._parsed(dict.fromkeys(positions, pa.float64()), strict=False)
             except pa.ArrowInvalid:
                 read = None
-            if read is not None and all(column.null_count == 0 for column in read.columns):
+            if read is not None and (gaps or not any(c.null_count for c in read.columns)):
                 values = np.empty((read.num_rows, len(positions)), dtype=np.float64)
                 for place, i in enumerate(positions):
                     values[:, place] = read.column(str(i)).to_numpy()
-                if not finite or np.isfinite(values).all():
+                odd = np.isinf(values) if gaps else ~np.isfinite(values)
+                if not finite or not odd.any():
                     return values
         return super().numbers(positions, what=what, gaps=gaps, finite=finite)
 

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from damrep.masking.notes import noted
 from damrep.recommend.biases import fit_biases
 from damrep.recommend.evaluate import evaluate
 from damrep.recommend.explicit import DAMExplicitMF
@@ -67,7 +68,9 @@ def evaluate_recommender(
     else:
         kept, taken = split_ratings(model.user_items_, share, seed)
         # A clone knows no ids: places stand for them, in both matrices.
-        again = clone(model).set_params(random_state=report.seed, verbose=0).fit(kept)
+        again = clone(model).set_params(random_state=report.seed, verbose=0)
+        with noted():
+            again.fit(kept)
         report.measures = measure_recommender(again, taken)
         report.details["evaluation"] = {
             "on": "ratings held out of a second fit",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-import warnings
 from abc import abstractmethod
 from typing import Any, ClassVar, Self
 
@@ -13,6 +12,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from damrep.lazy_imports import postponed
+from damrep.masking.notes import warn_of
 from damrep.masking.report import FitReport
 from damrep.masking.validation import check_choice
 from damrep.recommend.evaluate import score_of
@@ -119,6 +119,7 @@ class FactorModel(FactorScores, LearnedDimensions, BaseEstimator):
                 **fit.details,
             },
         )
+        warn_of(*self.report_.warnings)
         return self
 
     def _read(self, user_items: Any, **more: Any) -> Interactions:
@@ -156,11 +157,10 @@ class FactorModel(FactorScores, LearnedDimensions, BaseEstimator):
         """
         check_is_fitted(self, "n_components_")
         ratings = self._read(user_items, item_ids=self._ratings.item_ids, unknown=unknown)
-        for note in ratings.notes:
-            warnings.warn(note, UserWarning, stacklevel=2)
+        warn_of(*ratings.notes)
         if ratings.n_skipped:
             rows = "1 row" if ratings.n_skipped == 1 else f"{ratings.n_skipped:,} rows"
-            warnings.warn(f"{rows} left out: {ratings.skipped}", UserWarning, stacklevel=2)
+            warn_of(f"{rows} left out: {ratings.skipped}")
         factors, bias = self._folded_in(ratings.matrix, self._fit)
         told = np.diff(ratings.matrix.indptr) > 0
         # As for a user of the fit without ratings.

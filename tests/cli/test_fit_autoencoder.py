@@ -76,6 +76,17 @@ def test_the_choices_and_defaults_are_those_of_the_estimator() -> None:
         assert default == ours[names.get(name, name)], name
 
 
+def test_what_a_fit_warns_of_is_said_once(tmp_path: Path) -> None:
+    frame(12).drop(columns="kind").to_csv(tmp_path / "t.csv", index=False)
+    done = subprocess.run(
+        [sys.executable, "-W", "always", "-m", "damrep", "fit-autoencoder", "t.csv", *QUICK],
+        capture_output=True, text=True, check=True, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.stdout.count("note: 12 rows are too few to hold some out") == 1
+    assert done.stdout.count("its quality was not measured") == 1
+    assert "DamrepWarning" not in done.stderr and "too few" not in done.stderr
+
+
 def test_what_is_written(fitted: Fitted) -> None:
     out, _ = fitted
     assert sorted(path.name for path in out.iterdir()) == [

@@ -38,6 +38,27 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
     assert done.stdout.startswith("Usage: damrep")
 
 
+@pytest.mark.parametrize("name", ["fit-autoencoder", "fit-embedding", "fit-recommender"])
+@pytest.mark.parametrize("file", ["missing.csv", "table.jsonl"])
+def test_a_file_of_no_use_is_told_before_anything_heavy_is_imported(
+    name: str, file: str, tmp_path: Path
+) -> None:
+    (tmp_path / "table.jsonl").write_text('{"a": 1}\n')
+    program = (
+        "import sys\n"
+        "from damrep.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit as done: code = done.code\n"
+        "print(code, *{'torch', 'sklearn', 'scipy.stats', 'matplotlib'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, name, str(tmp_path / file)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == "2\n", done.stderr
+    assert file in done.stderr
+
+
 def test_every_command_is_listed_with_a_line() -> None:
     shown = CliRunner().invoke(main, ["--help"]).stdout
     for name in COMMANDS:

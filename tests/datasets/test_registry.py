@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from damrep import datasets
 from damrep.datasets import download
 from damrep.datasets.embedded import nearest_neighbour_graph
+from damrep.masking.notes import DamrepWarning
 from damrep.masking.validation import InputError
 
 # name: nodes, edges, features, classes, isolated nodes, as the data sets' authors count them
@@ -214,7 +215,7 @@ def test_another_file_under_the_name_is_said(data_copy):
     content = dict(np.load(folder / "raw" / "minesweeper.npz"))
     content["node_labels"][:] = 0
     np.savez(folder / "raw" / "minesweeper.npz", **content)
-    with pytest.warns(UserWarning, match="is not the file"):
+    with pytest.warns(DamrepWarning, match="is not the file"):
         datasets.load("minesweeper", folder.parents[1])
 
 

@@ -18,6 +18,7 @@ from torch_geometric.data import Data, HeteroData
 
 from damrep.graph.convert import as_graph
 from damrep.graph.data import Graph, build_graph
+from damrep.masking.notes import DamrepWarning
 from damrep.masking.validation import InputError
 
 # A weighted graph of five nodes: an edge 0-1, a triangle end 1-2, a loop at 3; 4 is isolated.
@@ -505,7 +506,7 @@ def test_unknown_objects(obj):
 def test_labels_by_id_leave_others_unknown_and_warn_of_strangers():
     graph = as_graph(np.eye(3), labels={2: "a"})
     assert graph.labels.tolist() == [-1, -1, 0]
-    with pytest.warns(UserWarning, match="1 of 2 labelled ids are not in the graph, e.g. 9"):
+    with pytest.warns(DamrepWarning, match="1 of 2 labelled ids are not in the graph, e.g. 9"):
         as_graph(np.eye(3), labels={2: "a", 9: "b"})
 
 

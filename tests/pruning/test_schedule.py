@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from damrep.masking.notes import DamrepWarning
 from damrep.masking.validation import InputError
 from damrep.pruning import ChannelPruner, PruningSchedule
 from tests.pruning.samples import bright_or_dark, two_layers
@@ -148,7 +149,7 @@ def test_gradients_that_are_gone_are_missed() -> None:
 
 def test_a_target_nothing_was_closed_for_is_told() -> None:
     pruner = ChannelPruner(_net(), bright_or_dark()[0][:1], target={"params": 0.5}, verify=False)
-    with pytest.warns(UserWarning, match=r"target\['params'\] = 0.5 is not reached: 1 of the"):
+    with pytest.warns(DamrepWarning, match=r"target\['params'\] = 0.5 is not reached: 1 of the"):
         pruner.compact()
     assert "PruningSchedule" in str(pruner.report_)
 

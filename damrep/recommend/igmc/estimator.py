@@ -7,6 +7,7 @@ import time
 from collections.abc import Hashable, Sequence
 from typing import Any, Self
 
+from damrep.masking.notes import warn_of
 from damrep.masking.report import FitReport
 from damrep.recommend.igmc.fitting import fit_igmc
 from damrep.recommend.igmc.scores import IGMCScores
@@ -229,6 +230,7 @@ class IGMC(IGMCScores, LearnedDimensions, BaseEstimator):
                 **fit.details,
             },
         )  # fmt: skip
+        warn_of(*self.report_.warnings)
         return self
 
     def _read(self, user_items: Any) -> Interactions:
