@@ -26,8 +26,9 @@ from benchmarks.graph_run import load_graph, warm_up
 from benchmarks.harness import Column, ResultError, benchmark_parser, parse, say, write_result
 from damrep.graph.data import Graph
 from damrep.graph.estimator import DAMGraphEmbedding
-from damrep.graph.evaluate import LinkSplit, linear_probe, link_prediction, split_links
+from damrep.graph.links import LinkSplit, link_prediction, split_links
 from damrep.graph.objectives import GroupDiscrimination
+from damrep.graph.probe import linear_probe
 from damrep.masking.validation import InputError
 from damrep.training import DivergedError
 

@@ -29,7 +29,8 @@ from benchmarks.progress import say
 from benchmarks.results import read_result, write_result
 from damrep.datasets import load
 from damrep.graph.data import Graph
-from damrep.graph.evaluate import label_split, linear_probe, link_prediction, split_links
+from damrep.graph.links import link_prediction, split_links
+from damrep.graph.probe import label_split, linear_probe
 from damrep.masking.validation import InputError
 
 __all__ = ["Task", "load_graph", "measure_dataset", "run_dataset", "warm_up"]

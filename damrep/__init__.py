@@ -1,9 +1,10 @@
 """Learn how many dimensions an embedding needs.
 
 `DAM` is a layer that learns its own width; `DAMGraphEmbedding` and `DAMAutoencoder` are estimators
-that embed the nodes of a graph and reduce a table, `DAMExplicitMF`, `DAMImplicitMF` and `IGMC`
-recommenders; `prune`, or `ChannelPruner` with `PruningSchedule`, make convolutional networks
-smaller. They are imported on first use, so that `import damrep` alone loads no torch.
+that embed the nodes of a graph (`as_graph` reads one) and reduce a table, `DAMExplicitMF`,
+`DAMImplicitMF` and `IGMC` recommenders; `prune`, or `ChannelPruner` with `PruningSchedule`, make
+convolutional networks smaller. They are imported on first use, so that `import damrep` alone loads
+no torch.
 
 Examples
 --------
@@ -20,6 +21,7 @@ from damrep.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from damrep.autoencoder.estimator import DAMAutoencoder
+    from damrep.graph.convert import as_graph
     from damrep.graph.estimator import DAMGraphEmbedding
     from damrep.masking.dam import DAM
     from damrep.masking.notes import DamrepWarning
@@ -47,6 +49,7 @@ __all__ = [
     "InputError",
     "PruningSchedule",
     "__version__",
+    "as_graph",
     "learned_dimensions",
     "prune",
 ]
@@ -63,6 +66,7 @@ _HOMES = {
     "IGMC": "damrep.recommend.igmc.estimator",
     "InputError": "damrep.masking.validation",
     "PruningSchedule": "damrep.pruning.schedule",
+    "as_graph": "damrep.graph.convert",
     "learned_dimensions": "damrep.masking.report",
     "prune": "damrep.pruning.training",
 }

@@ -25,6 +25,7 @@ from damrep.masking.schema import (
 )
 from damrep.masking.validation import InputError
 from damrep.training import ModelFormat, damage_told, fitted_fields, load_folder, save_folder
+from damrep.training.fitted import OUTPUT_FIELDS
 from damrep.training.stored_tensors import (
     FLOAT32,
     FLOAT64,
@@ -131,7 +132,8 @@ FORMAT = ModelFormat(
             "activation": Choice(tuple(ACTIVATIONS)),
             "linear_path": Flag(),
             "scale": Number(0.0, low_open=True),
-        }
+        },
+        optional=OUTPUT_FIELDS,
     ),
     _expected,
 )

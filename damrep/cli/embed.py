@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from damrep.autoencoder.estimator import DAMAutoencoder
+    from damrep.graph.data import Graph
+    from damrep.graph.joining import FittedNodes
 
 __all__ = ["embed_command"]
 
@@ -45,6 +47,12 @@ TABLE_KINDS = ("autoencoder", "prepared-autoencoder", "standardized-autoencoder"
     is_flag=True,
     help="Of a table: one column of vectors in place of one a dimension (.parquet).",
 )
+@click.option(
+    "--join/--alone",
+    default=None,
+    help="Add the graph to the one fitted on, which the model keeps, or take it as one of its own."
+    "  [default: add it, unless it names half of that one's nodes, or ids that only count]",
+)
 @threads_option
 @click.option(
     "--out",
@@ -58,6 +66,7 @@ def embed_command(
     /,
     model: Path,
     vectors: bool,
+    join: bool | None,
     threads: int | None,
     out: Path | None,
     **options: Any,
@@ -67,6 +76,10 @@ def embed_command(
     MODEL is the output folder of `damrep fit-embedding` or `damrep fit-autoencoder`, or the folder
     model in it. DATA is a graph or a table as there, with the same feature columns; its nodes or
     rows may be other ones. --features to --data-root are for graphs, --id and --columns for tables.
+
+    A few edges between new nodes and old ones are joined to the graph fitted on: the new nodes are
+    embedded where they belong, the old ones move by no more than what is new. --features are then
+    needed of the new nodes alone.
     """
     text = take_text(options)
     table = take_table_source({"table": Path(options["graph"]), **_pop_columns(options)})
@@ -85,13 +98,16 @@ def embed_command(
 
         kind = saved_kind(folder)
         if kind in TABLE_KINDS:
-            _refuse(context, ("features", "use_features", "directed", "source", "target", "weight"))
+            _refuse(
+                context,
+                ("features", "use_features", "directed", "source", "target", "weight", "join"),
+            )
             ids, embedding, said = _embed_table(folder, kind, table)
             item = "row"
             write_embeddings(out, ids, embedding, id_name="id", vectors=vectors)
         else:
             _refuse(context, ("id_column", "columns", "vectors"))
-            ids, embedding, said = _embed_graph(folder, graph)
+            ids, embedding, said = _embed_graph(folder, graph, join)
             item = "node"
             write_embeddings(out, ids, embedding)
     rows, dims = embedding.shape
@@ -115,18 +131,55 @@ def _refuse(context: click.Context, names: tuple[str, ...]) -> None:
 
 
 def _embed_graph(
-    folder: Path, source: GraphSource
-) -> tuple[np.ndarray | None, np.ndarray, list[str]]:
+    folder: Path, source: GraphSource, join: bool | None
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
     from damrep.graph.estimator import DAMGraphEmbedding
+    from damrep.graph.files import read_features
+    from damrep.graph.joining import FittedNodes
+    from damrep.masking.notes import warn_of
 
-    fitted = DAMGraphEmbedding.load(folder)
-    graph, notes = read_source(source)
-    read = read_line(graph.described(), graph.notes)
-    return graph.node_ids, fitted.transform(graph), [f"read: {read}", *_as_notes(notes)]
+    fitted = DAMGraphEmbedding.load(folder).set_output(transform="pandas")
+    nodes = FittedNodes(fitted.node_ids_, fitted.graph_)
+    asked, features = join is not None, None
+    taken: tuple[str, ...] = ()
+    # Edges alone at first: of the old nodes among their ends the model has the features.
+    perhaps = join or (not asked and _may_be_joined(source, nodes))
+    graph, notes = read_source(dataclasses.replace(source, features=None) if perhaps else source)
+    if join is None:
+        join = bool(perhaps) and nodes.expects(graph)
+    if join and source.features is not None:
+        features = read_features(source.features, nodes=graph.node_ids)
+        taken = tuple(f"{features.where}: {note}" for note in features.notes)
+    elif perhaps and source.features is not None:
+        graph, notes = read_source(source)
+    read = read_line(graph.described(), (*graph.notes, *taken))
+    warn_of(*notes, *_joining_notes(nodes, graph, join, asked))
+    codes = fitted.transform(graph, features, join=join)
+    return codes.index.to_numpy(), codes.to_numpy(), [f"read: {read}"]
 
 
-def _as_notes(notes: list[str]) -> list[str]:
-    return [f"note: {note}" for note in notes]
+def _may_be_joined(source: GraphSource, nodes: FittedNodes) -> bool:
+    """Whether there is a graph to join to, and the file can be read twice if that is not meant."""
+    return nodes.graph is not None and (source.graph != "-" or source.features is None)
+
+
+def _joining_notes(nodes: FittedNodes, graph: Graph, join: bool, asked: bool) -> list[str]:
+    """Whether the graph was joined to the one fitted on, where that is not plain."""
+    from damrep.graph.joining import only_count
+
+    shared, total = int(nodes.known(graph.node_ids).sum()), graph.num_nodes
+    if join and shared and nodes.graph is not None:
+        otherwise = "" if asked else " (--alone takes the file by itself)"
+        return [
+            f"joined to the {nodes.graph.num_nodes:,} nodes and {nodes.graph.num_edges:,} edges "
+            f"fitted on: {total - shared:,} new of {total:,} nodes{otherwise}"
+        ]
+    if not join and not shared and len(nodes.node_ids):
+        return [f"none of the {total:,} nodes is in the graph fitted on"]
+    if not join and not asked and only_count(graph.node_ids) and total < len(nodes.node_ids):
+        otherwise = "; --join adds it to the one fitted on" if nodes.graph is not None else ""
+        return [f"ids that only count {total:,} nodes: taken as a graph of its own{otherwise}"]
+    return []
 
 
 def _embed_table(

@@ -67,6 +67,12 @@ _ROW_NOTES = {
     show_default=True,
     help="Linear probe on the labels, prediction of held-out links; auto: what can be done.",
 )
+@click.option(
+    "--keep-graph/--no-keep-graph",
+    default=None,
+    help="Write edges and features into model/, for `damrep embed` to join new nodes to; ids are "
+    "written in any case.  [default: where they take no more than 64 MiB]",
+)
 @run_options("graph")
 @click.pass_context
 def fit_embedding_command(context: click.Context, /, **options: Any) -> None:
@@ -118,6 +124,7 @@ def _fit(graph: Graph, read: str, notes: list[str], options: dict[str, Any], lev
         strategy=options["strategy"],
         hidden=options["hidden"],
         max_epochs=options["epochs"],
+        keep_graph="auto" if options["keep_graph"] is None else options["keep_graph"],
         device=options["device"],
         random_state=options["seed"],
         verbose=level,

@@ -162,7 +162,8 @@ _GRAPH_OPTIONS = (
     click.option(
         "--directed/--undirected",
         default=None,
-        help="Edges as arcs, or every arc as an edge.  [default: an edge list is undirected]",
+        help="Count edges as arcs, or every arc as an edge; the embedding does not use the "
+        "direction.  [default: an edge list is undirected]",
     ),
     click.option("--source", metavar="COLUMN", help="Column an edge starts from."),
     click.option("--target", metavar="COLUMN", help="Column it ends at."),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,9 @@ from sklearn.decomposition import PCA
 
 from damrep.graph.data import Graph
 from damrep.graph.estimator import DAMGraphEmbedding
-from damrep.graph.evaluate import label_split, linear_probe, link_prediction, split_links
+from damrep.graph.links import link_placements, link_prediction, split_links
+from damrep.graph.probe import label_splits, linear_probe, why_no_classes
+from damrep.graph.spread import Sample
 from damrep.masking.notes import noted, warn_of
 from damrep.masking.validation import InputError, check_choice
 from damrep.training import losing_note
@@ -22,9 +25,41 @@ EVALUATIONS = ("auto", "probe", "links", "both", "none")
 
 LEARNED, FULL = "learned", "full width"
 SVD, PCA_OF_FULL = "svd", "pca of full"
-NOT_MEASURED = "its quality was not measured: no labels to probe, too few edges to hold some out"
+NOT_PROBED = "the labels were not probed"
+NOT_MEASURED = "its quality was not measured"
 
-Measure = Callable[[np.ndarray], dict[str, Any]]
+Row = dict[str, Any]
+Measure = Callable[[np.ndarray], tuple[Row, dict[str, Sample]]]
+
+
+@dataclass
+class _Measured:
+    """Rows by name, and by measure and name what each is the mean of."""
+
+    rows: dict[str, Row] = field(default_factory=dict)
+    samples: dict[str, dict[str, Sample]] = field(default_factory=dict)
+
+    def add(self, name: str, dims: int, values: Row, samples: dict[str, Sample]) -> None:
+        """Another measure of a row."""
+        row = self.rows.setdefault(name, {"name": name, "dims": dims})
+        for measure in ("accuracy", "auc", "ap"):
+            row.setdefault(measure, None)
+        row.update(values)
+        for measure, sample in samples.items():
+            self.samples.setdefault(measure, {})[name] = sample
+            if sample.spread is not None:
+                row[f"{measure}_spread"] = sample.spread
+
+    def differences(self) -> dict[str, dict[str, Row]]:
+        """By measure and row: how much more the learned embedding has, and the spread of that."""
+        found: dict[str, dict[str, Row]] = {}
+        for measure, samples in self.samples.items():
+            for name, sample in samples.items():
+                if name != LEARNED and LEARNED in samples:
+                    less = samples[LEARNED].less(sample)
+                    told = {"difference": less.value, "spread": less.spread}
+                    found.setdefault(measure, {})[name] = told
+        return found
 
 
 def evaluate_embedding(
@@ -32,8 +67,8 @@ def evaluate_embedding(
 ) -> list[dict[str, Any]]:
     """Measure a model just fitted on a graph, and what it is compared with.
 
-    Writes to the model's report: the rows as `measures`, how they came about under
-    `details["evaluation"]`, and a warning for every comparison it loses.
+    Writes to the model's report: the rows as `measures`, how they came about and what chance may
+    decide under `details["evaluation"]`, and a warning for every comparison it clearly loses.
 
     Parameters
     ----------
@@ -42,21 +77,24 @@ def evaluate_embedding(
     graph
         With labels, for the probe.
     evaluation
-        "probe": a linear probe on the labels. "links": the model is fitted again without 15 % of
-        the edges and has to find the 10 % of the test part. "both". "auto": the probe where there
-        are labels enough, else links where there are edges enough. "none".
+        "probe": a linear probe on the labels, of small graphs on several splits. "links": the
+        model is fitted again without 15 % of the edges and has to find the 10 % of the test part.
+        "both". "auto": the probe where there are labels enough, else links where there are edges
+        enough. "none".
     seed
         Of the splits.
 
     Returns
     -------
     list of dict
-        Rows "name", "dims", "accuracy", "auc", "ap"; None where not measured.
+        Rows "name", "dims", "accuracy", "auc", "ap"; None where not measured. "accuracy_spread" is
+        the standard deviation over the splits, or of one split the standard error, as
+        "auc_spread" is.
 
     Raises
     ------
     InputError
-        If the labels or edges are too few for the evaluation asked for.
+        If the labels or edges are too few for the evaluation asked for, or the labels no classes.
 
     Examples
     --------
@@ -69,55 +107,82 @@ def evaluate_embedding(
     """
     check_choice("evaluation", evaluation, EVALUATIONS)
     report = model.report_
-    rows: dict[str, dict[str, Any]] = {}
+    measured = _Measured()
     about: dict[str, Any] = {}
+    notes: list[str] = []
     if evaluation in ("probe", "both", "auto"):
         try:
-            split = label_split(graph, seed)
-            rows = _probe(model, graph, split, rows)
-            about["probe"] = {
-                "split": "given" if graph.splits else "random 10/10/80",
-                "seed": seed,
-                **{key: int(mask.sum()) for key, mask in split.items()},
-            }
-        except InputError:
+            about["probe"] = _probe(model, graph, seed, measured)
+        except InputError as error:
             if evaluation != "auto":
                 raise
-    if evaluation in ("links", "both") or (evaluation == "auto" and not rows):
+            if graph.labels is not None:
+                notes.append(f"{NOT_PROBED}: {error}")
+    if evaluation in ("links", "both") or (evaluation == "auto" and not measured.rows):
         try:
-            rows = _links(model, graph, seed, rows)
-            about["links"] = {"split": "85/5/10 of the edges", "seed": seed}
-        except InputError:
+            about["links"] = _links(model, graph, seed, measured)
+        except InputError as error:
             if evaluation != "auto":
                 raise
-    report.measures = list(rows.values())
+            without = "" if graph.labels is not None else "no labels to probe, "
+            notes.append(f"{NOT_MEASURED}: {without}{error}")
+    differences = measured.differences()
+    if differences:
+        about["differences"] = differences
+    report.measures = list(measured.rows.values())
     report.details["evaluation"] = about
     # What an earlier evaluation warned of goes with its measures.
-    earlier = (*(f"{name} (" for name in (SVD, PCA_OF_FULL, FULL)), NOT_MEASURED)
-    notes = _losses(rows) if rows or evaluation == "none" else [NOT_MEASURED]
+    earlier = (*(f"{name} (" for name in (SVD, PCA_OF_FULL, FULL)), NOT_PROBED, NOT_MEASURED)
+    notes = [*_losses(measured.rows, differences), *notes]
     report.warnings = [w for w in report.warnings if not w.startswith(earlier)] + notes
     warn_of(*notes)
     return report.measures
 
 
 def _probe(
-    model: DAMGraphEmbedding,
-    graph: Graph,
-    split: dict[str, np.ndarray],
-    rows: dict[str, dict[str, Any]],
-) -> dict[str, dict[str, Any]]:
+    model: DAMGraphEmbedding, graph: Graph, seed: int, measured: _Measured
+) -> dict[str, Any]:
+    reason = why_no_classes(graph)
+    if reason is not None:
+        raise InputError(reason)
+    splits = label_splits(graph, seed)
     labels = graph.labels
     assert labels is not None
 
-    def accuracy(embedding: np.ndarray) -> dict[str, Any]:
-        return {"accuracy": linear_probe(embedding, labels, split).accuracy}
+    def probe(embedding: np.ndarray) -> tuple[Row, dict[str, Sample]]:
+        found = [linear_probe(embedding, labels, split) for split in splits]
+        each = np.array([one.accuracy for one in found])
+        right = found[0].right
+        if len(found) == 1 and right is not None:
+            sample = Sample((right,), over_splits=False)
+        else:
+            sample = Sample((each,), over_splits=True)
+        return {"accuracy": float(each.mean())}, {"accuracy": sample}
 
-    return _compare(model, graph, accuracy, rows)
+    _compare(model, graph, probe, measured)
+    parts = {key: int(mask.sum()) for key, mask in splits[0].items()}
+    given = graph.splits is not None and set(parts) <= set(graph.splits)
+    nodes = (
+        f"{parts['train']:,} nodes to learn from, {parts['val']:,} to choose the penalty on, "
+        f"{parts['test']:,} to be told"
+    )
+    how = (
+        f"mean ± standard deviation over {len(splits)} random splits: {nodes}"
+        if len(splits) > 1
+        else f"{'the split given' if given else 'one random split'}, ± standard error: {nodes}"
+    )
+    return {
+        "split": "given" if given else "random 10/10/80",
+        "splits": len(splits),
+        "seed": seed,
+        **parts,
+        "how": f"accuracy is of a linear probe, {how}",
+    }
 
 
 def _links(
-    model: DAMGraphEmbedding, graph: Graph, seed: int, rows: dict[str, dict[str, Any]]
-) -> dict[str, dict[str, Any]]:
+    model: DAMGraphEmbedding, graph: Graph, seed: int, measured: _Measured
+) -> dict[str, Any]:
     parts = split_links(graph, seed)
     # At the width already learned: the question is what that width is worth.
     again = clone(model).set_params(random_state=model.report_.seed)
@@ -125,17 +190,24 @@ def _links(
     with noted():
         again.fit(parts.train)
 
-    def ranks(embedding: np.ndarray) -> dict[str, Any]:
+    def ranks(embedding: np.ndarray) -> tuple[Row, dict[str, Sample]]:
         auc, ap = link_prediction(embedding, parts.test)
-        return {"auc": auc, "ap": ap}
+        sample = Sample(link_placements(embedding, parts.test), over_splits=False)
+        return {"auc": auc, "ap": ap}, {"auc": sample}
 
-    return _compare(again, parts.train, ranks, rows)
+    _compare(again, parts.train, ranks, measured)
+    edges = len(parts.test) // 2
+    return {
+        "split": "85/5/10 of the edges",
+        "seed": seed,
+        "test edges": edges,
+        "how": f"AUC and AP are of {edges:,} edges held out, told by cosine from as many pairs "
+        "without one, ± standard error",
+    }
 
 
-def _compare(
-    model: DAMGraphEmbedding, graph: Graph, measure: Measure, rows: dict[str, dict[str, Any]]
-) -> dict[str, dict[str, Any]]:
-    """Measure the model, its full width, SVD and PCA at the model's width; merge into rows."""
+def _compare(model: DAMGraphEmbedding, graph: Graph, measure: Measure, measured: _Measured) -> None:
+    """Measure the model, its full width, SVD and PCA at the model's width."""
     dims = model.n_components_
     candidates = {LEARNED: model.embedding_}
     if model.report_.objective != "supervised":
@@ -148,10 +220,7 @@ def _compare(
     else:
         candidates[SVD] = _svd(model, graph, dims)
     for name, embedding in candidates.items():
-        width = embedding.shape[1]
-        empty = {"name": name, "dims": width, "accuracy": None, "auc": None, "ap": None}
-        rows[name] = {**rows.get(name, empty), **measure(embedding)}
-    return rows
+        measured.add(name, embedding.shape[1], *measure(embedding))
 
 
 def _svd(model: DAMGraphEmbedding, graph: Graph, dims: int) -> np.ndarray:
@@ -167,13 +236,13 @@ def _svd(model: DAMGraphEmbedding, graph: Graph, dims: int) -> np.ndarray:
         return baseline.fit(graph).embedding_
 
 
-def _losses(rows: dict[str, dict[str, Any]]) -> list[str]:
-    """A sentence for each measure on which a baseline beats the learned embedding."""
+def _losses(rows: Mapping[str, Row], differences: Mapping[str, Mapping[str, Row]]) -> list[str]:
+    """A sentence for each measure on which a baseline is better, and not by chance."""
     ours = rows.get(LEARNED, {})
     notes = [
         losing_note(
             ours, {"name": name, **rows.get(name, {})}, measure, "the learned embedding's",
-            allowed=allowed,
+            allowed=allowed, spread=differences.get(measure, {}).get(name, {}).get("spread"),
         )
         for name, allowed in ((SVD, 0.0), (PCA_OF_FULL, 0.0), (FULL, 0.01))
         for measure in ("accuracy", "auc")

@@ -8,26 +8,25 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Callable, Set
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from damrep.graph.adjacency import adjacency_from_edges, canonical_adjacency
+from damrep.graph.adjacency import canonical_adjacency
 from damrep.graph.assembly import assemble
-from damrep.graph.data import SPLITS, Graph
+from damrep.graph.data import Graph
 from damrep.graph.edge_columns import choose_edge_columns
 from damrep.graph.edges import EdgeList, graph_from_edges
-from damrep.graph.networkx_graphs import from_networkx
-from damrep.graph.node_tables import (
-    feature_table,
-    label_table,
-    plain_array,
-    take_features,
-    take_labels,
-)
+from damrep.graph.frames import feature_rows, label_rows
+from damrep.graph.networkx_graphs import are_attribute_names, from_networkx
+from damrep.graph.node_tables import NodeTable, take_features, take_labels
+from damrep.graph.pairs import edges_of_pairs, is_pair
+from damrep.graph.torch_graphs import from_dgl, from_pyg, is_heterogeneous
 from damrep.lazy_imports import postponed
 from damrep.masking.validation import InputError
+from damrep.reading.frames import is_frame, to_pandas
 from damrep.reading.ids import clean_ids
 
 with postponed("pandas"):
@@ -42,6 +41,10 @@ def as_graph(
     labels: Any = None,
     directed: bool | None = None,
     name: str | None = None,
+    *,
+    source: str | None = None,
+    target: str | None = None,
+    weight: str | None = None,
 ) -> Graph:
     """Read a graph from the object of another library.
 
@@ -52,87 +55,155 @@ def as_graph(
 
         - `Graph`: returned as it is, or with the features and labels given;
         - `torch_geometric.data.Data`: x (dense or sparse), edge_index (or adj_t), edge_weight or
-          one-dimensional edge_attr, y, train_mask / val_mask / test_mask;
+          one-dimensional edge_attr, y, train_mask / val_mask / test_mask; a HeteroData of one node
+          type and one edge type likewise;
         - scipy sparse matrix or array, or a square ndarray: the adjacency;
         - networkx graph: edge attribute "weight"; node attribute "x", "feature", "features" or
           "feat" if it is a vector; node attribute "y" as label;
-        - pandas DataFrame: one edge a row, in the columns source/target, src/dst, from/to, ... or
-          the first two, and a weight in the column "weight" or the like;
+        - data frame (pandas, polars, Arrow, or another that narwhals knows): one edge a row, in
+          the columns source/target, src/dst, from/to, ... or the only two, and a weight in the
+          column "weight" or the like;
+        - list, tuple or set of pairs (u, v) or of triples (u, v, weight);
         - homogeneous DGLGraph: ndata "feat" or "x", "label" or "y", the masks, edata "weight".
     features : optional
         Node features, in place of those of `obj`: array, tensor or scipy sparse matrix of shape
-        (n, d) in the order of the nodes, or a DataFrame with the node ids as its index (or in its
-        first column, if that is called "id", "node", "node_id", ... or holds strings). For a
-        networkx graph also the name of a node attribute, or a list of names of numeric ones.
+        (n, d) in the order of the nodes, or a data frame with the node ids in its first column, if
+        that is called "id", "node", "node_id", ... or holds strings, or (pandas) as its index. For
+        a networkx graph also the name of a node attribute, or a list of names of numeric ones.
     labels : optional
         Node labels, in place of those of `obj`: array (n,) or (n, k), a Series or dict by node id,
-        a DataFrame of ids and labels; for a networkx graph also the name of a node attribute.
+        a data frame of ids and labels; for a networkx graph also the name of a node attribute.
     directed : bool, optional
         True: arcs as they are. False: every arc becomes an edge. None: a matrix is directed if it
-        is not symmetric, a networkx graph knows, a DataFrame is undirected.
+        is not symmetric, a networkx graph knows, a frame or list is undirected.
     name : str, optional
+    source, target, weight : str, optional
+        Columns of a frame of edges, where they are not the usual ones.
 
     Returns
     -------
     Graph
-        Nodes in the order of `obj`; for a DataFrame of edges in the order of the features' ids,
-        or sorted by id where there are no features.
+        Nodes in the order of `obj`; for a frame or list of edges in the order of the features'
+        ids, or sorted by id where there are no features.
 
     Raises
     ------
     InputError
         If the parts do not fit each other, an edge names a node without features, a weight is
-        negative, or a value is not finite.
+        negative, a value is not finite, or a frame does not say which of its columns are the ends.
     TypeError
         If `obj` is of no known kind.
 
     Examples
     --------
-    >>> import pandas as pd
+    >>> as_graph([("ann", "bob"), ("bob", "cy")])
+    Graph('graph': 3 nodes, 2 edges, no features)
     >>> frame = pd.DataFrame({"from": ["ann", "bob"], "to": ["bob", "cy"], "weight": [1.0, 2.0]})
     >>> as_graph(frame).adjacency.toarray().tolist()
     [[0.0, 1.0, 0.0], [1.0, 0.0, 2.0], [0.0, 2.0, 0.0]]
     """
-    if isinstance(obj, Graph):
-        return _changed(obj, features, labels, directed, name)
-    if isinstance(obj, pd.DataFrame):
-        return _from_frame(obj, features, labels, directed, name)
-    if sp.issparse(obj) or isinstance(obj, np.ndarray):
-        return assemble(canonical_adjacency(obj), None, {}, features, labels, directed, name)
+    columns = {"source": source, "target": target, "weight": weight}
+    if isinstance(obj, (list, tuple)) and len(obj) == 1 and not is_pair(obj[0]):
+        obj = obj[0]  # as PyG keeps a data set of one graph
     networkx = sys.modules.get("networkx")
     if networkx is not None and isinstance(obj, networkx.Graph):
+        _no_columns(columns, obj)
+        if not are_attribute_names(features):
+            features = None if features is None else feature_rows(features)
+        if not isinstance(labels, str):
+            labels = None if labels is None else label_rows(labels)
         return from_networkx(obj, features, labels, directed, name)
-    if callable(getattr(obj, "num_nodes", None)) and callable(getattr(obj, "edges", None)):
-        return _from_dgl(obj, features, labels, directed, name)
-    if hasattr(obj, "edge_index"):
-        return _from_pyg(obj, features, labels, directed, name)
+    for argument, value in (("features", features), ("labels", labels)):
+        if isinstance(value, str):
+            raise InputError(
+                f"{argument}: {value!r} would name a node attribute, which is for networkx graphs"
+            )
+    rows = None if features is None else feature_rows(features)
+    classes = None if labels is None else label_rows(labels)
+    given = (rows, classes, directed, name)
+    if isinstance(obj, (list, tuple, Set)) and (not obj or any(map(is_pair, obj))):
+        _no_columns(columns, obj)
+        return _from_edges(edges_of_pairs(obj), *given)
+    read = _reader(obj)
+    if read is not None:
+        _no_columns(columns, obj)
+        return read(obj, *given)
+    if isinstance(obj, pd.DataFrame) or is_frame(obj):
+        frame = obj if isinstance(obj, pd.DataFrame) else to_pandas(obj)
+        return _from_edges(_edges_of_frame(frame, columns), *given)
     raise TypeError(
-        f"graph: cannot read {type(obj).__module__}.{type(obj).__name__}; expected a Graph, "
-        "torch_geometric Data, scipy sparse matrix, square ndarray, networkx graph, pandas "
-        "DataFrame of edges or homogeneous DGLGraph"
+        f"graph: cannot read {_kind(obj)}; expected a Graph, torch_geometric Data, scipy sparse "
+        "matrix, square ndarray, networkx graph, data frame or list of edges, or homogeneous "
+        "DGLGraph"
     )
 
 
+def _reader(obj: Any) -> Callable[..., Graph] | None:
+    """What reads an object that holds a graph as such."""
+    if isinstance(obj, Graph):
+        return _changed
+    if sp.issparse(obj) or isinstance(obj, np.ndarray):
+        return _from_matrix
+    if callable(getattr(obj, "num_nodes", None)) and callable(getattr(obj, "edges", None)):
+        return from_dgl
+    if is_heterogeneous(obj) or hasattr(obj, "edge_index"):
+        return from_pyg
+    return None
+
+
+def _kind(obj: Any) -> str:
+    return f"{type(obj).__module__}.{type(obj).__name__}"
+
+
+def _no_columns(columns: dict[str, str | None], obj: Any) -> None:
+    asked = next((argument for argument, value in columns.items() if value is not None), None)
+    if asked is not None:
+        raise InputError(f"{asked}: names a column of a frame of edges, got {_kind(obj)}")
+
+
 def _changed(
-    graph: Graph, features: Any, labels: Any, directed: bool | None, name: str | None
+    graph: Graph,
+    features: NodeTable | None,
+    labels: NodeTable | None,
+    directed: bool | None,
+    name: str | None,
 ) -> Graph:
     if directed is False:
         graph = graph.symmetrised()
     if features is not None:
-        values, names = take_features(feature_table(features), graph.node_ids)
+        values, names = take_features(features, graph.node_ids)
         graph = dataclasses.replace(graph, features=values, feature_names=names)
     if labels is not None:
-        graph = graph.with_labels(take_labels(label_table(labels), graph.node_ids))
+        graph = graph.with_labels(take_labels(labels, graph.node_ids))
     return graph if name is None else dataclasses.replace(graph, name=name)
 
 
-def _from_frame(
-    frame: pd.DataFrame, features: Any, labels: Any, directed: bool | None, name: str | None
+def _from_matrix(matrix: Any, *given: Any) -> Graph:
+    if matrix.ndim == 2 and matrix.shape[1] == 2 != matrix.shape[0]:
+        raise InputError(
+            f"graph: an array of shape {matrix.shape} is no adjacency; edges come as a list of "
+            "pairs, [(u, v), ...], or as a frame"
+        )
+    return assemble(canonical_adjacency(matrix), None, {}, *given)
+
+
+def _from_edges(
+    edges: EdgeList,
+    features: NodeTable | None,
+    labels: NodeTable | None,
+    directed: bool | None,
+    name: str | None,
 ) -> Graph:
+    return graph_from_edges(edges, features, labels, directed=bool(directed), name=name or "graph")
+
+
+def _edges_of_frame(frame: pd.DataFrame, asked: dict[str, str | None]) -> EdgeList:
     where = "edges"
     unnamed = all(isinstance(column, (int, np.integer)) for column in frame.columns)
-    names = None if unnamed else [str(column) for column in frame.columns]
-    source, target, weight = choose_edge_columns(names, frame.shape[1], where)
+    named = any(column is not None for column in asked.values())
+    names = None if unnamed and not named else [str(column) for column in frame.columns]
+    wanted = {role: None if column is None else str(column) for role, column in asked.items()}
+    source, target, weight = choose_edge_columns(names, frame.shape[1], where, **wanted)
     heavy = None
     if weight is not None:
         series = frame.iloc[:, weight]
@@ -143,107 +214,5 @@ def _from_frame(
                 f"{where}: row {row + 1}: weight is {series.iloc[row]!r}; expected a number"
             )
         heavy = numbers.to_numpy(dtype=np.float64)
-    edges = EdgeList.from_ids(
-        clean_ids(frame.iloc[:, source], where), clean_ids(frame.iloc[:, target], where), heavy,
-        where,
-    )  # fmt: skip
-    return graph_from_edges(
-        edges,
-        None if features is None else feature_table(features),
-        None if labels is None else label_table(labels),
-        directed=bool(directed),
-        name=name or "graph",
-    )
-
-
-def _from_pyg(
-    data: Any, features: Any, labels: Any, directed: bool | None, name: str | None
-) -> Graph:
-    x, adj_t, edge_index = (getattr(data, key, None) for key in ("x", "adj_t", "edge_index"))
-    x = None if x is None else plain_array(x)
-    if x is not None and x.ndim == 1:
-        x = x[:, None]
-    if edge_index is None:
-        if adj_t is None:
-            raise InputError("graph: the Data has neither edge_index nor adj_t")
-        matrix = canonical_adjacency(plain_array(adj_t).T, "adj_t")
-    else:
-        index = np.asarray(plain_array(edge_index))
-        if index.ndim != 2 or index.shape[0] != 2 or index.dtype.kind not in "iu":
-            raise InputError(
-                f"edge_index: expected integers of shape (2, edges), got {index.dtype} of shape "
-                f"{tuple(index.shape)}"
-            )
-        weight = _edge_weight(data, index.shape[1])
-        declared = getattr(data, "num_nodes", None)
-        if declared is None:
-            declared = index.max(initial=-1) + 1 if x is None else x.shape[0]
-        count = int(declared)
-        matrix = adjacency_from_edges(index[0], index[1], weight, count, where="edge_index")
-    own: dict[str, Any] = {
-        "features": x,
-        "splits": _splits(lambda key: getattr(data, key), matrix.shape[0]),
-    }
-    y = getattr(data, "y", None)
-    if y is not None and labels is None:
-        own["labels"] = plain_array(y)
-        if len(own["labels"]) != matrix.shape[0]:
-            raise InputError(
-                f"y: got {len(own['labels'])} labels for {matrix.shape[0]} nodes; remove y if it "
-                "belongs to the whole graph"
-            )
-    return assemble(matrix, None, own, features, labels, directed, name)
-
-
-def _edge_weight(data: Any, num_edges: int) -> np.ndarray | None:
-    """edge_weight, or edge_attr where it is one number an edge; wider attributes are no weights."""
-    weight = getattr(data, "edge_weight", None)
-    key = "edge_weight"
-    if weight is None:
-        weight, key = getattr(data, "edge_attr", None), "edge_attr"
-    if weight is None:
-        return None
-    values = np.asarray(plain_array(weight))
-    if values.ndim == 2 and values.shape[1] == 1:
-        values = values[:, 0]
-    if values.ndim != 1:
-        return None
-    if len(values) != num_edges:
-        raise InputError(f"{key}: got {len(values)} weights for {num_edges} edges")
-    return values.astype(np.float64)
-
-
-def _splits(get: Any, n: int) -> dict[str, np.ndarray] | None:
-    """The masks among the attributes or keys that `get` reads."""
-    found: dict[str, np.ndarray] = {}
-    for key in SPLITS:
-        try:
-            mask = get(f"{key}_mask")
-        except (AttributeError, KeyError):
-            continue
-        if mask is not None and np.ndim(plain_array(mask)) and len(mask) == n:
-            found[key] = np.asarray(plain_array(mask)).astype(bool)
-    return found or None
-
-
-def _from_dgl(
-    graph: Any, features: Any, labels: Any, directed: bool | None, name: str | None
-) -> Graph:
-    if not getattr(graph, "is_homogeneous", True):
-        raise InputError("graph: the DGLGraph has several node or edge types; expected one of each")
-    n = int(graph.num_nodes())
-    source, target = (np.asarray(plain_array(end)) for end in graph.edges())
-    edata = getattr(graph, "edata", {})
-    heavy = next((edata[key] for key in ("weight", "w", "edge_weight") if key in edata), None)
-    weight = None if heavy is None else np.asarray(plain_array(heavy), dtype=np.float64).reshape(-1)
-    matrix = adjacency_from_edges(source, target, weight, n)
-    ndata = graph.ndata
-    own: dict[str, Any] = {"splits": _splits(lambda key: ndata[key], n)}
-    x = next((ndata[key] for key in ("feat", "x", "feature", "features") if key in ndata), None)
-    y = next((ndata[key] for key in ("label", "y", "labels") if key in ndata), None)
-    if x is not None:
-        plain = plain_array(x)
-        own["features"] = plain[:, None] if plain.ndim == 1 else plain
-    if y is not None:
-        own["labels"] = plain_array(y)
-    return assemble(matrix, None, own, features, labels, directed, name)
+    start, end = (clean_ids(frame.iloc[:, column], where) for column in (source, target))
+    return EdgeList.from_ids(start, end, heavy, where)

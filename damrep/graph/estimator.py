@@ -9,28 +9,28 @@ from typing import Any
 import numpy as np
 import torch
 
+from damrep.graph.containers import NodeFrames
 from damrep.graph.convert import as_graph
-from damrep.graph.data import Graph
+from damrep.graph.fit_report import fit_report
 from damrep.graph.fitting import Fitted, fit_unsupervised
+from damrep.graph.frames import feature_rows
 from damrep.graph.inputs import FeaturePreparation, fit_preparation
-from damrep.graph.labels import encode_labels
+from damrep.graph.joining import FittedNodes
+from damrep.graph.labels import check_labels
 from damrep.graph.settings import EmbeddingSettings
 from damrep.graph.storage import load_model, save_model
-from damrep.graph.supervised import fit_supervised
+from damrep.graph.supervised import fit_supervised, supervision
 from damrep.masking.notes import noted, warn_of
-from damrep.masking.report import FitReport
 from damrep.masking.validation import InputError
 from damrep.reading.ids import infer_integers
-from damrep.training import LearnedDimensions, resolve_seed, saturation_notes
+from damrep.training import LearnedDimensions, resolve_seed
 from damrep.training.scikit_learn import BaseEstimator, TransformerMixin, check_is_fitted
 
 __all__ = ["DAMGraphEmbedding"]
 
 
-# No automatic output containers: what comes out has a row for each node, which is not what a frame
-# of edges has, so its index would not fit.
 class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class is untyped
-    LearnedDimensions, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
+    NodeFrames, LearnedDimensions, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
 ):
     """Learn node embeddings of a graph, and how many dimensions they need.
 
@@ -38,8 +38,8 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
     coordinates of the propagated features; a bottleneck rotates the two together, a mask keeps as
     many of its ordered units as earn their price, and all the rest is cut out of the model.
 
-    Directed graphs are propagated over in both directions; self-loops are replaced by the ones the
-    propagation adds; isolated nodes are described by their own features.
+    The direction of arcs is not used, which the report of a directed graph says; self-loops are
+    replaced by the ones the propagation adds; isolated nodes are described by their own features.
 
     Parameters
     ----------
@@ -78,6 +78,10 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
     validation_fraction : float
         Share of nodes the curve's loss is measured on and not fitted to (search), or of labels held
         out (supervised).
+    keep_graph : bool or "auto"
+        Keep the graph fitted on with the model, and save it, so that new nodes and edges can be
+        joined to it (`transform` with ``join=True``); "auto" where edges and features take no more
+        than 64 MiB. The ids of its nodes are kept in any case.
     device : {"auto", "cpu", "cuda", "mps"}
     precision : str
         See `TrainingOptions`.
@@ -96,8 +100,14 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
         Dimensions against normalised held-out loss.
     embedding_ : ndarray, shape (n, n_components_)
         Of the graph it was fitted on.
+    node_ids_ : ndarray, shape (n,)
+        Which node each row of it is: int64, or strings. Empty where an earlier version saved it.
+    graph_ : Graph or None
+        What of the graph is kept: its edges, undirected, and its features.
     n_features_in_ : int
         Columns of the features.
+    feature_names_in_ : ndarray of str, shape (n_features_in_,)
+        Their names, where they had some. Columns that come with names are then taken by name.
 
     Examples
     --------
@@ -129,6 +139,7 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
         weight_decay: float = 0.0,
         patience: int | None = None,
         validation_fraction: float = 0.1,
+        keep_graph: bool | str = "auto",
         device: str = "auto",
         precision: str = "32-true",
         random_state: Any = None,
@@ -152,22 +163,25 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
         self.weight_decay = weight_decay
         self.patience = patience
         self.validation_fraction = validation_fraction
+        self.keep_graph = keep_graph
         self.device = device
         self.precision = precision
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, graph: Any, y: Any = None) -> DAMGraphEmbedding:
+    def fit(self, graph: Any, y: Any = None, *, features: Any = None) -> DAMGraphEmbedding:
         """Learn the embedding of a graph.
 
         Parameters
         ----------
         graph
-            A `Graph`, or anything `damrep.graph.convert.as_graph` reads: torch_geometric Data,
-            scipy adjacency, networkx graph, pandas edge frame, DGLGraph.
+            A `Graph`, or anything `damrep.as_graph` reads: torch_geometric Data, scipy adjacency,
+            networkx graph, data frame or list of edges, DGLGraph.
         y
             Labels, shape (n,), for objective="supervised" alone; -1 or None where unknown. Taken
             from the graph if not given, and then only those of its "train" split, where it has one.
+        features
+            Of the nodes, in any form `damrep.as_graph` takes; in place of those of the graph.
 
         Returns
         -------
@@ -180,11 +194,13 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
         TypeError
             If the graph is of a kind that cannot be read.
         """
-        settings = self._settings()
+        asked = self._settings()
+        check_labels(y)
         with noted() as notes:
-            graph = as_graph(graph)
+            graph = as_graph(graph, features)
         if graph.num_nodes < 3:
             raise InputError(f"graph: expected at least 3 nodes to embed, got {graph.num_nodes}")
+        settings = asked.for_graph(graph.num_nodes)
         supervised = settings.resolved_objective == "supervised"
         wall, cpu = time.perf_counter(), time.process_time()
         seed = resolve_seed(self.random_state)
@@ -192,40 +208,16 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
         inputs = preparation.prepare(graph)
         classes: tuple[str, ...] | None = None
         if supervised:
-            labels, classes, train_rows, held_out = _supervision(graph, y)
+            labels, classes, train_rows, held_out = supervision(graph, y)
             fitted = fit_supervised(settings, inputs, labels, train_rows, held_out, seed)
         else:
             fitted = fit_unsupervised(settings, inputs, seed)
-        self._adopt(preparation, fitted, classes)
+        nodes = FittedNodes.of(graph, inputs.adjacency, settings.keep_graph)
+        self._adopt(preparation, fitted, nodes, classes)
         self.embedding_ = fitted.compact.transform(inputs)
-        self.report_ = FitReport(
-            type(self).__name__,
-            initial_dims=fitted.initial,
-            learned_dims=self.n_components_,
-            price=None if settings.n_components is not None else float(self.price),
-            strategy="budget" if settings.n_components is not None else settings.strategy,
-            objective=settings.resolved_objective,
-            curve=[[int(m), float(loss)] for m, loss in fitted.curve],
-            gate=[float(g) for g in fitted.gate],
-            history=fitted.history,
-            loss=fitted.loss,
-            reference_loss=fitted.details.pop("reference_loss", 1.0),
-            seconds=time.perf_counter() - wall,
-            cpu_seconds=time.process_time() - cpu,
-            seed=seed,
-            warnings=[*notes, *_width_notes(settings, self.n_components_, fitted.initial)],
-            details={
-                "encoder": self.encoder,
-                "data": {
-                    "name": graph.name,
-                    "nodes": graph.num_nodes,
-                    "edges": graph.num_edges,
-                    "features": graph.num_features,
-                    "directed": graph.directed,
-                },
-                **fitted.details,
-            },
-        )
+        spent = (time.perf_counter() - wall, time.process_time() - cpu)
+        self.report_ = fit_report(type(self).__name__, asked, graph, fitted, nodes, seed, spent)
+        self.report_.warnings[:0] = notes
         warn_of(*self.report_.warnings)
         return self
 
@@ -236,12 +228,19 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
         self,
         preparation: FeaturePreparation,
         fitted: Fitted,
+        nodes: FittedNodes,
         classes: tuple[str, ...] | None,
     ) -> None:
         self._preparation, self._compact = preparation, fitted.compact
         self._wide, self._classifier = fitted.wide, fitted.classifier
+        self._nodes = nodes
+        self.node_ids_, self.graph_ = nodes.node_ids, nodes.graph
         self.n_components_ = fitted.compact.width
         self.n_features_in_ = preparation.num_features
+        if preparation.names is not None:
+            self.feature_names_in_ = np.array(preparation.names, dtype=object)
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
         self.components_curve_ = np.array(fitted.curve, dtype=float)
         if classes is not None:
             # Labels that were numbers come back as numbers.
@@ -249,7 +248,7 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
         elif hasattr(self, "classes_"):
             del self.classes_
 
-    def transform(self, graph: Any) -> np.ndarray:
+    def transform(self, graph: Any, features: Any = None, *, join: bool = False) -> Any:
         """Embed the nodes of a graph: the one fitted on, one with new nodes, or another.
 
         Parameters
@@ -257,27 +256,60 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
         graph
             As for `fit`, with the same features. A graph without features can only be embedded
             where some of its node ids are those of the graph fitted on.
+        features
+            As for `fit`; with `join`, of the new nodes at least.
+        join
+            False: the graph is all there is. True: its nodes and edges are joined by their ids to
+            the graph fitted on, so that a few new edges are enough; needs `keep_graph`. An edge
+            that is there already takes the new weight, a node the new features.
 
         Returns
         -------
-        ndarray, float32, shape (n, n_components_)
-            Most important dimension first.
+        ndarray, float32, shape (m, n_components_), or what `set_output` asked for
+            A row for each node of `graph` in its order, and then, with `join`, for each further
+            node of `features` that is new; the most important dimension first.
 
         Raises
         ------
         NotFittedError
             Before `fit`.
         InputError
-            If the features are not those of the graph fitted on.
+            If the features are not those of the graph fitted on, or, with `join`, that graph was
+            not kept, or a new node has no features.
+
+        Examples
+        --------
+        >>> model = DAMGraphEmbedding(max_components=16, max_epochs=5, random_state=0)
+        >>> model = model.fit([(i, (i + step) % 40) for i in range(40) for step in (1, 2)])
+        >>> codes = model.set_output(transform="pandas").transform([(40, 7), (40, 8)], join=True)
+        >>> codes.index.tolist()
+        [7, 8, 40]
         """
         check_is_fitted(self, "n_components_")
-        return self._compact.transform(self._preparation.prepare(as_graph(graph)))
+        if not join:
+            graph = as_graph(graph, features)
+            note = self._nodes.note_on(graph)
+            if note is not None:
+                warn_of(note)
+            values = self._compact.transform(self._preparation.prepare(graph))
+            return self._contained(values, graph.node_ids)
+        table = None if features is None else feature_rows(features)
+        joined = self._nodes.join(as_graph(graph), table, self._preparation.arrange)
+        values = self._compact.transform(self._preparation.prepare(joined.graph))
+        return self._contained(values[joined.rows], joined.node_ids)
 
-    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> np.ndarray:
-        """Fit, and return the embedding of the graph fitted on."""
-        return self.fit(X, y, **fit_params).embedding_
+    def fit_transform(self, X: Any, y: Any = None, *, features: Any = None) -> Any:
+        """Fit, and return the embedding of the graph fitted on.
 
-    def transform_full(self, graph: Any) -> np.ndarray:
+        Parameters
+        ----------
+        X, y, features
+            Graph, labels and features, as for `fit`.
+        """
+        self.fit(X, y, features=features)
+        return self._contained(self.embedding_, self.node_ids_)
+
+    def transform_full(self, graph: Any, features: Any = None) -> np.ndarray:
         """The representation before the cut, to compare with; not kept by `save`.
 
         Returns
@@ -294,9 +326,10 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
             raise InputError(
                 "the representation before the cut is there only after an unsupervised fit"
             )
-        return np.asarray(self._wide.transform(self._preparation.prepare(as_graph(graph))).numpy())
+        inputs = self._preparation.prepare(as_graph(graph, features))
+        return np.asarray(self._wide.transform(inputs).numpy())
 
-    def predict(self, graph: Any) -> np.ndarray:
+    def predict(self, graph: Any, features: Any = None) -> np.ndarray:
         """Classes of a graph's nodes, for objective="supervised".
 
         Raises
@@ -307,12 +340,15 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
         check_is_fitted(self, "n_components_")
         if self._classifier is None:
             raise InputError('predict needs a model fitted with objective="supervised"')
+        inputs = self._preparation.prepare(as_graph(graph, features))
         with torch.no_grad():
-            scores = self._classifier(torch.from_numpy(self.transform(graph)))
+            scores = self._classifier(torch.from_numpy(self._compact.transform(inputs)))
         return np.asarray(self.classes_[scores.argmax(dim=1).numpy()])
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted model to a folder: config.json, weights.safetensors.
+
+        The ids of the nodes go with it, and their edges and features where `keep_graph` says so.
 
         Raises
         ------
@@ -325,6 +361,7 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
             self._preparation,
             self._compact,
             self._classifier,
+            self._nodes,
             {
                 **self._saved(),
                 "classes": self.classes_.tolist() if hasattr(self, "classes_") else None,
@@ -340,14 +377,14 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
         InputError
             If the folder is not such a model, or damaged.
         """
-        preparation, compact, classifier, meta = load_model(path)
+        preparation, compact, classifier, nodes, meta = load_model(path)
         model = cls._restored(meta, path)
         report = model.report_
         classes = None if meta["classes"] is None else tuple(meta["classes"])
         fitted = Fitted(
             compact, None, report.initial_dims, report.curve, report.gate, {}, 0.0, classifier
         )
-        model._adopt(preparation, fitted, classes)
+        model._adopt(preparation, fitted, nodes, classes)
         return model
 
     def __sklearn_tags__(self) -> Any:
@@ -356,37 +393,3 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
         tags.no_validation = True
         tags.non_deterministic = False
         return tags
-
-
-def _supervision(
-    graph: Graph, y: Any
-) -> tuple[np.ndarray, tuple[str, ...], np.ndarray, np.ndarray | None]:
-    """Class numbers, class names, rows to learn from, rows to hold out (or None)."""
-    rows, held_out = np.arange(graph.num_nodes), None
-    names: tuple[str, ...] | None
-    if y is not None:
-        labels, names = encode_labels(y, graph.num_nodes, where="y")
-    elif graph.labels is not None:
-        labels, names = graph.labels, graph.label_names
-        if graph.splits is not None and "train" in graph.splits:
-            rows = np.flatnonzero(_first_split(graph.splits["train"]))
-            if "val" in graph.splits:
-                held_out = np.flatnonzero(_first_split(graph.splits["val"]))
-    else:
-        raise InputError('objective "supervised" needs labels: y is None and the graph has none')
-    if labels.ndim == 2:
-        raise InputError('objective "supervised" needs one label a node, got several')
-    return labels, tuple(names or map(str, range(int(labels.max()) + 1))), rows, held_out
-
-
-def _first_split(mask: np.ndarray) -> np.ndarray:
-    return mask if mask.ndim == 1 else mask[:, 0]
-
-
-def _width_notes(settings: EmbeddingSettings, learned: int, initial: int) -> list[str]:
-    asked = settings.n_components
-    if asked is not None and learned < asked:
-        return [f"the graph has only {learned} dimensions without training, {asked} were asked for"]
-    if asked is not None:
-        return []
-    return saturation_notes(learned, initial, settings.max_components, settings.price)

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from damrep.masking.validation import InputError
 from damrep.reading.ids import shown
 
-__all__ = ["clean_features"]
+__all__ = ["clean_features", "column_order"]
 
 
 def clean_features(
@@ -86,3 +86,63 @@ def clean_features(
             "expected a finite number that fits float32"
         )
     return clean, names
+
+
+def column_order(
+    names: Sequence[str], wanted: Sequence[str], where: str = "features"
+) -> np.ndarray | None:
+    """Positions of the wanted columns among those there are; None where the order is the same.
+
+    Parameters
+    ----------
+    names : sequence of d str
+        Of the columns there are.
+    wanted : sequence of d str
+        Of the columns a model was fitted on.
+    where : str
+        What error messages call the columns.
+
+    Raises
+    ------
+    InputError
+        If a wanted column is missing, one is there that was not at the fit, or a name comes twice.
+
+    Examples
+    --------
+    >>> column_order(["height", "age"], ["age", "height"]).tolist()
+    [1, 0]
+    >>> column_order(["age", "size"], ["age", "height"])
+    Traceback (most recent call last):
+    ...
+    damrep.masking.validation.InputError: features: no column 'height', which the model was fitted \
+on; 'size' was not there then
+    """
+    if tuple(names) == tuple(wanted):
+        return None
+    place = {name: position for position, name in enumerate(names)}
+    lost = [name for name in wanted if name not in place]
+    known = set(wanted)
+    strange = [name for name in names if name not in known]
+    if lost:
+        more = f"; {_few(strange)} not there then" if strange else ""
+        raise InputError(
+            f"{where}: no column {_few(lost, verb=False)}, which the model was fitted on{more}"
+        )
+    if strange:
+        raise InputError(
+            f"{where}: column {_few(strange)} not there when the model was fitted; leave it out"
+        )
+    if len(place) < len(names) or len(known) < len(wanted):
+        columns = list(names if len(place) < len(names) else wanted)
+        twice = next(name for name in columns if columns.count(name) > 1)
+        raise InputError(
+            f"{where}: column {shown(twice)} comes twice, and not as it did at the fit"
+        )
+    return np.array([place[name] for name in wanted])
+
+
+def _few(names: Sequence[str], verb: bool = True) -> str:
+    """The first of some names, and how many more there are."""
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    was = (" were" if more else " was") if verb else ""
+    return f"{shown(names[0])}{more}{was}"

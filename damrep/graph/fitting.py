@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+import torch
 from torch import Tensor, nn
 
 from damrep.graph.encoders import GraphEncoder, make_encoder
@@ -22,11 +23,19 @@ from damrep.masking.dam import DAM
 from damrep.masking.gradient import GradientWidth
 from damrep.training import local_seed, train
 
-__all__ = ["Fitted", "fit_unsupervised", "reduce_representation", "train_encoder"]
+__all__ = [
+    "Fitted",
+    "fit_unsupervised",
+    "numerical_rank",
+    "reduce_representation",
+    "train_encoder",
+]
 
 # A little L2 on the bottleneck: without it the weights make up for any gate and nothing but noise
 # would hold beta.
 _BOTTLENECK_DECAY = 1e-2
+# Of single precision, relative to the largest spread.
+_ROUNDING = 1e-6
 
 
 @dataclass
@@ -51,6 +60,8 @@ class Fitted:
         Normalised loss at the learned width.
     classifier
         Linear classifier on the embedding, if there were labels.
+    reference_loss
+        What the loss 1 stands for, in its own units.
     details
         More for the report.
     """
@@ -63,6 +74,7 @@ class Fitted:
     history: dict[str, list[Any]]
     loss: float
     classifier: nn.Linear | None = None
+    reference_loss: float = 1.0
     details: dict[str, Any] = field(default_factory=dict)
 
 
@@ -224,11 +236,33 @@ def reduce_representation(
     if settings.n_components is None and settings.strategy == "gradient":
         width = _learn_width(settings, head, seed, history)
     else:
-        budget = None if settings.n_components is None else min(settings.n_components, len(losses))
+        budget = settings.n_components
+        if budget is not None:  # beyond the rank of the representation columns would be empty
+            budget = min(budget, numerical_rank(z), len(losses))
         width = head.choose_width(losses, settings.price, budget)
     head.mask.set_width(width)
     head.absorb_gates()
     return head, [[m + 1, loss] for m, loss in enumerate(losses)]
+
+
+def numerical_rank(z: Tensor) -> int:
+    """Directions in which the rows differ by more than rounding; at least 1.
+
+    Parameters
+    ----------
+    z
+        Representation (n, width), float32.
+
+    Examples
+    --------
+    >>> import torch
+    >>> numerical_rank(torch.tensor([[1.0, 2.0, 1.0], [2.0, 4.0, 1.0], [3.0, 6.0, 1.0]]))
+    1
+    """
+    centred = (z - z.mean(dim=0)).double()
+    narrow = centred if centred.shape[0] >= centred.shape[1] else centred.T
+    values = torch.linalg.eigvalsh(narrow.T @ narrow)
+    return max(1, int((values > _ROUNDING**2 * values[-1]).sum()))
 
 
 def _learn_width(

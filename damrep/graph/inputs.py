@@ -11,9 +11,12 @@ import torch
 from torch import Tensor
 
 from damrep.graph.data import Graph
+from damrep.graph.features import column_order
 from damrep.graph.propagation import SparseOperator, gcn_matrix, mean_matrix
 from damrep.graph.structure import StructureBasis, fit_structure_basis, neighbours
+from damrep.masking.notes import warn_of
 from damrep.masking.validation import InputError
+from damrep.reading.ids import shown
 
 __all__ = ["FeaturePreparation", "GraphInputs", "fit_preparation"]
 
@@ -88,12 +91,15 @@ class FeaturePreparation:
         Column mean and standard deviation where columns are standardised, else None.
     structure
         For graphs without features.
+    names
+        Of the columns, where they had names.
     """
 
     num_features: int
     offset: np.ndarray | None = None
     scale: np.ndarray | None = None
     structure: StructureBasis | None = None
+    names: tuple[str, ...] | None = None
 
     def prepare(self, graph: Graph) -> GraphInputs:
         """Inputs of a graph.
@@ -103,25 +109,48 @@ class FeaturePreparation:
         InputError
             If the graph's features are not those the model was fitted on.
         """
+        features = self.arrange(graph.features, graph.feature_names)
         if self.structure is not None:
-            if graph.features is not None:
-                raise InputError(
-                    f"graph: it has {graph.num_features} features, the model was fitted on a graph "
-                    "without features"
-                )
-            features: Any = self.structure.transform(graph)
-        elif graph.num_features != self.num_features:
-            raise InputError(
-                f"graph: it has {graph.num_features} features, the model was fitted on "
-                f"{self.num_features}"
-            )
-        else:
-            features = graph.features
+            features = self.structure.transform(graph)
         if self.offset is not None and self.scale is not None:
             dense = features.toarray() if sp.issparse(features) else features
             features = (dense - self.offset) / self.scale
         undirected = neighbours(graph)
         return GraphInputs(gcn_matrix(undirected), _scale_rows(features), undirected)
+
+    def arrange(self, features: Any, names: tuple[str, ...] | None) -> Any:
+        """Columns in the order of the fit: by name where both sides have names, else as they come.
+
+        Parameters
+        ----------
+        features
+            Dense or sparse, (n, columns), or None.
+        names
+            Of its columns.
+
+        Raises
+        ------
+        InputError
+            If a column of the fit is missing, or one is there that was not.
+        """
+        if features is not None and names is not None and self.names is not None:
+            order = column_order(names, self.names)
+            return features if order is None else features[:, order]
+        columns = 0 if features is None else features.shape[1]
+        if columns != self.num_features:
+            had = self.num_features or "a graph without features"
+            raise InputError(f"graph: it has {columns} features, the model was fitted on {had}")
+        if (names is None) != (self.names is None):
+            nameless, first = (
+                ("these have no names", self.names)
+                if names is None
+                else ("the model was fitted on columns without names", names)
+            )
+            assert first is not None
+            warn_of(
+                f"features: {nameless}, so they are taken in their order, {shown(first[0])} first"
+            )
+        return features
 
 
 def fit_preparation(graph: Graph, rank: int, seed: int) -> FeaturePreparation:
@@ -163,12 +192,13 @@ def fit_preparation(graph: Graph, rank: int, seed: int) -> FeaturePreparation:
     values: Any = features.data if sp.issparse(features) else features
     zeros = 1.0 - np.count_nonzero(values) / max(1, n * d)
     if zeros > 0.5:
-        return FeaturePreparation(d)
+        return FeaturePreparation(d, names=graph.feature_names)
     dense = (features.toarray() if sp.issparse(features) else features).astype(np.float64)
     spread = dense.std(axis=0)
     constant = spread <= 1e-9 * np.maximum(np.abs(dense).max(axis=0), 1e-300)
     spread[constant] = 1.0
-    return FeaturePreparation(d, dense.mean(axis=0).astype(np.float32), spread.astype(np.float32))
+    offset, scale = dense.mean(axis=0).astype(np.float32), spread.astype(np.float32)
+    return FeaturePreparation(d, offset, scale, names=graph.feature_names)
 
 
 def _scale_rows(features: Any) -> Any:

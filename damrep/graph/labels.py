@@ -13,10 +13,49 @@ from damrep.masking.validation import InputError
 with postponed("pandas"):
     import pandas as pd
 
-__all__ = ["UNKNOWN", "encode_labels"]
+__all__ = ["UNKNOWN", "check_labels", "encode_labels"]
 
 UNKNOWN = -1
 _INTEGER = r"0|-?[1-9][0-9]{0,17}"
+
+
+def check_labels(y: Any) -> None:
+    """Refuse a matrix of features where labels are expected.
+
+    Parameters
+    ----------
+    y : object
+        What was given as y; whole numbers of two dimensions may be memberships.
+
+    Raises
+    ------
+    InputError
+        If it has two dimensions and is no matrix of zeros and ones.
+
+    Examples
+    --------
+    >>> check_labels([0, 1, 1])
+    >>> check_labels([[0.5, 1.5], [2.5, 0.0]])
+    Traceback (most recent call last):
+    ...
+    damrep.masking.validation.InputError: y: got a matrix of shape (2, 2), expected one label a \
+node; features of the nodes are given as features=
+    """
+    shape = tuple(getattr(y, "shape", None) or np.shape(y))
+    if len(shape) != 2:
+        return
+    values = y if not hasattr(y, "to_numpy") else y.to_numpy()
+    dense = isinstance(y, (list, tuple, np.ndarray)) or hasattr(y, "to_numpy")
+    if dense:
+        values = np.asarray(values)
+        if values.dtype.kind in "bui" and (values.shape[1] == 1 or np.isin(values, (0, 1)).all()):
+            return
+        if values.shape[1] == 1 and values.dtype.kind != "f":
+            return
+    raise InputError(
+        f"y: got a matrix of shape {shape}, expected one label a node; features of the nodes are "
+        "given as features="
+    )
 
 
 def encode_labels(

@@ -13,7 +13,7 @@ from damrep.graph.node_tables import plain_array
 from damrep.masking.validation import InputError
 from damrep.reading.ids import clean_ids, infer_integers
 
-__all__ = ["from_networkx"]
+__all__ = ["are_attribute_names", "from_networkx"]
 
 FEATURE_ATTRIBUTES = ("x", "feature", "features", "feat")
 
@@ -69,8 +69,9 @@ def from_networkx(
     if not graph.is_directed():
         matrix = symmetrise(matrix, edges_once=True)
     own: dict[str, Any] = {"name": graph.name or None}
-    if features is None or isinstance(features, (str, list)) and _are_names(features):
-        own["features"], features = _node_attributes(graph, nodes, features), None
+    if features is None or are_attribute_names(features):
+        own["features"], own["feature_names"] = _node_attributes(graph, nodes, features)
+        features = None
     key = labels if isinstance(labels, str) else "y"
     if labels is None or isinstance(labels, str):
         values = [graph.nodes[node].get(key) for node in nodes]
@@ -85,9 +86,18 @@ def from_networkx(
     return assemble(matrix, ids, own, features, labels, directed, name)
 
 
-def _are_names(features: str | list[Any]) -> bool:
+def are_attribute_names(features: Any) -> bool:
+    """Whether features are named, by one node attribute or a list of them, and not given.
+
+    Examples
+    --------
+    >>> are_attribute_names("age"), are_attribute_names(["age", "size"]), are_attribute_names([[1]])
+    (True, True, False)
+    """
     return isinstance(features, str) or (
-        len(features) > 0 and all(isinstance(item, str) for item in features)
+        isinstance(features, list)
+        and len(features) > 0
+        and all(isinstance(item, str) for item in features)
     )
 
 
@@ -97,13 +107,18 @@ def _networkx_ids(nodes: list[Any]) -> np.ndarray:
     return clean_ids(ids, "graph", "node")
 
 
-def _node_attributes(graph: Any, nodes: list[Any], wanted: str | list[str] | None) -> Any:
-    """Features out of node attributes: those asked for, or a vector under a usual name."""
+def _node_attributes(
+    graph: Any, nodes: list[Any], wanted: str | list[str] | None
+) -> tuple[np.ndarray | None, list[str] | None]:
+    """Features out of node attributes: those asked for, or a vector under a usual name.
+
+    Their names are those of the attributes, where each is one number.
+    """
     if wanted is None:
         first = graph.nodes[nodes[0]]
         key = next((k for k in FEATURE_ATTRIBUTES if np.ndim(first.get(k)) == 1), None)
         if key is None:
-            return None
+            return None, None
         wanted = key
     keys = [wanted] if isinstance(wanted, str) else wanted
     rows = []
@@ -126,4 +141,4 @@ def _node_attributes(graph: Any, nodes: list[Any], wanted: str | list[str] | Non
                 f"features: node {node!r} has {len(rows[-1])} values, node {nodes[0]!r} has "
                 f"{len(rows[0])}"
             )
-    return np.stack(rows)
+    return np.stack(rows), keys if len(rows[0]) == len(keys) else None

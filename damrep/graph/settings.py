@@ -17,9 +17,11 @@ from damrep.masking.validation import (
     check_width,
 )
 from damrep.training import TrainingOptions
+from damrep.training.memory import physical_memory
 
 __all__ = ["MOST_STEPS", "OBJECTIVE_NAMES", "STRATEGIES", "EmbeddingSettings"]
 
+WIDEST = 512
 OBJECTIVE_NAMES = ("auto", *OBJECTIVES, "supervised", "svd")
 STRATEGIES = ("search", "gradient")
 MOST_STEPS = 1000
@@ -56,6 +58,7 @@ class EmbeddingSettings:
     weight_decay: float
     patience: int | None
     validation_fraction: float
+    keep_graph: bool | str
     device: str
     precision: str
     random_state: Any = field(repr=False)
@@ -86,7 +89,34 @@ class EmbeddingSettings:
                 "feature_dropout and validation_fraction must be below 1, got "
                 f"{self.feature_dropout} and {self.validation_fraction}"
             )
+        if self.keep_graph not in (True, False, "auto"):
+            raise InputError(f'keep_graph must be True, False or "auto", got {self.keep_graph!r}')
         self.training_options(seed=0)
+
+    def for_graph(self, nodes: int) -> EmbeddingSettings:
+        """The same, with no more dimensions to start from than so many nodes can have.
+
+        The default is never cut: an encoder of 512 units serves a small graph too, where the
+        rotation finds the few dimensions in it.
+
+        Raises
+        ------
+        InputError
+            If the representation alone would not go into memory.
+        """
+        widest = min(self.max_components, max(WIDEST, nodes))
+        there = physical_memory()
+        if there is not None and 4 * nodes * widest > there:
+            raise InputError(
+                f"max_components={widest:,}: a representation of {nodes:,} nodes takes "
+                f"{4 * nodes * widest / 1e9:,.0f} GB, the memory is {there / 1e9:,.0f} GB"
+            )
+        budget = self.n_components
+        return replace(
+            self,
+            max_components=widest,
+            n_components=None if budget is None else min(budget, widest),
+        )
 
     @property
     def resolved_objective(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -13,17 +12,17 @@ from torch import Tensor, nn
 
 from damrep.graph.encoders import ENCODERS, GraphEncoder, make_encoder
 from damrep.graph.inputs import FeaturePreparation
+from damrep.graph.joining import FittedNodes
+from damrep.graph.node_storage import expected_nodes, node_tensors, stored_nodes
 from damrep.graph.representation import CompactEmbedding
 from damrep.graph.settings import MOST_STEPS
 from damrep.graph.structure import StructureBasis
-from damrep.masking.plain_files import parse_json
 from damrep.masking.schema import COUNT, TEXT, AnyOf, Choice, Items, Maybe, Record, Whole
 from damrep.masking.validation import InputError
 from damrep.training import ModelFormat, damage_told, fitted_fields, load_folder, save_folder
+from damrep.training.fitted import OUTPUT_FIELDS
 from damrep.training.stored_tensors import (
     FLOATS,
-    INT64,
-    UINT8,
     Layout,
     Stored,
     blank_module,
@@ -35,12 +34,15 @@ __all__ = ["KIND", "load_model", "save_model"]
 
 KIND = "graph-embedding"
 
+Parts = tuple[FeaturePreparation, CompactEmbedding, nn.Linear | None, FittedNodes, dict[str, Any]]
+
 
 def save_model(
     path: str | os.PathLike[str],
     preparation: FeaturePreparation,
     compact: CompactEmbedding,
     classifier: nn.Linear | None,
+    nodes: FittedNodes,
     meta: dict[str, Any],
 ) -> None:
     """Write the parts of a fitted model.
@@ -51,6 +53,8 @@ def save_model(
         The folder; one that damrep wrote is replaced.
     preparation, compact, classifier
         What the model is made of; classifier is None for a model fitted without labels.
+    nodes
+        Fitted on, with their graph where it is kept.
     meta
         More for the config, plain data.
 
@@ -79,7 +83,7 @@ def save_model(
     if structure is not None:
         tensors["structure.popularity"] = torch.from_numpy(structure.popularity)
         tensors["structure.axes"] = torch.from_numpy(np.ascontiguousarray(structure.axes))
-        tensors["structure.node_ids"] = _ids_to_bytes(structure.node_ids)
+    tensors |= node_tensors(nodes, preparation.names, structure=structure is not None)
     config = {
         **meta,
         "encoder": encoder,
@@ -91,10 +95,8 @@ def save_model(
     save_folder(path, FORMAT, config, tensors)
 
 
-def load_model(
-    path: str | os.PathLike[str],
-) -> tuple[FeaturePreparation, CompactEmbedding, nn.Linear | None, dict[str, Any]]:
-    """Read what `save_model` wrote: preparation, model, classifier, config.
+def load_model(path: str | os.PathLike[str]) -> Parts:
+    """Read what `save_model` wrote: preparation, model, classifier, nodes, config.
 
     Raises
     ------
@@ -130,12 +132,7 @@ def _expected(config: Mapping[str, Any], layout: Layout) -> dict[str, Stored]:
         nodes = layout["structure.popularity"].shape[0] if "structure.popularity" in layout else 0
         expected["structure.popularity"] = Stored((nodes,), FLOATS)
         expected["structure.axes"] = Stored((nodes, columns))
-        named = layout.get("structure.node_ids")
-        numbers = named is not None and named.dtype == torch.int64
-        expected["structure.node_ids"] = (
-            Stored((nodes,), INT64) if numbers else Stored((None,), UINT8)
-        )
-    return expected
+    return expected | expected_nodes(config, layout)
 
 
 FORMAT = ModelFormat(
@@ -153,7 +150,8 @@ FORMAT = ModelFormat(
             "input_width": COUNT,
             "smoothing": Whole(0, MOST_STEPS),
             "steps": Whole(0, MOST_STEPS),
-        }
+        },
+        optional=OUTPUT_FIELDS,
     ),
     _expected,
 )
@@ -166,9 +164,7 @@ def _blank_encoder(config: Mapping[str, Any]) -> GraphEncoder | None:
     return blank_module(lambda: make_encoder(given["name"], config["input_width"], given["widths"]))
 
 
-def _rebuild(
-    config: dict[str, Any], tensors: dict[str, Tensor]
-) -> tuple[FeaturePreparation, CompactEmbedding, nn.Linear | None, dict[str, Any]]:
+def _rebuild(config: dict[str, Any], tensors: dict[str, Tensor]) -> Parts:
     encoder = _blank_encoder(config)
     if encoder is not None:
         encoder = filled_module(encoder, tensors, "encoder.")
@@ -185,10 +181,11 @@ def _rebuild(
         classes, width = tensors["classifier.weight"].shape
         classifier = blank_module(lambda: nn.Linear(width, classes))
         classifier = filled_module(classifier, tensors, "classifier.")
+    nodes, names = stored_nodes(config, tensors)
     structure = None
     if not config["num_features"]:
         structure = StructureBasis(
-            _bytes_to_ids(tensors["structure.node_ids"], len(tensors["structure.popularity"])),
+            nodes.node_ids,
             tensors["structure.popularity"].numpy(),
             tensors["structure.axes"].numpy(),
         )
@@ -198,24 +195,6 @@ def _rebuild(
         None if offset is None else offset.numpy(),
         None if scale is None else scale.numpy(),
         structure,
+        names,
     )
-    return preparation, compact, classifier, config
-
-
-def _ids_to_bytes(ids: np.ndarray) -> Tensor:
-    """Integers as they are; strings as the bytes of a JSON list, for ids may hold anything."""
-    if ids.dtype.kind in "iu":
-        return torch.from_numpy(ids.astype(np.int64))
-    return torch.from_numpy(np.frombuffer(json.dumps(ids.tolist()).encode(), np.uint8).copy())
-
-
-def _bytes_to_ids(stored: Tensor, count: int) -> np.ndarray:
-    if stored.dtype == torch.int64:
-        ids = np.asarray(stored.numpy())
-    else:
-        names = parse_json(stored.numpy().tobytes())
-        Items(TEXT).check(names, "structure.node_ids")
-        ids = np.array([*names, None], dtype=object)[:-1]
-    if len(ids) != count or len(set(ids.tolist())) != count:
-        raise InputError(f"structure.node_ids: expected {count} different ids, got {len(ids)}")
-    return ids
+    return preparation, compact, classifier, nodes, config

@@ -16,7 +16,7 @@ from damrep.graph.data import Graph
 from damrep.graph.spectral import truncated_svd
 from damrep.masking.validation import InputError
 
-__all__ = ["StructureBasis", "fit_structure_basis", "neighbours"]
+__all__ = ["StructureBasis", "fit_structure_basis", "neighbours", "positions_among"]
 
 
 def neighbours(graph: Graph) -> sp.csr_array:
@@ -62,7 +62,7 @@ class StructureBasis:
         InputError
             If no node of the graph was in the training graph: then there is nothing to refer to.
         """
-        columns = _positions(graph.node_ids, self.node_ids)
+        columns = positions_among(graph.node_ids, self.node_ids)
         known = columns >= 0
         if not known.any():
             raise InputError(
@@ -139,8 +139,16 @@ def _association(
     )
 
 
-def _positions(wanted: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Where each wanted id stands among the known ones; -1 where it does not."""
+def positions_among(wanted: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Where each wanted id stands among the known ones; -1 where it does not.
+
+    Examples
+    --------
+    >>> positions_among(np.array([7, 4]), np.array(["4", "5"], dtype=object)).tolist()
+    [-1, 0]
+    """
+    if not len(known):
+        return np.full(len(wanted), -1)
     if wanted.dtype.kind != known.dtype.kind:
         wanted, known = wanted.astype(str), known.astype(str)
     order = np.argsort(known, kind="stable")

@@ -9,9 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from damrep.graph.data import Graph
 from damrep.graph.encoders import GraphEncoder, make_encoder
 from damrep.graph.fitting import Fitted
 from damrep.graph.inputs import GraphInputs
+from damrep.graph.labels import encode_labels
 from damrep.graph.objectives import GraphTask
 from damrep.graph.propagation import smooth
 from damrep.graph.representation import CompactEmbedding
@@ -22,7 +24,7 @@ from damrep.masking.search import exact_width
 from damrep.masking.validation import InputError
 from damrep.training import local_seed, train
 
-__all__ = ["fit_supervised"]
+__all__ = ["fit_supervised", "supervision"]
 
 _DROPOUT = 0.5
 _PATIENCE = 50
@@ -84,6 +86,56 @@ class Classification(GraphTask):
         """Loss of the held-out labels."""
         logits = self.module["classifier"](self.represent(None))
         return float(self.cross_entropy(logits, self.held_out))
+
+
+def supervision(
+    graph: Graph, y: Any
+) -> tuple[np.ndarray, tuple[str, ...], np.ndarray, np.ndarray | None]:
+    """What a classifier learns from: class numbers and names, and which nodes.
+
+    Parameters
+    ----------
+    graph
+        Its own labels are taken where `y` is None, and then only those of its "train" split to
+        learn from and of its "val" split to hold out, where it has them.
+    y
+        Labels, shape (n,), or None.
+
+    Returns
+    -------
+    labels
+        Class of each node, (n,), -1 where unknown.
+    names
+        Of the classes.
+    rows, held_out
+        Node positions; None where nothing is held out yet.
+
+    Raises
+    ------
+    InputError
+        If there are no labels, several a node, or one of its own for each node.
+    """
+    rows, held_out = np.arange(graph.num_nodes), None
+    names: tuple[str, ...] | None
+    if y is not None:
+        labels, names = encode_labels(y, graph.num_nodes, where="y")
+    elif graph.labels is not None:
+        labels, names = graph.labels, graph.label_names
+        if graph.splits is not None and "train" in graph.splits:
+            rows = np.flatnonzero(_first_split(graph.splits["train"]))
+            if "val" in graph.splits:
+                held_out = np.flatnonzero(_first_split(graph.splits["val"]))
+    else:
+        raise InputError('objective "supervised" needs labels: y is None and the graph has none')
+    if labels.ndim == 2:
+        raise InputError('objective "supervised" needs one label a node, got several')
+    known = int((labels >= 0).sum())
+    if names is not None and len(names) == known > 2:
+        raise InputError(
+            f"y: each of the {known:,} labelled nodes has a label of its own; expected classes "
+            "that several nodes share"
+        )
+    return labels, tuple(names or map(str, range(int(labels.max()) + 1))), rows, held_out
 
 
 def fit_supervised(
@@ -181,7 +233,8 @@ def fit_supervised(
         history=history.to_dict(),
         loss=loss,
         classifier=classifier,
-        details={"hidden_widths": task.encoder.widths[:-1], "reference_loss": task.reference},
+        reference_loss=task.reference,
+        details={"hidden_widths": task.encoder.widths[:-1]},
     )
 
 
@@ -235,3 +288,7 @@ def _split(
         held = order
     kept = rows if len(held) == len(order) else rows[~np.isin(rows, held)]
     return kept, held
+
+
+def _first_split(mask: np.ndarray) -> np.ndarray:
+    return mask if mask.ndim == 1 else mask[:, 0]

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from damrep.graph.evaluate import link_prediction
 from damrep.graph.inputs import GraphInputs
+from damrep.graph.links import link_prediction
 
 __all__ = ["SPECTRAL_WEIGHTS", "choose_spectral_weight"]
 

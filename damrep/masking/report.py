@@ -167,7 +167,8 @@ class FitReport:
     seed
         Seed that was used.
     measures
-        Rows of evaluation, each with "name", "dims" and any measured numbers.
+        Rows of evaluation, each with "name", "dims" and any measured numbers; "accuracy_spread" is
+        how far "accuracy" varies.
     warnings
         Sentences a reader of the numbers should know.
     details
@@ -284,17 +285,20 @@ class FitReport:
 
 
 def _measures_table(measures: Sequence[Mapping[str, Any]]) -> str:
-    """Rows in the order given, columns in the order they first appear."""
+    """Rows in the order given, columns in the order they first appear, spreads beside theirs."""
     columns = list(dict.fromkeys(column for row in measures for column in row))
+    spreads = {f"{column}_spread" for column in columns}
+    columns = [column for column in columns if column not in spreads]
     columns.sort(key=lambda column: {"name": 0, "dims": 1}.get(column, 2))
     rows = [["" if column == "name" else column for column in columns]]
     for row in measures:
-        rows.append([_cell(row.get(column)) for column in columns])
+        rows.append([_cell(row.get(c), row.get(f"{c}_spread")) for c in columns])
     return text_table(rows)
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, spread: Any = None) -> str:
     value = to_plain(value)
     if value is None:
         return "-"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    return text if to_plain(spread) is None else f"{text} ± {_cell(spread)}"

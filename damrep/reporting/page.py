@@ -21,7 +21,9 @@ from damrep.reporting.wording import (
     NOTHING,
     column_label,
     counted,
+    evaluation_lines,
     measure_columns,
+    measured,
     number,
     share,
     time_text,
@@ -172,10 +174,12 @@ def _tiles(report: FitReport) -> list[dict[str, str]]:
         for column in tiled[:2]:
             if to_plain(first.get(column)) is None:
                 continue
-            note = "" if wide is None else f"{number(wide.get(column))} at full width"
-            tiles.append(
-                {"value": number(first[column]), "label": column_label(column), "note": note}
-            )
+            # Beside the large figure there is no room for its spread.
+            _, _, spread = measured(first, column).partition(" ± ")
+            parts = [f"± {spread}"] if spread else []
+            parts += [] if wide is None else [f"{number(wide.get(column))} at full width"]
+            value, label = number(first[column]), column_label(column)
+            tiles.append({"value": value, "label": label, "note": "; ".join(parts)})
     if to_plain(report.loss) is not None:
         tiles.append(
             {
@@ -211,7 +215,7 @@ def _measures(report: FitReport, notes: Mapping[str, str]) -> dict[str, Any] | N
             value = to_plain(row.get(column))
             is_share = _is_share(column) and isinstance(value, float) and 0 <= value <= 1
             bar = f"{100 * value:.1f}" if is_share else None
-            cells.append({"text": number(value), "bar": bar})
+            cells.append({"text": measured(row, column), "bar": bar})
         name = str(row.get("name", ""))
         rows.append(
             {
@@ -225,6 +229,7 @@ def _measures(report: FitReport, notes: Mapping[str, str]) -> dict[str, Any] | N
         "columns": [column_label(column) for column in columns],
         "rows": rows,
         "sentence": _comparison(report, columns),
+        "how": evaluation_lines(report),
     }
 
 
@@ -253,6 +258,8 @@ def _comparison(report: FitReport, columns: Sequence[str]) -> str | None:
         gap = ours - theirs if counts else round(float(ours), 3) - round(float(theirs), 3)
         size = f"{abs(gap):,}" if counts else f"{abs(gap):.3f}"
         how = f"{size} {'more' if gap > 0 else 'less'}" if abs(gap) > 5e-4 else "the same"
+        if _by_chance(report, column):
+            how = "no clear difference"
         parts.append(f"{column_label(column)} is {number(ours)} ({how})")
     if not parts:
         return None
@@ -260,6 +267,16 @@ def _comparison(report: FitReport, columns: Sequence[str]) -> str | None:
         f"With {counted(report.learned_dims, 'dimension')}, beside all {number(wide.get('dims'))}: "
         f"{', '.join(parts)}."
     )
+
+
+def _by_chance(report: FitReport, column: str) -> bool:
+    """Whether what the full width has more or less is within the spread of that difference."""
+    told = report.details.get("evaluation") or {}
+    for key in ("differences", column, "full width"):
+        told = told.get(key) if isinstance(told, Mapping) else None
+    if not isinstance(told, Mapping) or to_plain(told.get("spread")) is None:
+        return False
+    return bool(abs(told["difference"]) <= told["spread"])
 
 
 def _curve(report: FitReport) -> dict[str, Any] | None:

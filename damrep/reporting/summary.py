@@ -7,7 +7,9 @@ from damrep.masking.report import FitReport
 from damrep.reporting.wording import (
     column_label,
     dimensions_line,
+    evaluation_lines,
     measure_columns,
+    measured,
     number,
     time_text,
 )
@@ -46,9 +48,9 @@ def summary_text(report: FitReport, where: str | None = None) -> str:
         columns = measure_columns(report.measures)
         rows = [["", "dims", *(column_label(column) for column in columns)]]
         for row in report.measures:
-            cells = [number(row.get(column)) for column in columns]
+            cells = [measured(row, column) for column in columns]
             rows.append([str(row.get("name", "")), number(row.get("dims")), *cells])
-        parts += ["", text_table(rows)]
+        parts += ["", text_table(rows), *evaluation_lines(report)]
     time, place = time_text(report), None if where is None else f"in {where}"
     last = ", ".join(part for part in (time, place) if part)
     if last:

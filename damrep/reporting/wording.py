@@ -13,7 +13,9 @@ __all__ = [
     "column_label",
     "counted",
     "dimensions_line",
+    "evaluation_lines",
     "measure_columns",
+    "measured",
     "number",
     "share",
     "time_text",
@@ -33,6 +35,8 @@ _LABELS = {
     "rmse": "RMSE",
     "ndcg": "NDCG",
 }
+# A measure's spread stands beside it, in no column of its own.
+_SPREAD = "_spread"
 # Those that read better as a whole than word by word.
 _WHOLE = {"loss": "held-out loss", "bytes_per_million": "bytes a million rows"}
 
@@ -77,6 +81,21 @@ def number(value: Any, decimals: int = 3) -> str:
     return str(value)
 
 
+def measured(row: Mapping[str, Any], column: str) -> str:
+    """A measure of a row with its spread, where it has one.
+
+    Examples
+    --------
+    >>> measured({"accuracy": 0.8846, "accuracy_spread": 0.0512}, "accuracy")
+    '0.885 ± 0.051'
+    >>> measured({"accuracy": 0.8846}, "accuracy"), measured({}, "auc")
+    ('0.885', '–')
+    """
+    spread = to_plain(row.get(column + _SPREAD))
+    text = number(row.get(column))
+    return text if spread is None else f"{text} ± {number(spread)}"
+
+
 def share(value: float) -> str:
     """A share as a percentage, with two figures that count.
 
@@ -117,12 +136,27 @@ def dimensions_line(report: FitReport) -> str:
 
 
 def time_text(report: FitReport) -> str | None:
-    """Seconds, with those of the processor if they were counted."""
+    """Seconds of the fit, or of the whole and its parts, with those of the processor if counted.
+
+    Examples
+    --------
+    >>> time_text(FitReport("E", 8, 2, seconds=16.0, cpu_seconds=15.5))
+    '16.0 s (15.5 s of processor)'
+    >>> parts = {"reading": 0.5, "fit": 16.0, "evaluation": 24.25, "whole": 43.0}
+    >>> time_text(FitReport("E", 8, 2, seconds=16.0, cpu_seconds=15.5, details={"seconds": parts}))
+    '43.0 s (reading 0.5, fit 16.0, evaluation 24.2; fit: 15.5 s of processor)'
+    """
     if report.seconds is None:
         return None
-    if report.cpu_seconds is None:
-        return f"{report.seconds:.1f} s"
-    return f"{report.seconds:.1f} s ({report.cpu_seconds:.1f} s of processor)"
+    processor = None if report.cpu_seconds is None else f"{report.cpu_seconds:.1f} s of processor"
+    parts = report.details.get("seconds")
+    if isinstance(parts, Mapping) and "whole" in parts:
+        named = [f"{name} {value:.1f}" for name, value in parts.items() if name != "whole"]
+        inside = "; ".join(
+            [", ".join(named), *([] if processor is None else [f"fit: {processor}"])]
+        )
+        return f"{parts['whole']:.1f} s ({inside})"
+    return f"{report.seconds:.1f} s" + ("" if processor is None else f" ({processor})")
 
 
 def measure_columns(measures: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -130,7 +164,8 @@ def measure_columns(measures: Sequence[Mapping[str, Any]]) -> list[str]:
 
     Examples
     --------
-    >>> measure_columns([{"name": "learned", "dims": 3, "accuracy": 0.8, "auc": None}])
+    >>> row = {"name": "learned", "dims": 3, "accuracy": 0.8, "accuracy_spread": 0.1, "auc": None}
+    >>> measure_columns([row])
     ['accuracy']
     """
     columns = dict.fromkeys(column for row in measures for column in row)
@@ -138,8 +173,23 @@ def measure_columns(measures: Sequence[Mapping[str, Any]]) -> list[str]:
         column
         for column in columns
         if column not in ("name", "dims")
+        and not (column.endswith(_SPREAD) and column.removesuffix(_SPREAD) in columns)
         and any(to_plain(row.get(column)) is not None for row in measures)
     ]
+
+
+def evaluation_lines(report: FitReport) -> list[str]:
+    """How the measures came about, a sentence for each way of measuring.
+
+    Examples
+    --------
+    >>> how = {"probe": {"seed": 0, "how": "accuracy is of a linear probe, on 10 splits"}}
+    >>> evaluation_lines(FitReport("E", 8, 2, details={"evaluation": how}))
+    ['accuracy is of a linear probe, on 10 splits']
+    """
+    ways = report.details.get("evaluation")
+    found = ways.values() if isinstance(ways, Mapping) else ()
+    return [str(way["how"]) for way in found if isinstance(way, Mapping) and "how" in way]
 
 
 def worth_of_a_dimension(report: FitReport) -> tuple[float | None, float | None]:

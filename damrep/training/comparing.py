@@ -17,6 +17,7 @@ def losing_note(
     called: str | None = None,
     lower: bool = False,
     allowed: float = 0.0,
+    spread: float | None = None,
 ) -> str | None:
     """A sentence for a measure on which another row of a table beats the learned one.
 
@@ -34,11 +35,13 @@ def losing_note(
         A smaller number is the better one.
     allowed
         How much better the other may be.
+    spread
+        How far chance moves the difference between the two; one that is no larger is no news.
 
     Returns
     -------
     str, or None
-        None where it is not better, or one of the two was not measured.
+        None where it is not better, not clearly so, or one of the two was not measured.
 
     Examples
     --------
@@ -52,7 +55,9 @@ def losing_note(
         return None
     # As printed: a difference nobody can see is no news.
     gap = round(round(theirs, 3) - round(mine, 3), 3)
-    if (-gap if lower else gap) <= allowed:
+    if lower:
+        gap = -gap
+    if gap <= allowed or spread is not None and gap <= spread:
         return None
     return (
         f"{other['name']} ({other['dims']} dims): {called or measure} {theirs:.3f} is "

@@ -11,11 +11,16 @@ from typing import Any, Self
 import numpy as np
 
 from damrep.masking.report import REPORT_FIELDS, FitReport
-from damrep.masking.schema import ANYTHING, Maybe, Record, Rule, Whole
+from damrep.masking.schema import ANYTHING, Choice, Maybe, Record, Rule, Whole
 from damrep.masking.validation import InputError
 from damrep.training.scikit_learn import check_is_fitted
 
-__all__ = ["LearnedDimensions", "damage_told", "fitted_fields", "saturation_notes"]
+OUTPUT_FIELDS: dict[str, Rule] = {
+    "output_transform": Maybe(Choice(("default", "pandas", "polars")))
+}
+"""Rules for what is saved of `set_output`, where an estimator has it."""
+
+__all__ = ["OUTPUT_FIELDS", "LearnedDimensions", "damage_told", "fitted_fields", "saturation_notes"]
 
 
 def fitted_fields(**arguments: Rule) -> dict[str, Rule]:
@@ -62,12 +67,14 @@ class LearnedDimensions:
         """
 
     def _saved(self) -> dict[str, Any]:
-        """Arguments, the seed that was used among them, and report, as plain data."""
+        """Arguments, the seed that was used among them, report and output, as plain data."""
         self._settings()
         params = self.get_params(deep=False)  # type: ignore[attr-defined]
         return {
             "params": {**params, "random_state": self.report_.seed},
             "report": self.report_.to_dict(),
+            # Of `set_output`, where it was called; under the name scikit-learn keeps it.
+            **{f"output_{k}": v for k, v in getattr(self, "_sklearn_output_config", {}).items()},
         }
 
     @classmethod
@@ -87,6 +94,10 @@ class LearnedDimensions:
             model = cls(**{k: v for k, v in meta["params"].items() if k in known})
             model._settings()
             model.report_ = report
+            if "output_transform" in meta:
+                model.set_output(  # type: ignore[attr-defined]
+                    transform=meta["output_transform"]
+                )
         return model
 
 

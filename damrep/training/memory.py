@@ -1,10 +1,12 @@
-"""Memory that training steps take and give back."""
+"""Memory: how much there is, and what training steps take and give back."""
 
 from __future__ import annotations
 
+import os
+
 import torch
 
-__all__ = ["keep_freed_memory"]
+__all__ = ["keep_freed_memory", "physical_memory"]
 
 # Just below 32 MiB, the largest that moves glibc's threshold.
 _BYTES = 30 * 2**20
@@ -23,3 +25,17 @@ def keep_freed_memory() -> None:
     >>> keep_freed_memory()
     """
     torch.empty(_BYTES, dtype=torch.uint8)
+
+
+def physical_memory() -> int | None:
+    """Bytes of memory this machine has; None where the system does not say.
+
+    Examples
+    --------
+    >>> physical_memory() is None or physical_memory() > 2**20
+    True
+    """
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return None

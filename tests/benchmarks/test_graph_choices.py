@@ -29,9 +29,9 @@ from damrep.datasets import load
 from damrep.graph.data import Graph, build_graph
 from damrep.graph.encoders import make_encoder
 from damrep.graph.estimator import DAMGraphEmbedding
-from damrep.graph.evaluate import linear_probe
 from damrep.graph.inputs import fit_preparation
 from damrep.graph.objectives import GroupDiscrimination, make_objective
+from damrep.graph.probe import linear_probe
 from damrep.graph.settings import EmbeddingSettings
 from damrep.masking.validation import InputError
 

@@ -98,7 +98,9 @@ def test_the_table_on_stdout(fitted: Fitted) -> None:
     assert lines[0] == f"learned {report.learned_dims} of 16 dimensions {price}"
     assert lines[2].split()[:2] == ["dims", "accuracy"]
     accuracy = report.measures[0]["accuracy"]
-    assert lines[3].split() == ["learned", str(report.learned_dims), f"{accuracy:.3f}"]
+    spread = report.measures[0]["accuracy_spread"]
+    told = ["learned", str(report.learned_dims), f"{accuracy:.3f}", "±", f"{spread:.3f}"]
+    assert lines[3].split() == told
     assert lines[4].split()[:3] == ["full", "width", "16"]
     assert any(line.endswith(f" s of processor), in {out}") for line in lines)
     notes = [line for line in lines if line.startswith("note: ")]

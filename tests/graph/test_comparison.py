@@ -12,7 +12,9 @@ from damrep.graph import comparison
 from damrep.graph.comparison import EVALUATIONS, evaluate_embedding
 from damrep.graph.data import Graph, build_graph
 from damrep.graph.estimator import DAMGraphEmbedding
-from damrep.graph.evaluate import label_split, linear_probe, link_prediction, split_links
+from damrep.graph.links import link_placements, link_prediction, split_links
+from damrep.graph.probe import label_splits, linear_probe
+from damrep.graph.spread import Sample
 from damrep.masking.validation import InputError
 from tests.graph.samples import communities, without_features
 
@@ -30,10 +32,12 @@ def test_rows_of_a_probe() -> None:
     rows = evaluate_embedding(model, GRAPH, evaluation="probe", seed=3)
     assert [row["name"] for row in rows] == NAMES
     assert [row["dims"] for row in rows] == [4, 16, 4, 4]
-    assert all(list(row) == ["name", "dims", "accuracy", "auc", "ap"] for row in rows)
+    columns = ["name", "dims", "accuracy", "auc", "ap", "accuracy_spread"]
+    assert all(list(row) == columns for row in rows)
     assert all(row["auc"] is None and row["ap"] is None for row in rows)
 
-    split = label_split(GRAPH, 3)
+    splits = label_splits(GRAPH, 3)
+    assert len(splits) == 10
     full = model.transform_full(GRAPH)
     svd = fit(objective="svd", n_components=4)
     expected = {
@@ -43,12 +47,21 @@ def test_rows_of_a_probe() -> None:
         "pca of full": PCA(4).fit_transform(full),
     }
     for row in rows:
-        accuracy = linear_probe(expected[row["name"]], GRAPH.labels, split).accuracy
-        assert row["accuracy"] == pytest.approx(accuracy, abs=0.03), row["name"]
+        each = [linear_probe(expected[row["name"]], GRAPH.labels, one).accuracy for one in splits]
+        assert row["accuracy"] == pytest.approx(np.mean(each), abs=0.03), row["name"]
+        assert row["accuracy_spread"] == pytest.approx(np.std(each, ddof=1), abs=0.03)
     assert model.report_.measures == rows
-    assert model.report_.details["evaluation"] == {
-        "probe": {"split": "random 10/10/80", "seed": 3, "train": 6, "val": 6, "test": 48}
-    }
+    about = model.report_.details["evaluation"]
+    assert about["probe"] == {
+        "split": "random 10/10/80", "splits": 10, "seed": 3, "train": 6, "val": 6, "test": 48,
+        "how": "accuracy is of a linear probe, mean ± standard deviation over 10 random splits: "
+        "6 nodes to learn from, 6 to choose the penalty on, 48 to be told",
+    }  # fmt: skip
+    assert list(about["differences"]) == ["accuracy"]
+    for row in rows[1:]:
+        told = about["differences"]["accuracy"][row["name"]]
+        assert told["difference"] == pytest.approx(rows[0]["accuracy"] - row["accuracy"])
+        assert told["spread"] > 0
 
 
 def test_rows_of_links_are_of_a_model_that_never_saw_the_edges(
@@ -58,9 +71,9 @@ def test_rows_of_links_are_of_a_model_that_never_saw_the_edges(
     fits: list[Graph] = []
     plain = DAMGraphEmbedding.fit
 
-    def watched(self: DAMGraphEmbedding, graph: Any, y: Any = None) -> DAMGraphEmbedding:
+    def watched(self: DAMGraphEmbedding, graph: Any, **more: Any) -> DAMGraphEmbedding:
         fits.append(graph)
-        return plain(self, graph, y)
+        return plain(self, graph, **more)
 
     monkeypatch.setattr(DAMGraphEmbedding, "fit", watched)
     rows = evaluate_embedding(model, GRAPH, evaluation="links", seed=2)
@@ -70,11 +83,20 @@ def test_rows_of_links_are_of_a_model_that_never_saw_the_edges(
     assert len(fits) == 2, "the model and the SVD"
     again = fit(split.train, n_components=4)
     auc, ap = link_prediction(again.embedding_, split.test)
-    assert rows[0] == {"name": "learned", "dims": 4, "accuracy": None, "auc": auc, "ap": ap}
+    sample = Sample(link_placements(again.embedding_, split.test), over_splits=False)
+    assert rows[0] == {
+        "name": "learned", "dims": 4, "accuracy": None, "auc": auc, "ap": ap,
+        "auc_spread": sample.spread,
+    }  # fmt: skip
     assert [row["name"] for row in rows] == NAMES
-    assert model.report_.details["evaluation"] == {
-        "links": {"split": "85/5/10 of the edges", "seed": 2}
-    }
+    about = model.report_.details["evaluation"]
+    edges = len(split.test) // 2
+    assert about["links"] == {
+        "split": "85/5/10 of the edges", "seed": 2, "test edges": edges,
+        "how": f"AUC and AP are of {edges} edges held out, told by cosine from as many pairs "
+        "without one, ± standard error",
+    }  # fmt: skip
+    assert set(about["differences"]["auc"]) == set(NAMES[1:])
     assert model.n_components_ == 4 and model.embedding_.shape == (60, 4)
 
 
@@ -83,7 +105,7 @@ def test_both_are_in_the_same_rows() -> None:
     rows = evaluate_embedding(model, GRAPH, evaluation="both", seed=0)
     assert [row["name"] for row in rows] == NAMES
     assert all(0 <= row[key] <= 1 for row in rows for key in ("accuracy", "auc", "ap"))
-    assert set(model.report_.details["evaluation"]) == {"probe", "links"}
+    assert set(model.report_.details["evaluation"]) == {"probe", "links", "differences"}
     printed = str(model.report_)
     assert all(name in printed for name in NAMES)
 
@@ -91,18 +113,44 @@ def test_both_are_in_the_same_rows() -> None:
 def test_auto_takes_the_probe_where_it_can_else_links_else_nothing() -> None:
     labelled = fit()
     evaluate_embedding(labelled, GRAPH)
-    assert set(labelled.report_.details["evaluation"]) == {"probe"}
+    assert set(labelled.report_.details["evaluation"]) == {"probe", "differences"}
 
     bare = GRAPH.with_labels(None)
     unlabelled = fit(bare)
     evaluate_embedding(unlabelled, bare)
-    assert set(unlabelled.report_.details["evaluation"]) == {"links"}
+    assert set(unlabelled.report_.details["evaluation"]) == {"links", "differences"}
 
     lonely = build_graph(np.eye(60, k=1)[:, :60] * (np.arange(60) < 5)[:, None], GRAPH.features)
     neither = fit(lonely)
     assert evaluate_embedding(neither, lonely) == []
     assert neither.report_.details["evaluation"] == {}
+    (note,) = [text for text in neither.report_.warnings if "not measured" in text]
+    assert note.startswith("its quality was not measured: no labels to probe, graph: ")
     assert evaluate_embedding(neither, lonely, evaluation="none") == []
+    assert not [text for text in neither.report_.warnings if "not measured" in text]
+
+
+@pytest.mark.parametrize(
+    ("labels", "reason"),
+    [
+        (["a"] * 60, "all 60 labelled nodes are of one class, 'a'"),
+        ([f"n{i}" for i in range(60)], "each of the 60 labelled nodes has a label of its own"),
+        ([str(i / 7) for i in range(60)], "they are 60 different numbers of 60 nodes, a quantity"),
+        (["a", "b"] + [None] * 58, "each of the 2 labelled nodes has a label of its own"),
+        (["a", "b", "a", "b"] + [None] * 56, "probe: no labelled node in the 'test' part"),
+    ],
+    ids=["one class", "all different", "floats", "two nodes", "four nodes"],
+)
+def test_why_labels_were_not_probed_is_said_once(labels: list[Any], reason: str) -> None:
+    graph = GRAPH.with_labels(labels)
+    model = fit(graph)
+    for _ in range(2):
+        evaluate_embedding(model, graph)
+    assert list(model.report_.details["evaluation"])[0] == "links"
+    (note,) = [text for text in model.report_.warnings if "probed" in text]
+    assert note.startswith(f"the labels were not probed: {reason}")
+    with pytest.raises(InputError, match=reason):
+        evaluate_embedding(model, graph, evaluation="probe")
 
 
 def test_what_is_asked_for_and_cannot_be_is_an_error() -> None:
@@ -170,7 +218,7 @@ def accuracies(**values: float) -> dict[str, dict[str, Any]]:
 def test_a_lost_comparison_is_said_and_no_other(
     values: dict[str, float], warned: list[str]
 ) -> None:
-    found = comparison._losses(accuracies(**values))
+    found = comparison._losses(accuracies(**values), {})
     assert [sentence.split(" (")[0] for sentence in found] == warned
     for sentence in found:
         assert "accuracy" in sentence and f"{values['ours']:.3f}" in sentence
@@ -179,8 +227,15 @@ def test_a_lost_comparison_is_said_and_no_other(
 def test_each_measure_is_looked_at_by_itself() -> None:
     rows = accuracies(ours=0.9, svd=0.5)
     rows[NAMES[0]]["auc"], rows[NAMES[2]]["auc"] = 0.6, 0.7
-    (sentence,) = comparison._losses(rows)
+    (sentence,) = comparison._losses(rows, {})
     assert "auc 0.700" in sentence and "0.600" in sentence
+
+
+@pytest.mark.parametrize(("spread", "said"), [(0.0, True), (0.04, True), (0.06, False)])
+def test_where_chance_decides_nothing_is_said(spread: float, said: bool) -> None:
+    rows = accuracies(ours=0.85, svd=0.9)
+    told = {"accuracy": {NAMES[2]: {"difference": -0.05, "spread": spread}}}
+    assert bool(comparison._losses(rows, told)) == said
 
 
 @pytest.mark.parametrize("better", [False, True])

@@ -112,6 +112,46 @@ def from_frame_of_both_directions():
     return as_graph(pd.DataFrame(ROWS + both), FEATURES, LABELS)
 
 
+def from_triples():
+    features = pd.DataFrame(FEATURES, columns=["a", "b"])
+    return as_graph([(np.int64(u), v, w) for u, v, w in ROWS], features, dict(enumerate(LABELS)))
+
+
+def from_networkx_edges_with_data():
+    graph = nx.Graph()
+    graph.add_weighted_edges_from(ROWS)
+    return as_graph(list(graph.edges(data=True)), FEATURES, LABELS)
+
+
+def _of_frames(frame):
+    edges = frame({"from": [0, 2, 3], "to": [1, 1, 3], "weight": [2.0, 0.5, 4.0]})
+    features = frame({"id": range(5), "a": FEATURES[:, 0], "b": FEATURES[:, 1]})
+    labels = frame({"node": [3, 1, 2, 0], "label": [0, 1, 1, 0]})
+    return as_graph(edges, features, labels)
+
+
+def from_arrow():
+    import pyarrow as pa
+
+    return _of_frames(lambda columns: pa.table({k: list(v) for k, v in columns.items()}))
+
+
+def from_polars():
+    pl = pytest.importorskip("polars")
+    return _of_frames(lambda columns: pl.DataFrame({k: list(v) for k, v in columns.items()}))
+
+
+def from_lazy_polars():
+    pl = pytest.importorskip("polars")
+    return _of_frames(lambda columns: pl.LazyFrame({k: list(v) for k, v in columns.items()}))
+
+
+def from_pyg_list_of_one():
+    index, weight = _pyg_parts()
+    data = Data(x=torch.from_numpy(FEATURES), edge_index=index, edge_weight=weight)
+    return as_graph([data], labels=LABELS)
+
+
 def from_dgl():
     index, weight = _pyg_parts()
     ndata = {"feat": torch.from_numpy(FEATURES), "label": torch.from_numpy(LABELS)}
@@ -131,6 +171,12 @@ def from_dgl():
         from_multigraph,
         from_frame,
         from_frame_of_both_directions,
+        from_triples,
+        from_networkx_edges_with_data,
+        from_arrow,
+        from_polars,
+        from_lazy_polars,
+        from_pyg_list_of_one,
         from_dgl,
     ],
 )
@@ -177,6 +223,76 @@ def test_frame_is_undirected_unless_told():
     assert as_graph(frame).num_edges == 2 and not as_graph(frame).directed
     arcs = as_graph(frame, directed=True)
     assert arcs.directed and arcs.edges().tolist() == [[0, 1], [1, 2]]
+
+
+def test_pairs_in_any_collection():
+    pairs = [("a", "b"), ("b", "c")]
+    for obj in (pairs, tuple(pairs), set(pairs), [list(pair) for pair in pairs] * 2):
+        graph = as_graph(obj)
+        assert graph.node_ids.tolist() == ["a", "b", "c"]
+        assert graph.edges().tolist() == [[0, 1], [1, 2]] and not graph.directed
+    assert as_graph(nx.path_graph(3).edges).edges().tolist() == [[0, 1], [1, 2]]
+    assert as_graph([(0, 1)]).num_edges == 1
+    assert as_graph(pairs, directed=True).directed
+    assert as_graph([((0, 0), (0, 1)), ((0, 1), (1, 1))]).node_ids.tolist() == [
+        "(0, 0)", "(0, 1)", "(1, 1)",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [
+        ([], "the list has no edges"),
+        ([(0, 1), (2,)], r"entry 2 is \(2,\); expected a pair"),
+        ([(0, 1), "ab"], "entry 2 is 'ab'"),
+        ([(0, 1), (1, 2, 3.0)], "entry 1 has 2 parts and entry 2 has 3"),
+        ([(0, 1, "x")], "entry 1 has weight 'x'"),
+        ([(0, 1, -1.0)], "row 1 has weight -1"),
+        ([(0, None)], "entry 1 has an empty id"),
+        ([[0, 1, 0], [1, 0, 1], [0, 1, 0]], "could be edges or a matrix"),
+        ([[0, 1], [1, 0]], "could be edges or a matrix"),
+    ],
+)
+def test_a_list_that_is_no_list_of_edges(pairs, message):
+    with pytest.raises(InputError, match=message):
+        as_graph(pairs)
+
+
+def test_columns_of_a_frame_by_name():
+    frame = pd.DataFrame({"when": [1, 2], "payer": ["a", "b"], "payee": ["b", "c"], "sum": [5, 7]})
+    graph = as_graph(frame, source="payer", target="payee", weight="sum")
+    assert graph.node_ids.tolist() == ["a", "b", "c"] and graph.adjacency[1, 2] == 7
+    numbered = pd.DataFrame([(2024, "a", "b"), (2024, "b", "c")])
+    assert as_graph(numbered, source=1, target=2).node_ids.tolist() == ["a", "b", "c"]
+    with pytest.raises(InputError, match="no column 'payor'"):
+        as_graph(frame, source="payor", target="payee")
+    for obj in (np.eye(3), [(0, 1)], nx.path_graph(3), build_graph(np.eye(3))):
+        with pytest.raises(InputError, match="source: names a column of a frame of edges, got"):
+            as_graph(obj, source="payer", target="payee")
+
+
+def test_names_of_attributes_are_for_networkx():
+    with pytest.raises(InputError, match="features: 'age' would name a node attribute"):
+        as_graph(np.eye(3), features="age")
+    with pytest.raises(InputError, match="labels: 'club' would name a node attribute"):
+        as_graph([(0, 1)], labels="club")
+
+
+def test_columns_are_named_where_a_frames_are_all_strings():
+    for columns, names in ((["a", "b"], ("a", "b")), ([0, 1], None)):
+        features = pd.DataFrame(FEATURES, columns=columns)
+        assert as_graph(WEIGHTS, features).feature_names == names
+    mixed = pd.DataFrame({"id": range(5), 0: FEATURES[:, 0]})
+    assert as_graph(WEIGHTS, mixed).feature_names is None
+
+
+def test_a_series_is_one_feature_and_labels_by_position_or_id():
+    pl = pytest.importorskip("polars")
+    read = as_graph(WEIGHTS, pd.Series(FEATURES[:, 0], name="age"), pl.Series(LABELS))
+    assert read.feature_names == ("age",) and read.features.shape == (5, 1)
+    assert read.labels.tolist() == LABELS.tolist()
+    named = as_graph([("a", "b")], labels=pl.Series(["x", "y"]))
+    assert named.label_names == ("x", "y")
 
 
 def test_parallel_edges():
@@ -230,9 +346,61 @@ def test_pyg_splits_of_one_and_of_several_kinds():
     assert as_graph(data).splits["train"].shape == (2, 3)
 
 
-def test_pyg_wide_edge_attributes_are_no_weights():
+def test_pyg_wide_edge_attributes_are_no_weights_and_it_is_said():
     data = Data(edge_index=torch.tensor([[0], [1]]), edge_attr=torch.ones(1, 4), num_nodes=2)
-    assert not as_graph(data).is_weighted
+    with pytest.warns(UserWarning, match=r"edge_attr: shape \(1, 4\) is more than one weight"):
+        assert not as_graph(data).is_weighted
+    typed = Data(edge_index=torch.tensor([[0], [1]]), edge_type=torch.tensor([2]), num_nodes=2)
+    with pytest.warns(UserWarning, match="types of edges are not used"):
+        as_graph(typed)
+
+
+@pytest.mark.parametrize("y", [torch.linspace(0, 1, 5), torch.rand(5, 3)])
+def test_a_quantity_that_a_data_would_predict_is_no_label(y):
+    index, _ = _pyg_parts()
+    with pytest.warns(UserWarning, match="y: it holds fractions"):
+        graph = as_graph(Data(edge_index=index, num_nodes=5, y=y))
+    assert graph.labels is None
+    whole = as_graph(Data(edge_index=index, num_nodes=5, y=torch.tensor([0.0, 1, 1, 0, np.nan])))
+    assert whole.labels.tolist() == [0, 1, 1, 0, -1]
+
+
+def hetero(nodes=("paper",), edges=(("paper", "cites", "paper"),)):
+    data, (index, weight) = HeteroData(), _pyg_parts()
+    for kind in nodes:
+        data[kind].x, data[kind].y = torch.from_numpy(FEATURES), torch.from_numpy(LABELS)
+        data[kind].train_mask = torch.tensor([True, False, True, False, False])
+    for kind in edges:
+        data[kind].edge_index, data[kind].edge_weight = index, weight
+    return data
+
+
+def test_hetero_data_of_one_type_is_the_data():
+    graph = as_graph(hetero())
+    assert np.array_equal(graph.adjacency.toarray(), WEIGHTS)
+    assert np.array_equal(graph.features, FEATURES)
+    assert graph.labels.tolist() == LABELS.tolist()
+    assert graph.splits["train"].sum() == 2
+    bare = HeteroData()
+    bare["n"].num_nodes = 4
+    bare["n", "e", "n"].edge_index = torch.tensor([[0], [1]])
+    assert as_graph(bare).num_nodes == 4
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (hetero(("paper", "author")), "node types paper, author and edge types paper-cites-paper"),
+        (
+            hetero(edges=(("paper", "cites", "paper"), ("paper", "likes", "paper"))),
+            "edge types paper-cites-paper, paper-likes-paper; expected one of each",
+        ),
+        (HeteroData(), "node types none"),
+    ],
+)
+def test_hetero_data_of_several_types_is_refused(data, message):
+    with pytest.raises(InputError, match=message):
+        as_graph(data)
 
 
 def test_networkx_attributes_by_name():
@@ -243,6 +411,11 @@ def test_networkx_attributes_by_name():
     assert read.features[5].tolist() == [5, 1]
     assert read.label_names == ("Mr. Hi", "Officer")
     assert as_graph(graph).features is None and as_graph(graph).labels is None
+    assert read.feature_names == ("size", "age")
+    assert as_graph(graph, features="size").feature_names == ("size",)
+    for node in graph:
+        graph.nodes[node]["both"] = [1.0, float(node)]
+    assert as_graph(graph, features=["both", "age"]).feature_names is None
     with pytest.raises(InputError, match="no node has an attribute 'team'"):
         as_graph(graph, labels="team")
     del graph.nodes[3]["age"]
@@ -263,6 +436,7 @@ def test_networkx_nodes_of_any_kind_and_order():
         (lambda: as_graph(nx.Graph()), "no nodes"),
         (lambda: as_graph(nx.Graph([(0, 1, {"weight": "heavy"})])), "weight 'heavy'"),
         (lambda: as_graph(np.ones((2, 3))), "square"),
+        (lambda: as_graph(np.ones((5, 2), dtype=int)), r"\(5, 2\) is no adjacency; edges come as"),
         (lambda: as_graph(pd.DataFrame({"a": [1], "b": [2]}).iloc[:0]), "no edges"),
         (lambda: as_graph(pd.DataFrame({"source": [1]})), "two columns"),
         (lambda: as_graph(pd.DataFrame({"a": [1, None], "b": ["x", "y"]})), "row 2 has an empty"),
@@ -321,7 +495,9 @@ def test_bad_input_is_one_clear_line(call, message):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("obj", [3, "karate", [1, 2], HeteroData(), types.SimpleNamespace()])
+@pytest.mark.parametrize(
+    "obj", [3, "karate", [1, 2], ["ab", "cd"], (np.eye(2), np.eye(2)), types.SimpleNamespace()]
+)
 def test_unknown_objects(obj):
     with pytest.raises(TypeError, match="cannot read"):
         as_graph(obj)

@@ -17,6 +17,10 @@ import scipy.sparse as sp
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from torch_geometric.data import Data
 
 from damrep.graph.data import Graph, build_graph
@@ -171,6 +175,10 @@ def as_frame(graph: Graph, tmp_path: Path) -> pd.DataFrame:
     return pd.DataFrame({"source": pairs[:, 0], "target": pairs[:, 1], "weight": weight})
 
 
+def as_pairs(graph: Graph, tmp_path: Path) -> list[tuple[int, int]]:
+    return [(int(u), int(v)) for u, v in graph.edges()]
+
+
 def as_scipy(graph: Graph, tmp_path: Path) -> sp.coo_matrix:
     return sp.coo_matrix(graph.adjacency)
 
@@ -217,6 +225,231 @@ def test_nodes_renamed_and_in_another_order_get_the_same_embedding() -> None:
 def test_something_that_is_no_graph() -> None:
     with pytest.raises(TypeError, match="str"):
         make().fit("karate")
+
+
+# -- features beside a graph
+
+
+def named_features(graph: Graph) -> pd.DataFrame:
+    return pd.DataFrame(
+        np.asarray(graph.features), index=graph.node_ids, columns=[f"f{i}" for i in range(12)]
+    )
+
+
+BESIDE: dict[str, Callable[[Graph], Any]] = {
+    "array": lambda graph: np.asarray(graph.features, dtype=np.float64),
+    "list": lambda graph: np.asarray(graph.features).tolist(),
+    "tensor": lambda graph: torch.as_tensor(graph.features),
+    "sparse tensor": lambda graph: torch.as_tensor(graph.features).to_sparse(),
+    "frame": named_features,
+    "frame in another order": lambda graph: named_features(graph).iloc[::-1],
+    "frame with ids": lambda graph: named_features(graph).reset_index(names="id"),
+}
+
+
+@pytest.fixture(scope="module")
+def few_epochs() -> DAMGraphEmbedding:
+    return make(max_epochs=2).fit(communities())
+
+
+KINDS = [as_pyg, as_networkx, as_dgl, as_scipy, as_frame, as_pairs]
+
+
+@pytest.mark.parametrize(
+    ("source", "form"),
+    [
+        *((source, "array") for source in KINDS),
+        *((source, "frame in another order") for source in KINDS),
+        *(
+            (as_scipy, form)
+            for form in sorted(BESIDE)
+            if form not in ("array", "frame in another order")
+        ),
+    ],
+)
+def test_features_beside_every_kind_of_graph(
+    source: Callable[[Graph, Path], Any],
+    form: str,
+    few_epochs: DAMGraphEmbedding,
+    tmp_path: Path,
+) -> None:
+    graph = communities()
+    other = source(without_features(graph), tmp_path)
+    features = BESIDE[form](graph)
+    model = make(max_epochs=2).fit(other, features=features)
+    assert model.n_features_in_ == 12
+    rows = pd.DataFrame(model.embedding_, index=model.node_ids_).loc[range(40)].to_numpy()
+    # Sparse ones are multiplied in another order; a frame's order of rows is that of the nodes.
+    np.testing.assert_allclose(rows, few_epochs.embedding_, atol=2e-2)
+    np.testing.assert_allclose(model.transform(other, features), model.embedding_, atol=1e-4)
+    assert model.transform_full(other, features).shape == (40, 16)
+
+
+def test_sparse_features_beside_an_adjacency() -> None:
+    graph = communities()
+    for kind in (sp.csr_array, sp.coo_matrix, sp.csc_matrix):
+        model = make().fit(graph.adjacency, features=kind(graph.features))
+        np.testing.assert_allclose(model.embedding_, make().fit(graph).embedding_, atol=2e-4)
+
+
+def test_polars_frames_of_edges_and_features(tmp_path: Path) -> None:
+    pl = pytest.importorskip("polars")
+    graph = communities()
+    edges = pl.DataFrame(as_frame(graph, tmp_path).to_dict("list"))
+    features = pl.DataFrame({"id": graph.node_ids, **dict(named_features(graph))})
+    model = make()
+    z = model.fit_transform(edges, features=features)
+    np.testing.assert_array_equal(z, model.embedding_)
+    np.testing.assert_array_equal(z, make().fit(graph).embedding_)
+    assert model.feature_names_in_.tolist() == [f"f{i}" for i in range(12)]
+
+
+def test_columns_in_another_order_give_the_same_codes() -> None:
+    graph = communities()
+    features = named_features(graph)
+    model = make().fit(graph.adjacency, features=features)
+    assert model.feature_names_in_.tolist() == list(features.columns)
+    np.testing.assert_array_equal(
+        model.transform(graph.adjacency, features.iloc[:, ::-1]),
+        model.transform(graph.adjacency, features),
+    )
+    with pytest.raises(InputError, match="no column 'f3'.* 'f_three' was not there"):
+        model.transform(graph.adjacency, features.rename(columns={"f3": "f_three"}))
+    with pytest.raises(InputError, match="'more' was not there when the model was fitted"):
+        model.transform(graph.adjacency, features.assign(more=1.0))
+    with pytest.warns(UserWarning, match="these have no names"):
+        model.transform(graph.adjacency, features.to_numpy())
+    assert not hasattr(
+        make().fit(graph.adjacency, features=features.to_numpy()), "feature_names_in_"
+    )
+
+
+@pytest.mark.parametrize(
+    "matrix",
+    [
+        np.random.default_rng(0).random((40, 12)),
+        np.random.default_rng(0).random((40, 1)),
+        np.random.default_rng(0).integers(0, 9, (40, 12)),
+        (np.random.default_rng(0).random((40, 12)) < 0.5).astype(np.float32),
+        sp.random_array((40, 12), density=0.2, rng=0),
+        torch.rand(40, 12),
+        pd.DataFrame(np.ones((40, 3))),
+        np.ones((40, 3)).tolist(),
+    ],
+    ids=["floats", "one column", "counts", "0.0 and 1.0", "sparse", "tensor", "frame", "list"],
+)
+@pytest.mark.parametrize("objective", ["auto", "supervised"])
+def test_features_in_the_place_of_labels_are_refused(matrix: Any, objective: str) -> None:
+    graph = communities()
+    for call in (make(objective=objective).fit, make(objective=objective).fit_transform):
+        with pytest.raises(InputError, match=r"y: got a matrix of shape \(40, .*features="):
+            call(graph.adjacency, matrix)
+
+
+def test_memberships_are_labels_and_no_features() -> None:
+    graph = communities()
+    make().fit(graph, np.eye(2, dtype=int)[graph.labels])
+    make(objective="supervised").fit(graph, graph.labels[:, None])
+
+
+# -- which row is which node
+
+
+def test_the_nodes_are_named_whatever_was_fitted(tmp_path: Path) -> None:
+    graph = communities(ids=[f"n{i}" for i in range(40)])
+    network = nx.relabel_nodes(as_networkx(graph, tmp_path), dict(enumerate(graph.node_ids)))
+    pairs = [(graph.node_ids[u], graph.node_ids[v]) for u, v in graph.edges()]
+    for source in (graph, network):
+        assert make(max_epochs=1).fit(source).node_ids_.tolist() == graph.node_ids.tolist()
+    assert make(max_epochs=1).fit(pairs).node_ids_.tolist() == sorted({u for p in pairs for u in p})
+    model = make(max_epochs=1).fit(graph.adjacency)
+    assert model.node_ids_.tolist() == list(range(40))
+    model.save(tmp_path / "model")
+    assert DAMGraphEmbedding.load(tmp_path / "model").node_ids_.tolist() == list(range(40))
+
+
+def test_frames_have_the_nodes_as_their_index(tmp_path: Path) -> None:
+    graph = communities(ids=[f"n{i}" for i in range(40)])
+    plain = make().fit(graph)
+    model = make().set_output(transform="pandas")
+    edges = pd.DataFrame([(graph.node_ids[u], graph.node_ids[v]) for u, v in graph.edges()])
+    z = model.fit_transform(edges, features=named_features(graph))
+    assert z.index.tolist() == graph.node_ids.tolist() and z.index.name == "node"
+    assert z.columns.tolist() == model.get_feature_names_out().tolist()
+    np.testing.assert_array_equal(z.to_numpy(), plain.embedding_)
+    part = model.transform(graph.subgraph(np.array([7, 3])), named_features(graph).iloc[[7, 3]])
+    assert part.index.tolist() == ["n7", "n3"]
+    model.save(tmp_path / "model")
+    loaded = DAMGraphEmbedding.load(tmp_path / "model").transform(graph, named_features(graph))
+    pd.testing.assert_frame_equal(loaded, z, atol=1e-5)
+    assert isinstance(model.set_output(transform="default").transform(graph), np.ndarray)
+    assert isinstance(
+        clone(make().set_output(transform="pandas")).fit_transform(graph), pd.DataFrame
+    )
+    with config_context(transform_output="pandas"):
+        assert isinstance(plain.transform(graph), pd.DataFrame)
+    with pytest.raises(InputError, match="transform must be one of default, pandas, polars"):
+        model.set_output(transform="excel")
+
+
+def test_polars_frames_have_the_names_of_the_dimensions() -> None:
+    pl = pytest.importorskip("polars")
+    model = make().set_output(transform="polars")
+    z = model.fit_transform(communities())
+    assert isinstance(z, pl.DataFrame) and z.columns == model.get_feature_names_out().tolist()
+    np.testing.assert_array_equal(z.to_numpy(), model.embedding_)
+
+
+def test_frames_go_through_a_pipeline() -> None:
+    scaled = make_pipeline(make(), StandardScaler()).set_output(transform="pandas")
+    z = scaled.fit_transform(communities(ids=[f"n{i}" for i in range(40)]))
+    assert z.index[:2].tolist() == ["n0", "n1"]
+    np.testing.assert_allclose(z.std(ddof=0), 1.0, rtol=1e-3)
+
+
+# -- what a fit says of itself
+
+
+def test_direction_that_is_not_used_is_said() -> None:
+    arcs = build_graph(random_adjacency(30, 4, directed=True, weighted=False))
+    model = make().fit(arcs)
+    (note,) = [text for text in model.report_.warnings if "direction" in text]
+    assert note == (
+        f"direction is not used: each of the {arcs.num_edges} arcs counts as an edge both ways"
+    )
+    assert not [text for text in make().fit(communities()).report_.warnings if "direction" in text]
+
+
+def test_no_more_dimensions_than_the_nodes_have() -> None:
+    graph = without_features(communities(n=24))
+    model = make(max_components=300, n_components=128).fit(graph)
+    assert model.n_components_ < 24
+    assert np.linalg.matrix_rank(model.embedding_ - model.embedding_.mean(axis=0)) >= (
+        model.n_components_ - 1
+    )
+    (note,) = model.report_.warnings
+    assert note.startswith(f"24 nodes have only {model.n_components_} dimensions here, 128 were")
+    assert not make(n_components=5).fit(graph).report_.warnings
+
+
+def test_a_budget_above_the_nodes_is_told_where_labels_are_learned() -> None:
+    model = make(objective="supervised", max_components=64, n_components=60).fit(communities())
+    assert model.n_components_ == 60
+    assert model.report_.warnings == [
+        "60 dimensions of 40 nodes: no more than 39 of them tell anything of their own"
+    ]
+
+
+def test_a_start_from_more_than_the_nodes_can_have_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = make(max_components=10**8).fit(communities())
+    assert model.report_.initial_dims == 512
+    assert (
+        "started from 512 dimensions in place of 100,000,000 (max_components): 40 nodes have no "
+        "more"
+    ) in model.report_.warnings
+    monkeypatch.setattr("damrep.graph.settings.physical_memory", lambda: 10_000)
+    with pytest.raises(InputError, match="max_components=16: a representation of 157 nodes takes"):
+        make().fit(communities(n=157))
 
 
 # -- graphs of every kind
@@ -674,9 +907,18 @@ def test_labels_given_come_before_those_of_the_graph_and_may_be_unknown() -> Non
         (np.zeros(39, dtype=int), "39 labels for 40 nodes"),
         (np.full(40, -1), "two classes"),
         (np.eye(40, 3, dtype=int), "one label a node"),
+        ([f"n{i}" for i in range(40)], "each of the 40 labelled nodes has a label of its own"),
         (np.linspace(0, 1, 40), "class numbers"),
     ],
-    ids=["none", "one class", "wrong length", "all unknown", "several", "regression"],
+    ids=[
+        "none",
+        "one class",
+        "wrong length",
+        "all unknown",
+        "several",
+        "all different",
+        "regression",
+    ],
 )
 def test_labels_that_cannot_be_learned_from(y: Any, message: str) -> None:
     graph = communities().with_labels(None)

@@ -141,6 +141,65 @@ def test_other_features_than_fitted_on() -> None:
 
 
 @pytest.mark.parametrize("as_sparse", [False, True])
+@pytest.mark.parametrize("order", [[2, 0, 1], [0, 1, 2], [1, 2, 0]])
+def test_columns_are_taken_by_name(order: list[int], as_sparse: bool) -> None:
+    x = np.random.default_rng(0).normal(size=(30, 3)).astype(np.float32)
+    names = ["age", "height", "x"]
+
+    def graph(columns: list[int]) -> Graph:
+        values = sp.csr_array(x[:, columns]) if as_sparse else x[:, columns]
+        return graph_with(values).with_features(values, [names[i] for i in columns])
+
+    preparation = fit_preparation(graph([0, 1, 2]), rank=4, seed=0)
+    expected = dense(preparation.prepare(graph([0, 1, 2])).features)
+    np.testing.assert_array_equal(dense(preparation.prepare(graph(order)).features), expected)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["age", "size", "x"], "no column 'height', which the model was fitted on; 'size' was not"),
+        (["a", "b", "c"], "no column 'age' and 2 more, .* fitted on; 'a' and 2 more were not"),
+        (["age", "x"], "no column 'height', which the model was fitted on$"),
+        (["age", "height", "x", "z"], "column 'z' was not there when the model was fitted"),
+        (["age", "height", "x", "x"], "column 'x' comes twice"),
+    ],
+)
+def test_other_columns_are_refused_by_name(names: list[str], message: str) -> None:
+    rng = np.random.default_rng(0)
+    fitted = graph_with(rng.normal(size=(30, 3))).with_features(
+        rng.normal(size=(30, 3)), ["age", "height", "x"]
+    )
+    other = fitted.with_features(rng.normal(size=(30, len(names))), names)
+    with pytest.raises(InputError, match=message) as caught:
+        fit_preparation(fitted, rank=4, seed=0).prepare(other)
+    assert "\n" not in str(caught.value)
+
+
+def test_names_that_come_twice_are_taken_as_they_came() -> None:
+    x = np.random.default_rng(0).normal(size=(30, 3))
+    graph = graph_with(x).with_features(x, ["a", "a", "b"])
+    preparation = fit_preparation(graph, rank=4, seed=0)
+    preparation.prepare(graph)
+    with pytest.raises(InputError, match="column 'a' comes twice"):
+        preparation.prepare(graph.with_features(x, ["a", "b", "a"]))
+    with pytest.raises(InputError, match="column 'a' comes twice"):
+        preparation.prepare(graph.with_features(x[:, :2], ["b", "a"]))
+
+
+def test_names_on_one_side_only_are_said_to_be_no_help() -> None:
+    x = np.random.default_rng(0).normal(size=(30, 2))
+    bare = graph_with(x)
+    named = bare.with_features(x, ["age", "height"])
+    for first, second, message in (
+        (named, bare, "these have no names, so they are taken in their order, 'age' first"),
+        (bare, named, "fitted on columns without names, so they are taken .* 'age' first"),
+    ):
+        with pytest.warns(UserWarning, match=message):
+            fit_preparation(first, rank=4, seed=0).prepare(second)
+
+
+@pytest.mark.parametrize("as_sparse", [False, True])
 def test_the_graph_is_left_alone(as_sparse: bool) -> None:
     graph = communities()
     if as_sparse:

@@ -7,6 +7,7 @@ import os
 import pickletools
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from damrep.graph.data import Graph
 from damrep.graph.encoders import ENCODERS
@@ -21,6 +23,7 @@ from damrep.graph.estimator import DAMGraphEmbedding
 from damrep.graph.storage import FORMAT, KIND, load_model
 from damrep.masking.validation import InputError
 from damrep.training import load_folder
+from damrep.training.stored_tensors import layout_of
 from tests.graph.samples import communities, without_features
 from tests.model_folders.editing import edit_config
 
@@ -70,6 +73,92 @@ def test_standardised_features(tmp_path: Path) -> None:
     assert loaded.n_features_in_ == 4
 
 
+def test_names_of_columns_of_any_spelling(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(40, len(ODD_IDS)))
+    graph = communities().with_features(x, ODD_IDS)
+    loaded = round_trip(fit(graph), graph, tmp_path / "model")
+    assert loaded.feature_names_in_.tolist() == ODD_IDS
+    swapped = graph.with_features(x[:, ::-1], ODD_IDS[::-1])
+    np.testing.assert_array_equal(loaded.transform(swapped), loaded.transform(graph))
+    bare = round_trip(fit(communities()), communities(), tmp_path / "model")
+    assert not hasattr(bare, "feature_names_in_")
+
+
+def rewritten(path: Path, change: Callable[[dict[str, torch.Tensor]], None]) -> None:
+    """Change tensors of a saved model, what its config says of them, and the checksums."""
+    tensors = load_file(path / "weights.safetensors")
+    change(tensors)
+    save_file(tensors, path / "weights.safetensors")
+    edit_config(path, lambda whole: whole.update({"tensors": layout_of(tensors)}))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("graph.edges.indices", lambda t: t + 1000),
+        ("graph.edges.indices", lambda t: t - 50),
+        ("graph.edges.indptr", lambda t: t * 7),
+        ("graph.edges.shape", lambda t: t * 0 + 10**9),
+        ("graph.edges.data", lambda t: -t),
+        ("graph.edges.data", lambda t: t * torch.nan),
+        ("graph.features", lambda t: t[:, :3].contiguous()),
+        ("graph.features", lambda t: t[:7].contiguous()),
+        ("graph.features", lambda t: t * torch.inf),
+        ("graph.node_ids", lambda t: t[:7].contiguous()),
+        ("graph.node_ids", lambda t: t * 0),
+        ("features.names", lambda t: torch.tensor(list(b'["a"]'), dtype=torch.uint8)),
+        ("features.names", lambda t: torch.tensor(list(b"not JSON"), dtype=torch.uint8)),
+    ],
+)
+def test_a_kept_graph_that_was_changed_is_damage(
+    name: str, value: Callable[[torch.Tensor], torch.Tensor], tmp_path: Path
+) -> None:
+    graph = communities().with_features(communities().features, [f"f{i}" for i in range(12)])
+    fit(graph).save(tmp_path / "model")
+    rewritten(tmp_path / "model", lambda held: held.update({name: value(held[name])}))
+    with pytest.raises(InputError, match=r"model.*damaged") as caught:
+        DAMGraphEmbedding.load(tmp_path / "model")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_of_before_ids_and_graphs_were_saved(tmp_path: Path) -> None:
+    graph = communities()
+    fit(graph).save(tmp_path / "model")
+
+    def as_before(held: dict[str, torch.Tensor]) -> None:
+        for name in [name for name in held if name.startswith("graph.")]:
+            del held[name]
+
+    rewritten(tmp_path / "model", as_before)
+    loaded = DAMGraphEmbedding.load(tmp_path / "model")
+    assert loaded.graph_ is None and len(loaded.node_ids_) == 0
+    np.testing.assert_array_equal(loaded.transform(graph), fit(graph).transform(graph))
+
+
+@pytest.mark.parametrize("output", ["pandas", "default"])
+def test_the_kind_of_output_comes_back(output: str, tmp_path: Path) -> None:
+    fit(communities()).set_output(transform=output).save(tmp_path / "model")
+    z = DAMGraphEmbedding.load(tmp_path / "model").transform(communities())
+    assert isinstance(z, np.ndarray) == (output == "default")
+    edit_config(tmp_path / "model", lambda whole: whole["config"].update({"output_transform": 3}))
+    with pytest.raises(InputError, match="damaged"):
+        DAMGraphEmbedding.load(tmp_path / "model")
+
+
+@pytest.mark.parametrize("name", ["graph.edges.data", "graph.edges.shape", "graph.node_ids"])
+def test_a_part_of_the_kept_graph_that_is_gone_is_damage(name: str, tmp_path: Path) -> None:
+    fit(communities()).save(tmp_path / "model")
+    rewritten(tmp_path / "model", lambda held: held.__delitem__(name))
+    with pytest.raises(InputError, match=r"model.*damaged"):
+        DAMGraphEmbedding.load(tmp_path / "model")
+
+
+def test_a_graph_that_is_not_kept_leaves_nothing_but_ids(tmp_path: Path) -> None:
+    fit(communities(), keep_graph=False).save(tmp_path / "model")
+    _, tensors = load_folder(tmp_path / "model", FORMAT)
+    assert [name for name in tensors if name.startswith("graph.")] == ["graph.node_ids"]
+
+
 def test_ids_of_any_spelling(tmp_path: Path) -> None:
     graph = without_features(communities(n=len(ODD_IDS), ids=ODD_IDS))
     loaded = round_trip(fit(graph), graph, tmp_path / "model")
@@ -109,7 +198,7 @@ def test_the_config_is_data_and_the_rest_are_tensors(tmp_path: Path) -> None:
     words = (tmp_path / "model" / "config.json").read_text()
     assert "damrep.graph" not in words and "torch" not in words and "__" not in words
     data = (tmp_path / "model" / "weights.safetensors").read_bytes()
-    with pytest.raises(ValueError, match="opcode|pickle"):
+    with pytest.raises(ValueError):
         list(pickletools.genops(data))
     with safe_open(tmp_path / "model" / "weights.safetensors", framework="pt") as stored:
         names = set(stored.keys())
@@ -168,7 +257,7 @@ def test_arguments_of_a_newer_version_are_passed_over(tmp_path: Path) -> None:
 def test_the_weights_are_float32_on_the_cpu(tmp_path: Path) -> None:
     fit(communities(), precision="64-true").save(tmp_path / "model")
     _, tensors = load_folder(tmp_path / "model", FORMAT)
-    kinds = {name: tensor.dtype for name, tensor in tensors.items()}
+    kinds = {name: t.dtype for name, t in tensors.items() if not name.startswith("graph.")}
     assert set(kinds.values()) == {torch.float32}, kinds
     assert {tensor.device.type for tensor in tensors.values()} == {"cpu"}
 

@@ -78,7 +78,7 @@ def test_the_loss_reported_is_that_of_the_small_model(budget: int | None) -> Non
     z = torch.from_numpy(found.compact.transform(inputs))
     logits = found.classifier(z)[held_out]
     entropy = torch.nn.functional.cross_entropy(logits, torch.as_tensor(GRAPH.labels[held_out]))
-    reference = found.details["reference_loss"]
+    reference = found.reference_loss
     assert float(entropy.detach()) / reference == pytest.approx(found.loss, rel=1e-3, abs=1e-4)
 
 
@@ -88,7 +88,7 @@ def test_held_out_labels_are_taken_from_the_training_ones_if_none_are_given() ->
     labels[:4] = [0, 1, 2, 0]
     found = fitted(labels=labels, rows=np.arange(60), validation_fraction=0.9)
     assert np.isfinite(found.loss)
-    assert found.details["reference_loss"] == pytest.approx(np.log(3))
+    assert found.reference_loss == pytest.approx(np.log(3))
 
 
 def test_unknown_labels_are_passed_over() -> None:

@@ -1,24 +1,24 @@
-"""How good an embedding is: a linear probe on labels, and link prediction on held-out edges."""
+"""How much an embedding knows of labels: a linear probe, on one split or several."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from damrep.graph.data import Graph
 from damrep.masking.validation import InputError
+from damrep.reading.ids import shown
 
 __all__ = [
-    "LinkSplit",
     "ProbeResult",
     "label_split",
+    "label_splits",
     "linear_probe",
-    "link_prediction",
-    "split_links",
+    "why_no_classes",
 ]
 
 # Inverse penalties tried, on an embedding whose total variance is one per class of a probe.
@@ -39,12 +39,15 @@ class ProbeResult:
         On the validation nodes.
     penalty
         The inverse penalty chosen.
+    right
+        Which test nodes were told right, bool; None where nodes have several labels.
     """
 
     accuracy: float
     macro_f1: float
     val_accuracy: float
     penalty: float
+    right: np.ndarray | None = field(default=None, compare=False)
 
 
 def label_split(
@@ -79,7 +82,7 @@ def label_split(
     """
     if graph.labels is None:
         raise InputError("graph: it has no labels to probe")
-    if graph.splits is not None and {"train", "val", "test"} <= set(graph.splits):
+    if graph.splits is not None and _own_split(graph):
         labelled = _labelled(graph)
         masks = {k: graph.splits[k] for k in ("train", "val", "test")}
         chosen = {k: m if m.ndim == 1 else m[:, seed % m.shape[1]] for k, m in masks.items()}
@@ -97,6 +100,78 @@ def label_split(
         result["train"][order[:a]] = result["val"][order[a:b]] = True
         result["test"][order[b:]] = True
     return result
+
+
+def label_splits(graph: Graph, seed: int) -> list[dict[str, np.ndarray]]:
+    """As many random splits as a small graph needs; the one there is where a graph brings it.
+
+    A tenth of 34 nodes to train on is four, and which four they are decides more than the
+    embedding. Up to 5,000 labelled nodes there are 3 to 10 splits, so that 2,000 nodes are tested.
+
+    Parameters
+    ----------
+    graph
+        With labels.
+    seed
+        Of the first split, which is that of `label_split`, and of the others.
+
+    Examples
+    --------
+    >>> from damrep.graph.data import build_graph
+    >>> len(label_splits(build_graph(np.eye(20), labels=[0, 1] * 10), seed=0))
+    10
+    """
+    first = label_split(graph, seed)
+    labelled = int(_labelled(graph).sum())
+    if _own_split(graph) or labelled > 5_000:
+        return [first]
+    count = min(10, max(3, -(-2_500 // max(labelled, 1))))
+    # Seeds that no run beside this one starts from.
+    return [first, *(label_split(graph, seed + (place << 32)) for place in range(1, count))]
+
+
+def why_no_classes(graph: Graph) -> str | None:
+    """Why a graph's labels cannot be probed as classes; None where they can be, or there are none.
+
+    Examples
+    --------
+    >>> from damrep.graph.data import build_graph
+    >>> why_no_classes(build_graph(np.eye(3), labels=["a", "a", "a"]))
+    "all 3 labelled nodes are of one class, 'a'"
+    >>> why_no_classes(build_graph(np.eye(3), labels=["x1", "x2", "x3"]))
+    'each of the 3 labelled nodes has a label of its own'
+    """
+    if graph.labels is None or graph.label_names is None:
+        return None
+    labelled = int(_labelled(graph).sum())
+    if not labelled:
+        return "no node has a label"
+    if graph.multi_label:
+        return None
+    sizes = np.bincount(graph.labels[graph.labels >= 0], minlength=len(graph.label_names))
+    found = [name for name, size in zip(graph.label_names, sizes, strict=True) if size]
+    if len(found) == 1:
+        return f"all {labelled:,} labelled nodes are of one class, {shown(found[0])}"
+    # Fewer than three nodes a class leave most classes nothing to be tested on.
+    if 3 * len(found) > labelled and all(map(_is_number, found)) and not all(map(_is_whole, found)):
+        return (
+            f"they are {len(found):,} different numbers of {labelled:,} nodes, a quantity to "
+            "predict and no classes"
+        )
+    if len(found) == labelled:
+        return f"each of the {labelled:,} labelled nodes has a label of its own"
+    return None
+
+
+def _is_number(name: str) -> bool:
+    try:
+        return bool(np.isfinite(float(name)))
+    except ValueError:
+        return False
+
+
+def _is_whole(name: str) -> bool:
+    return float(name).is_integer()
 
 
 def linear_probe(
@@ -134,6 +209,7 @@ def linear_probe(
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import f1_score
     from sklearn.multiclass import OneVsRestClassifier
 
     for key in ("train", "val", "test"):
@@ -154,104 +230,18 @@ def linear_probe(
             # At the weakest penalties separable classes never converge; validation decides.
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.fit(z[split["train"]], labels[split["train"]].astype(int))
-        score = _score(model, z[split["val"]], labels[split["val"]])[0]
+        score = _accuracy(labels[split["val"]], _predicted(model, z, labels, split["val"]))
         if best is None or score > best[0]:
             best = (score, penalty, model)
     assert best is not None
-    accuracy, macro = _score(best[2], z[split["test"]], labels[split["test"]])
-    return ProbeResult(accuracy, macro, best[0], best[1])
+    truth, told = labels[split["test"]], _predicted(best[2], z, labels, split["test"])
+    macro = float(f1_score(truth, told, average="macro", zero_division=0))
+    right = None if several else told == truth
+    return ProbeResult(_accuracy(truth, told), macro, best[0], best[1], right)
 
 
-@dataclass(frozen=True)
-class LinkSplit:
-    """A graph with a part of its edges taken out to be predicted.
-
-    Parameters
-    ----------
-    train
-        The graph that is left, all nodes kept.
-    val, test
-        Node pairs (k, 2), edges first, then as many pairs that are no edge.
-    """
-
-    train: Graph
-    val: np.ndarray
-    test: np.ndarray
-
-
-def split_links(graph: Graph, seed: int, shares: tuple[float, float] = (0.05, 0.10)) -> LinkSplit:
-    """Take out edges for validation and test: 85 / 5 / 10.
-
-    Directed graphs are made undirected first; self-loops are never taken out.
-
-    Parameters
-    ----------
-    graph
-        Any; its features stay as they are.
-    seed
-        Of the edges taken out and of the pairs that are no edge.
-    shares
-        Of the edges that go into "val" and "test".
-
-    Raises
-    ------
-    InputError
-        If the graph has too few edges to hold one out for each part, or too few pairs without one.
-
-    Examples
-    --------
-    >>> from damrep.graph.data import build_graph
-    >>> path = build_graph(np.eye(41, k=1) + np.eye(41, k=-1))
-    >>> split = split_links(path, seed=0)
-    >>> split.train.num_edges, len(split.val), len(split.test)
-    (34, 4, 8)
-    """
-    graph = graph.symmetrised()
-    pairs = graph.edges()
-    pairs = pairs[pairs[:, 0] != pairs[:, 1]]
-    count = len(pairs)
-    val, test = int(shares[0] * count), int(shares[1] * count)
-    if val < 1 or test < 1:
-        raise InputError(f"graph: {count} edges are too few to hold some out for link prediction")
-    rng = np.random.default_rng(seed)
-    pairs = pairs[rng.permutation(count)]
-    held, test_pairs = pairs[:val], pairs[val : val + test]
-    absent = _non_edges(graph, val + test, rng)
-    return LinkSplit(
-        train=graph.without_edges(pairs[: val + test]),
-        val=np.concatenate([held, absent[:val]]),
-        test=np.concatenate([test_pairs, absent[val:]]),
-    )
-
-
-def link_prediction(embedding: np.ndarray, pairs: np.ndarray) -> tuple[float, float]:
-    """Area under the ROC curve and average precision of cosine similarity.
-
-    Nothing is trained on the pairs: it is what nearest-neighbour search over the embedding sees.
-
-    Parameters
-    ----------
-    embedding
-        Shape (n, m), of the graph without the pairs' edges.
-    pairs
-        As in `LinkSplit`: first half edges, second half none.
-
-    Examples
-    --------
-    >>> z = np.array([[1.0, 0.1], [1.0, -0.1], [-1.0, 0.0]])
-    >>> link_prediction(z, np.array([[0, 1], [1, 2]]))
-    (1.0, 1.0)
-    """
-    from sklearn.metrics import average_precision_score, roc_auc_score
-
-    z = np.asarray(embedding, dtype=np.float64)
-    z = z - z.mean(axis=0)
-    norms = np.linalg.norm(z, axis=1, keepdims=True)
-    z = z / np.where(norms > 0, norms, 1.0)
-    scores = np.einsum("ij,ij->i", z[pairs[:, 0]], z[pairs[:, 1]])
-    truth = np.zeros(len(pairs), dtype=int)
-    truth[: len(pairs) // 2] = 1
-    return float(roc_auc_score(truth, scores)), float(average_precision_score(truth, scores))
+def _own_split(graph: Graph) -> bool:
+    return graph.splits is not None and {"train", "val", "test"} <= set(graph.splits)
 
 
 def _labelled(graph: Graph) -> np.ndarray:
@@ -260,37 +250,18 @@ def _labelled(graph: Graph) -> np.ndarray:
     return np.asarray(mask)
 
 
-def _score(model: Any, z: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
-    """Accuracy (micro F1 for memberships) and macro F1."""
+def _predicted(model: Any, z: np.ndarray, labels: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Classes of some nodes; of several labels as many as a node has, the likeliest."""
+    if labels.ndim == 1:
+        return np.asarray(model.predict(z[rows]))
+    ranks = np.argsort(np.argsort(-model.predict_proba(z[rows]), axis=1), axis=1)
+    return np.asarray(ranks < labels[rows].sum(axis=1, keepdims=True))
+
+
+def _accuracy(truth: np.ndarray, told: np.ndarray) -> float:
+    """Share that is right; micro F1 for memberships."""
     from sklearn.metrics import f1_score
 
-    if labels.ndim == 1:
-        predicted = model.predict(z)
-        macro = f1_score(labels, predicted, average="macro", zero_division=0)
-        return float((predicted == labels).mean()), float(macro)
-    ranks = np.argsort(np.argsort(-model.predict_proba(z), axis=1), axis=1)
-    predicted = ranks < labels.sum(axis=1, keepdims=True)
-    micro = f1_score(labels, predicted, average="micro", zero_division=0)
-    return float(micro), float(f1_score(labels, predicted, average="macro", zero_division=0))
-
-
-def _non_edges(graph: Graph, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Pairs of different nodes without an edge, none twice."""
-    n = graph.num_nodes
-    arcs = graph.adjacency.tocoo()
-    taken = np.unique(arcs.row.astype(np.int64) * n + arcs.col)
-    edges = graph.edges()
-    free = n * (n - 1) // 2 - int((edges[:, 0] != edges[:, 1]).sum())
-    if free < count:
-        raise InputError("graph: it is too dense to draw pairs without an edge")
-    found = np.empty(0, dtype=np.int64)
-    while len(found) < count:
-        drawn = rng.integers(0, n, size=(2 * (count - len(found)) + 16, 2))
-        u, v = drawn.min(axis=1), drawn.max(axis=1)
-        keys = (u.astype(np.int64) * n + v)[u != v]
-        keys = keys[~np.isin(keys, taken)]
-        # In order of drawing: sorting would favour the first nodes when some are left over.
-        _, first = np.unique(np.concatenate([found, keys]), return_index=True)
-        found = np.concatenate([found, keys])[np.sort(first)]
-    found = found[:count]
-    return np.stack([found // n, found % n], axis=1)
+    if truth.ndim == 1:
+        return float((told == truth).mean())
+    return float(f1_score(truth, told, average="micro", zero_division=0))

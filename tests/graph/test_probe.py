@@ -1,27 +1,25 @@
-"""Probe and link prediction: numbers by hand, and nothing that leaks."""
+"""The linear probe: numbers by hand, and nothing that leaks."""
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+import scipy.sparse as sp
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
-from damrep.graph import evaluate
-from damrep.graph.data import Graph, build_graph
-from damrep.graph.evaluate import (
+from damrep.graph import probe
+from damrep.graph.data import build_graph
+from damrep.graph.probe import (
     PENALTIES,
     label_split,
+    label_splits,
     linear_probe,
-    link_prediction,
-    split_links,
+    why_no_classes,
 )
 from damrep.masking.validation import InputError
-from tests.graph.samples import communities, random_adjacency
 
 
 def thirds(n: int) -> dict[str, np.ndarray]:
@@ -33,132 +31,6 @@ def blobs(n: int = 90, classes: int = 3, seed: int = 0) -> tuple[np.ndarray, np.
     rng = np.random.default_rng(seed)
     labels = np.repeat(np.arange(classes), n // classes)
     return rng.normal(size=(n, 2)) + 2 * np.eye(classes, 2)[labels], labels
-
-
-# -- ranking
-
-
-def test_auc_and_precision_by_hand() -> None:
-    # Angles of the nodes, so that the cosine of a pair is that of the angle between them; each
-    # direction also appears reversed, so the mean is zero.
-    angles = np.radians([0, 10, 40, 90])
-    half = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    z = np.concatenate([half, -half])
-    edges = [[0, 1], [1, 3]]  # 10 and 80 degrees apart
-    others = [[1, 2], [0, 3]]  # 30 and 90
-    auc, ap = link_prediction(z, np.array(edges + others))
-    # Of the four comparisons the edge at 80 degrees loses the one against 30.
-    assert auc == pytest.approx(3 / 4)
-    # Ranked 10, 30, 80, 90: the precision is 1 at the first edge and 2/3 at the second.
-    assert ap == pytest.approx((1 + 2 / 3) / 2)
-
-
-@given(st.integers(0, 1000), st.integers(1, 8))
-def test_auc_counts_the_pairs_in_the_right_order(seed: int, k: int) -> None:
-    rng = np.random.default_rng(seed)
-    z = rng.normal(size=(9, 3))
-    pairs = np.array([rng.choice(9, 2, replace=False) for _ in range(2 * k)])
-    centred = z - z.mean(axis=0)
-    unit = centred / np.linalg.norm(centred, axis=1, keepdims=True)
-    scores = (unit[pairs[:, 0]] * unit[pairs[:, 1]]).sum(axis=1)
-    scores = np.round(scores, 12)
-    wins = [
-        1.0 if a > b else 0.5 if a == b else 0.0
-        for a, b in itertools.product(scores[:k], scores[k:])
-    ]
-    auc, ap = link_prediction(z, pairs)
-    assert auc == pytest.approx(np.mean(wins), abs=0.01) and 0 < ap <= 1
-
-
-def test_ranking_looks_at_directions_about_the_mean_only() -> None:
-    rng = np.random.default_rng(0)
-    z, pairs = rng.normal(size=(20, 4)), rng.permutation(20).reshape(10, 2)
-    np.testing.assert_allclose(link_prediction(z, pairs), link_prediction(30 * z + 7, pairs))
-    z[3] = z.mean(axis=0)
-    assert np.isfinite(link_prediction(z, pairs)).all()
-
-
-# -- splits of the edges
-
-
-@settings(max_examples=40)
-@given(st.integers(0, 500), st.integers(12, 30), st.booleans(), st.booleans())
-def test_link_splits_do_not_leak(seed: int, n: int, directed: bool, weighted: bool) -> None:
-    graph = build_graph(random_adjacency(n, seed, directed=directed, weighted=weighted))
-    try:
-        split = split_links(graph, seed)
-    except InputError:
-        assume(False)
-    edges = {tuple(sorted(pair)) for pair in graph.edges().tolist() if pair[0] != pair[1]}
-    left = {tuple(sorted(pair)) for pair in split.train.edges().tolist() if pair[0] != pair[1]}
-    seen: set[tuple[int, ...]] = set()
-    for pairs in (split.val, split.test):
-        half = len(pairs) // 2
-        held = {tuple(sorted(pair)) for pair in pairs[:half].tolist()}
-        absent = {tuple(sorted(pair)) for pair in pairs[half:].tolist()}
-        assert len(held) == len(absent) == half >= 1 and len(pairs) == 2 * half
-        assert held <= edges and not absent & edges
-        assert all(u != v for u, v in held | absent)
-        assert not (held | absent) & seen
-        seen |= held | absent
-        # In neither direction is there an arc of theirs in the graph that is left.
-        arcs = split.train.adjacency.toarray()
-        assert not arcs[pairs[:, 0], pairs[:, 1]].any()
-        assert not arcs[pairs[:, 1], pairs[:, 0]].any()
-    assert left == edges - seen
-    assert split.train.num_nodes == n and not split.train.directed
-
-
-def test_the_shares_of_a_link_split() -> None:
-    graph = communities(n=80)
-    count = graph.num_edges
-    split = split_links(graph, seed=0)
-    assert len(split.val) == 2 * int(0.05 * count)
-    assert len(split.test) == 2 * int(0.10 * count)
-    assert split.train.num_edges == count - int(0.05 * count) - int(0.10 * count)
-
-
-def test_weights_features_and_loops_stay() -> None:
-    adjacency = random_adjacency(30, 1, directed=False, weighted=True)
-    graph = build_graph(adjacency, np.random.default_rng(0).random((30, 3)))
-    split = split_links(graph, seed=0)
-    left, whole = split.train.adjacency.toarray(), graph.adjacency.toarray()
-    np.testing.assert_array_equal(left[left > 0], whole[left > 0])
-    np.testing.assert_array_equal(np.diag(left), np.diag(whole))
-    np.testing.assert_array_equal(split.train.features, graph.features)
-
-
-def test_the_seed_decides_the_link_split(global_rng_untouched: None) -> None:
-    graph = communities(n=60)
-    first, again, other = (split_links(graph, seed) for seed in (0, 0, 1))
-    np.testing.assert_array_equal(first.test, again.test)
-    np.testing.assert_array_equal(first.val, again.val)
-    assert not np.array_equal(first.test, other.test)
-
-
-def test_no_node_is_favoured_among_the_pairs_without_an_edge() -> None:
-    graph = communities(n=60)
-    drawn = np.concatenate([split_links(graph, seed).test for seed in range(40)])
-    ends = drawn.reshape(40, 2, -1, 2)[:, 1].ravel()
-    counts = np.bincount(ends, minlength=60)
-    # Each node has about the same number of non-neighbours.
-    assert counts.min() > 0.4 * counts.mean() and counts.max() < 1.8 * counts.mean()
-
-
-def test_too_few_edges_and_too_few_others() -> None:
-    with pytest.raises(InputError, match="9 edges are too few"):
-        split_links(build_graph(np.eye(10, k=1) + np.eye(10, k=-1)), seed=0)
-    with pytest.raises(InputError, match="too dense"):
-        split_links(build_graph(np.ones((20, 20)) - np.eye(20)), seed=0)
-
-
-def test_loops_are_not_counted_among_the_edges_of_a_dense_graph() -> None:
-    # 190 pairs, 160 edges: 8 + 16 held out, and 30 others to draw 24 from.
-    u, v = np.triu_indices(20, 1)
-    dense = np.eye(20)
-    dense[u[:160], v[:160]] = dense[v[:160], u[:160]] = 1
-    split = split_links(build_graph(dense), seed=0)
-    assert len(split.test) == 32 and len(split.val) == 16
 
 
 # -- the split of the labels
@@ -292,11 +164,10 @@ def test_micro_f1_by_hand() -> None:
         def predict_proba(self, z: np.ndarray) -> np.ndarray:
             return certain
 
-    micro, macro = evaluate._score(Stub(), np.zeros((3, 1)), truth)
+    told = probe._predicted(Stub(), np.zeros((3, 1)), truth, np.ones(3, dtype=bool))
     # Predicted: {0, 2}, {1}, {0}. Right are 0 of the first and 1 of the second node.
-    assert micro == pytest.approx(2 * 2 / (4 + 4))
-    # By class: 0 has one right and one wrong, 1 one right and one missed, 2 none right.
-    assert macro == pytest.approx((2 / 3 + 2 / 3 + 0) / 3)
+    assert told.tolist() == [[True, False, True], [False, True, False], [True, False, False]]
+    assert probe._accuracy(truth, told) == pytest.approx(2 * 2 / (4 + 4))
 
 
 def test_splits_that_cannot_be_probed() -> None:
@@ -314,7 +185,66 @@ def test_probe_leaves_the_global_generator_alone(global_rng_untouched: None) -> 
     linear_probe(z, labels, thirds(90))
 
 
-def test_graph_without_edges() -> None:
-    empty: Graph = build_graph(np.zeros((5, 5)))
-    with pytest.raises(InputError, match="0 edges"):
-        split_links(empty, seed=0)
+def test_which_nodes_are_told_right() -> None:
+    z, labels = blobs()
+    result = linear_probe(z, labels, thirds(90))
+    assert result.right is not None and result.right.shape == (30,)
+    assert result.right.mean() == pytest.approx(result.accuracy)
+    assert linear_probe(z, np.eye(3, dtype=bool)[labels], thirds(90)).right is None
+
+
+# -- several splits
+
+
+@pytest.mark.parametrize(
+    ("n", "count"), [(20, 10), (34, 10), (250, 10), (500, 5), (1000, 3), (5000, 3), (5010, 1)]
+)
+def test_small_graphs_are_split_several_times(n: int, count: int) -> None:
+    graph = build_graph(sp.csr_array((n, n)), labels=np.arange(n) % 2)
+    splits = label_splits(graph, seed=3)
+    assert len(splits) == count
+    np.testing.assert_array_equal(splits[0]["test"], label_split(graph, 3)["test"])
+    assert len({split["train"].tobytes() for split in splits}) == count
+    assert {tuple(mask.sum() for mask in split.values()) for split in splits} == {
+        tuple(mask.sum() for mask in splits[0].values())
+    }
+    other = label_splits(graph, seed=4)
+    assert not {s["train"].tobytes() for s in splits} & {s["train"].tobytes() for s in other}
+
+
+def test_a_split_that_is_given_is_the_only_one() -> None:
+    masks = {key: mask for key, mask in thirds(30).items()}
+    graph = build_graph(np.eye(30), labels=np.arange(30) % 2, splits=masks)
+    (split,) = label_splits(graph, seed=0)
+    np.testing.assert_array_equal(split["test"], masks["test"])
+
+
+# -- labels that are no classes
+
+
+@pytest.mark.parametrize(
+    ("labels", "reason"),
+    [
+        (["a"] * 9, "all 9 labelled nodes are of one class, 'a'"),
+        ([7] * 8 + [-1], "all 8 labelled nodes are of one class, '7'"),
+        ([f"n{i}" for i in range(9)], "each of the 9 labelled nodes has a label of its own"),
+        (list(range(9)), "each of the 9 labelled nodes has a label of its own"),
+        (
+            [str(0.5 + i / 7) for i in range(9)],
+            "they are 9 different numbers of 9 nodes, a quantity to predict and no classes",
+        ),
+        ([f"{i // 2}.5" for i in range(9)], "they are 5 different numbers of 9 nodes"),
+        ([None] * 9, "no node has a label"),
+        ([f"{i % 3}.5" for i in range(9)], None),
+        (["a", "b", "c"] * 3, None),
+        ([None] * 3 + ["a", "b", "a", "b", "a", "b"], None),
+    ],
+)
+def test_why_labels_are_no_classes(labels: list[object], reason: str | None) -> None:
+    found = why_no_classes(build_graph(np.eye(9), labels=labels))
+    if reason is None:
+        assert found is None
+    else:
+        assert found is not None and found.startswith(reason)
+    assert why_no_classes(build_graph(np.eye(9))) is None
+    assert why_no_classes(build_graph(np.eye(9), labels=np.eye(9, 3, dtype=int))) is None

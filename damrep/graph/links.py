@@ -1,0 +1,159 @@
+"""How much an embedding knows of edges: those held out, told from pairs that have none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from damrep.graph.data import Graph
+from damrep.masking.validation import InputError
+
+__all__ = ["LinkSplit", "link_placements", "link_prediction", "split_links"]
+
+
+@dataclass(frozen=True)
+class LinkSplit:
+    """A graph with a part of its edges taken out to be predicted.
+
+    Parameters
+    ----------
+    train
+        The graph that is left, all nodes kept.
+    val, test
+        Node pairs (k, 2), edges first, then as many pairs that are no edge.
+    """
+
+    train: Graph
+    val: np.ndarray
+    test: np.ndarray
+
+
+def split_links(graph: Graph, seed: int, shares: tuple[float, float] = (0.05, 0.10)) -> LinkSplit:
+    """Take out edges for validation and test: 85 / 5 / 10.
+
+    Directed graphs are made undirected first; self-loops are never taken out.
+
+    Parameters
+    ----------
+    graph
+        Any; its features stay as they are.
+    seed
+        Of the edges taken out and of the pairs that are no edge.
+    shares
+        Of the edges that go into "val" and "test".
+
+    Raises
+    ------
+    InputError
+        If the graph has too few edges to hold one out for each part, or too few pairs without one.
+
+    Examples
+    --------
+    >>> from damrep.graph.data import build_graph
+    >>> path = build_graph(np.eye(41, k=1) + np.eye(41, k=-1))
+    >>> split = split_links(path, seed=0)
+    >>> split.train.num_edges, len(split.val), len(split.test)
+    (34, 4, 8)
+    """
+    graph = graph.symmetrised()
+    pairs = graph.edges()
+    pairs = pairs[pairs[:, 0] != pairs[:, 1]]
+    count = len(pairs)
+    val, test = int(shares[0] * count), int(shares[1] * count)
+    if val < 1 or test < 1:
+        raise InputError(f"graph: {count} edges are too few to hold some out for link prediction")
+    rng = np.random.default_rng(seed)
+    pairs = pairs[rng.permutation(count)]
+    held, test_pairs = pairs[:val], pairs[val : val + test]
+    absent = _non_edges(graph, val + test, rng)
+    return LinkSplit(
+        train=graph.without_edges(pairs[: val + test]),
+        val=np.concatenate([held, absent[:val]]),
+        test=np.concatenate([test_pairs, absent[val:]]),
+    )
+
+
+def link_prediction(embedding: np.ndarray, pairs: np.ndarray) -> tuple[float, float]:
+    """Area under the ROC curve and average precision of cosine similarity.
+
+    Nothing is trained on the pairs: it is what nearest-neighbour search over the embedding sees.
+
+    Parameters
+    ----------
+    embedding
+        Shape (n, m), of the graph without the pairs' edges.
+    pairs
+        As in `LinkSplit`: first half edges, second half none.
+
+    Examples
+    --------
+    >>> z = np.array([[1.0, 0.1], [1.0, -0.1], [-1.0, 0.0]])
+    >>> link_prediction(z, np.array([[0, 1], [1, 2]]))
+    (1.0, 1.0)
+    """
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    scores = _cosines(embedding, pairs)
+    truth = np.zeros(len(pairs), dtype=int)
+    truth[: len(pairs) // 2] = 1
+    return float(roc_auc_score(truth, scores)), float(average_precision_score(truth, scores))
+
+
+def link_placements(embedding: np.ndarray, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each edge the share of other pairs below it, for each of these the share of edges above.
+
+    The mean of either is the area under the ROC curve; how they vary says how far it is chance
+    (DeLong, DeLong and Clarke-Pearson, Biometrics 1988).
+
+    Parameters
+    ----------
+    embedding, pairs
+        As for `link_prediction`.
+
+    Examples
+    --------
+    >>> z = np.array([[1.0, 0.1], [1.0, -0.1], [-1.0, 0.0]])
+    >>> link_placements(z, np.array([[0, 1], [1, 2]]))
+    (array([1.]), array([1.]))
+    """
+    scores = _cosines(embedding, pairs)
+    edges, others = scores[: len(pairs) // 2], scores[len(pairs) // 2 :]
+    return _share_below(edges, others), 1.0 - _share_below(others, edges)
+
+
+def _share_below(values: np.ndarray, among: np.ndarray) -> np.ndarray:
+    """Of each value the share of `among` that is smaller; of what is equal half counts."""
+    order = np.sort(among)
+    below, up_to = (np.searchsorted(order, values, side=side) for side in ("left", "right"))
+    return np.asarray((below + up_to) / (2 * len(among)))
+
+
+def _cosines(embedding: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    z = np.asarray(embedding, dtype=np.float64)
+    z = z - z.mean(axis=0)
+    norms = np.linalg.norm(z, axis=1, keepdims=True)
+    z = z / np.where(norms > 0, norms, 1.0)
+    return np.asarray(np.einsum("ij,ij->i", z[pairs[:, 0]], z[pairs[:, 1]]))
+
+
+def _non_edges(graph: Graph, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Pairs of different nodes without an edge, none twice."""
+    n = graph.num_nodes
+    arcs = graph.adjacency.tocoo()
+    taken = np.unique(arcs.row.astype(np.int64) * n + arcs.col)
+    edges = graph.edges()
+    free = n * (n - 1) // 2 - int((edges[:, 0] != edges[:, 1]).sum())
+    if free < count:
+        raise InputError("graph: it is too dense to draw pairs without an edge")
+    found = np.empty(0, dtype=np.int64)
+    while len(found) < count:
+        drawn = rng.integers(0, n, size=(2 * (count - len(found)) + 16, 2))
+        u, v = drawn.min(axis=1), drawn.max(axis=1)
+        keys = (u.astype(np.int64) * n + v)[u != v]
+        keys = keys[~np.isin(keys, taken)]
+        # In order of drawing: sorting would favour the first nodes when some are left over.
+        _, first = np.unique(np.concatenate([found, keys]), return_index=True)
+        found = np.concatenate([found, keys])[np.sort(first)]
+    found = found[:count]
+    return np.stack([found // n, found % n], axis=1)
