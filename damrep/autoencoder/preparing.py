@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -18,6 +17,7 @@ from damrep.autoencoder.prepared_columns import (
     column_transformer,
     read_columns,
 )
+from damrep.masking.notes import warn_of
 from damrep.masking.validation import InputError, check_count
 from damrep.reading import tables
 from damrep.reading.in_memory import as_table
@@ -127,8 +127,7 @@ class TablePreparation(TransformerMixin, BaseEstimator):
         check_is_fitted(self, "columns_")
         source = as_table(X)
         frame, _, unknown = read_columns(source, self.positions(source), self.columns_)
-        for note in unknown:
-            warnings.warn(note, UserWarning, stacklevel=2)
+        warn_of(*unknown)
         return self.transformer_.transform(frame)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:

@@ -24,6 +24,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from damrep.autoencoder.estimator import DAMAutoencoder
 from damrep.autoencoder.preparing import TablePreparation
 from damrep.autoencoder.tables import Table, read_table
+from damrep.masking.notes import DamrepWarning, noted
 from damrep.masking.validation import InputError
 
 CUSTOMERS = """customer_id,age,city,joined,income
@@ -128,6 +129,22 @@ def test_without_a_header_columns_are_counted(tmp_path: Path) -> None:
     assert (table.columns, table.features) == (None, ("1", "2_x", "2_y"))
 
 
+def test_a_word_that_comes_again_names_no_column(tmp_path: Path) -> None:
+    """Although whole numbers that rise may, beside words: city,2019,2020."""
+    table = read(tmp_path, "34,Oslo,51000\n29,Rome,38000\n61,Oslo,72000\n", encode="onehot")
+    assert table.values.tolist() == [[34, 1, 0, 51000], [29, 0, 1, 38000], [61, 1, 0, 72000]]
+    words = "red,small\nblue,large\nred,large\n"
+    table = read(tmp_path, words, encode="onehot", columns=["1", "2"])
+    assert table.values.shape == (3, 4)
+    said = "the first row holds a word that comes again, so it was taken for data, not for names"
+    assert table.notes[0] == said
+    (tmp_path / "t.csv").write_text("who,a\nann,1\nwho,a\nbo,2\n")  # two files, one after the other
+    with pytest.raises(InputError, match="column 'a', line 3 is 'a'"):
+        read_table(tmp_path / "t.csv", columns=["a"])
+    years = "city,2019,2020\nOslo,5,7\nRome,6,2\n"
+    assert read(tmp_path, years, encode={"city": "onehot"}).values.shape == (2, 4)
+
+
 def test_an_array_with_gaps(tmp_path: Path) -> None:
     values = np.array([[1.0, 2.0], [np.nan, 4.0], [5.0, np.nan]], dtype=np.float32)
     np.save(tmp_path / "t.npy", values)
@@ -178,17 +195,10 @@ def test_words_are_encoded_as_scikit_learn_encodes_them(
         categories=[list(preparation.columns_[0].categories)], handle_unknown="ignore",
         sparse_output=False,
     ).fit([[cells[0]]])  # fmt: skip
-    with (
-        pytest.warns(UserWarning) if set(map(tuple, stripped)) - {(c,) for c in cells} else _quiet()
-    ):
+    with noted() as notes:
         made = preparation.transform(pd.DataFrame(later))
+    assert bool(notes) == (not {word for (word,) in stripped} <= {*cells})
     np.testing.assert_array_equal(_dense(made)[:, :-1], encoder.transform(stripped))
-
-
-def _quiet() -> Any:
-    import contextlib
-
-    return contextlib.nullcontext()
 
 
 def _dense(values: Any) -> np.ndarray:
@@ -354,7 +364,7 @@ def test_a_word_the_fit_did_not_see_is_none_of_its_words_and_said(tmp_path: Path
     (note,) = table.notes
     assert "in 'city' 1 cell is none of the fit's 4 words" in note and "('Lima')" in note
     assert preparation is not None
-    with pytest.warns(UserWarning, match="'Lima'"):
+    with pytest.warns(DamrepWarning, match="'Lima'"):
         preparation.transform(pd.read_csv(tmp_path / "new.csv"))
 
 
