@@ -95,6 +95,8 @@ def way_in(source: tables.Table, position: int) -> str:
             f"fit-autoencoder makes classes of such cells with --encode {name}=onehot, days of "
             f"dates with --encode {name}=%d/%m/%Y, or {drop}; an empty cell or NA is a gap"
         )
+    if kind == EMPTY:
+        return f"fit-autoencoder fills gaps with --impute where there are other cells, or {drop}"
     return f"fit-autoencoder {drop}"
 
 

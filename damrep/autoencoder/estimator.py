@@ -41,7 +41,8 @@ class DAMAutoencoder(LearnedDimensions, TransformerMixin, BaseEstimator):
 
     Columns are centred and the whole table divided by one number, so that a price means the same
     for data of any scale; columns are not scaled one by one. Where their units differ, put
-    `sklearn.preprocessing.StandardScaler` in front.
+    `sklearn.preprocessing.StandardScaler` in front; where a table has gaps, words or dates,
+    `damrep.autoencoder.preparing.TablePreparation`.
 
     Parameters
     ----------

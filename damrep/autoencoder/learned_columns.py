@@ -111,6 +111,8 @@ def _encodings(
 
 
 def _kinds(source: tables.Table, positions: list[int]) -> list[str]:
+    if not positions:
+        return []
     try:
         values = source.numbers(positions, gaps=True)
     except InputError:
@@ -133,28 +135,29 @@ def _number_columns(
     fillings: Sequence[Filling | None],
 ) -> dict[int, PreparedColumn]:
     columns = {i: PreparedColumn(names[i], NUMBERS) for i in places}
-    filled = [i for i in places if fillings[i] is not None]
-    if filled:
-        values = read_numbers(source, [positions[i] for i in filled], gaps=True)
-        for k, i in enumerate(filled):
-            strategy, fill = _fill(values[:, k], fillings[i])
-            if not np.isfinite(fill):
+    for filling in dict.fromkeys(fillings[i] for i in places):
+        if filling is None:
+            continue
+        alike = [i for i in places if fillings[i] == filling]
+        values = read_numbers(source, [positions[i] for i in alike], gaps=True)
+        strategy, fills = _fills(values, filling)
+        for k, i in enumerate(alike):
+            if not np.isfinite(fills[k]):
                 raise InputError(
                     f"{source.where}: column {source.column_name(positions[i])} holds values too "
                     f"large for their {strategy}"
                 )
             gaps = gap_count(values[:, k], NUMBERS)
-            columns[i] = PreparedColumn(names[i], NUMBERS, strategy, fill, gaps=gaps)
+            columns[i] = PreparedColumn(names[i], NUMBERS, strategy, float(fills[k]), gaps=gaps)
     return columns
 
 
-def _fill(values: np.ndarray, filling: Any) -> tuple[str, float]:
-    """A strategy, and the number that stands for a gap in a column."""
+def _fills(values: np.ndarray, filling: Any) -> tuple[str, np.ndarray]:
+    """A strategy, and the number that stands for a gap in each column."""
     if isinstance(filling, float):
-        return CONSTANT, filling
+        return CONSTANT, np.full(values.shape[1], filling)
     with np.errstate(over="ignore"):
-        learned = SimpleImputer(strategy=filling).fit(values.reshape(-1, 1).astype(np.float64))
-    return filling, float(learned.statistics_[0])
+        return filling, SimpleImputer(strategy=filling).fit(values.astype(np.float64)).statistics_
 
 
 def _date_column(
@@ -165,7 +168,10 @@ def _date_column(
     if gaps == len(dates):
         raise _nothing_in(source, position)
     first = np.nanmin(dates)
-    strategy, fill = (None, None) if filling is None else _fill(days_since(dates, first), filling)
+    strategy = fill = None
+    if filling is not None:
+        strategy, fills = _fills(days_since(dates, first).reshape(-1, 1), filling)
+        fill = float(fills[0])
     return PreparedColumn(name, DAYS, strategy, fill, (), str(first), form, gaps)
 
 

@@ -22,7 +22,7 @@ from damrep.autoencoder.column_kinds import read_numbers
 from damrep.masking.validation import InputError
 from damrep.reading import tables
 from damrep.reading.cells import as_words
-from damrep.reading.dates import as_dates, shown_date
+from damrep.reading.dates import as_dates, check_form, shown_date
 from damrep.reading.ids import shown
 
 __all__ = [
@@ -103,13 +103,18 @@ class PreparedColumn:
             and (self.kind == DAYS) == (self.first is not None)
             and (self.first is None or not np.isnat(np.datetime64(self.first)))
         )
+        if self.form is not None:
+            right = right and self.kind == DAYS
+            check_form(self.form)
         if not right:
             raise ValueError(f"no column can be prepared so: {self.name!r}")
 
     @property
-    def width(self) -> int:
-        """Columns it becomes."""
-        return len(self.categories) if self.kind == ONEHOT else 1
+    def features(self) -> tuple[str, ...]:
+        """Names of the columns it becomes, as scikit-learn gives them."""
+        if self.kind == ONEHOT:
+            return tuple(f"{self.name}_{word}" for word in self.categories)
+        return (self.name,)
 
     def encoding(self) -> str | None:
         """What the column became, in words; None where it was numbers.
@@ -120,7 +125,8 @@ class PreparedColumn:
         'one-hot in 2 columns'
         """
         if self.kind == ONEHOT:
-            return f"one-hot in {self.width} column{'s' if self.width > 1 else ''}"
+            width = len(self.categories)
+            return f"one-hot in {width} column{'s' if width > 1 else ''}"
         if self.kind == DAYS:
             return f"as days since {shown_date(np.datetime64(self.first))}"
         if self.kind == ORDINAL:
@@ -266,8 +272,8 @@ def _known_words(
     count = int(new.sum())
     cells = "cell is" if count == 1 else "cells are"
     return found, [
-        f"in {column.name!r} {count:,} {cells} none of the fit's {column.width} words and counted "
-        f"as no word ({listed}{', ...' if len(different) > _SHOWN else ''})"
+        f"in {column.name!r} {count:,} {cells} none of the fit's {len(column.categories)} words "
+        f"and counted as no word ({listed}{', ...' if len(different) > _SHOWN else ''})"
     ]
 
 
@@ -285,7 +291,7 @@ def column_transformer(columns: Sequence[PreparedColumn]) -> ColumnTransformer:
     >>> made.transform(pd.DataFrame({"age": [np.nan, 20.0], "city": ["Rome", "Oslo"]})).tolist()
     [[37.5, 0.0, 1.0], [20.0, 1.0, 0.0]]
     """
-    width = sum(column.width for column in columns)
+    width = sum(len(column.features) for column in columns)
     sparse = len(columns) < _SPARSE * width
     parts: list[tuple[str, Any, list[str]]] = []
     for _, some in itertools.groupby(columns, _together):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -18,6 +17,7 @@ from damrep.autoencoder.prepared_columns import (
     column_transformer,
     read_columns,
 )
+from damrep.masking.notes import warn_of
 from damrep.masking.validation import InputError, check_count
 from damrep.reading import tables
 from damrep.reading.in_memory import as_table
@@ -127,14 +127,13 @@ class TablePreparation(TransformerMixin, BaseEstimator):
         check_is_fitted(self, "columns_")
         source = as_table(X)
         frame, _, unknown = read_columns(source, self.positions(source), self.columns_)
-        for note in unknown:
-            warnings.warn(note, UserWarning, stacklevel=2)
+        warn_of(*unknown)
         return self.transformer_.transform(frame)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Names of the columns made: "age", "city_Oslo", "city_Rome", ..."""
         check_is_fitted(self, "columns_")
-        return np.asarray(self.transformer_.get_feature_names_out(), dtype=object)
+        return np.array([name for c in self.columns_ for name in c.features], dtype=object)
 
     def positions(self, source: tables.Table) -> list[int]:
         """Where a table has the columns of the fit.
@@ -166,7 +165,7 @@ class TablePreparation(TransformerMixin, BaseEstimator):
             As `fit`.
         """
         impute, encode = impute_rules(self.impute), encode_rules(self.encode)
-        most = check_count("max_categories", self.max_categories)
+        most = check_count("max_categories", self.max_categories, minimum=1)
         names = [source.names[i] if source.names else str(i + 1) for i in positions]
         for option, rules in (("--impute", impute), ("--encode", encode)):
             for name in sorted(rules.keys() - {ALL_OTHERS} - set(names)):
@@ -179,6 +178,12 @@ class TablePreparation(TransformerMixin, BaseEstimator):
             again = next(name for name in names if names.count(name) > 1)
             raise InputError(f"{source.where}: two columns are called {again!r}; rename one")
         self._adopt(learn_columns(source, positions, names, impute, encode, most))
+        features = self.get_feature_names_out().tolist()
+        if len(set(features)) < len(features):
+            again = next(name for name in features if features.count(name) > 1)
+            raise InputError(
+                f"{source.where}: two columns would be called {again!r} once encoded; rename one"
+            )
         frame, filled, _ = read_columns(source, positions, self.columns_)
         counting = counting_note(
             (column.name, frame[column.name].to_numpy())
@@ -213,7 +218,15 @@ class TablePreparation(TransformerMixin, BaseEstimator):
 
     @classmethod
     def restored(cls, params: Mapping[str, Any], columns: Sequence[PreparedColumn]) -> Self:
-        """One that was fitted before, from what it learned."""
+        """One that was fitted before, from what it learned.
+
+        Raises
+        ------
+        ValueError
+            If that cannot have been learned.
+        """
+        if len({column.name for column in columns}) < len(columns):
+            raise ValueError("two columns of one name")
         made = cls(**params)
         made._adopt(columns)
         return made

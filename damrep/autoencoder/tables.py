@@ -231,7 +231,9 @@ def _open(path: Path, dialect: Dialect) -> tables.Table:
     rows, undecided = table.rows, table.names is None and dialect.header is None
     decide_header(table, _is_header(rows, table.decimal))
     if undecided and table.names is None:
-        table.notes.append("the first row holds numbers, so it was taken for data, not for names")
+        numbers = any(is_number(cell, table.decimal) for cell in rows[0])
+        what = "holds numbers" if numbers else "holds a word that comes again"
+        table.notes.append(f"the first row {what}, so it was taken for data, not for names")
     return table
 
 
@@ -240,14 +242,28 @@ def _is_header(rows: list[list[str]], decimal: str) -> bool:
     if not rows:
         return False
     numbers = [cell for cell in rows[0] if is_number(cell, decimal)]
-    if not numbers or words_above_numbers(rows, decimal) or counts_columns(rows[0]):
+    if words_above_numbers(rows, decimal) or counts_columns(rows[0]):
         return True
-    if len(numbers) == len(rows[0]):
+    if len(numbers) == len(rows[0]) or _comes_again(rows, decimal):
         return False
+    if not numbers:
+        return True
     # "city,2019,2020": words beside numbers that count something.
     counted = all(cell.isdecimal() for cell in numbers) and len(numbers) > 1
     rising = [int(cell) for cell in numbers] if counted else []
     return is_id_name(rows[0][0]) or counted and rising == sorted(set(rising))
+
+
+def _comes_again(rows: list[list[str]], decimal: str) -> bool:
+    """Whether a word of the first row is one of the words below it, as no column's name is."""
+    again = False
+    for place, cell in enumerate(rows[0]):
+        below = [row[place] for row in rows[1:] if place < len(row)]
+        if not is_number(cell, decimal):
+            if any(is_number(one, decimal) for one in below):
+                return False  # a header that stands in the file twice comes again, too
+            again = again or bool(cell) and cell in below
+    return again
 
 
 def _from_columns(

@@ -19,8 +19,8 @@ import scipy.sparse as sp
 from click.testing import Result
 
 from damrep.autoencoder.estimator import DAMAutoencoder
+from damrep.autoencoder.prepared_storage import load_prepared
 from damrep.autoencoder.settings import METRICS, STRATEGIES
-from damrep.autoencoder.standardizing import load_standardized
 from damrep.cli import fit_autoencoder
 from damrep.masking.report import FitReport
 from tests.cli.conftest import Run, call, tree
@@ -231,11 +231,11 @@ def test_columns_of_very_different_scale(run: Run, tmp_path: Path) -> None:
     assert report.learned_dims == RANK and report.details["data"]["standardized"] is True
 
     # What divides the columns is part of the model, and cannot be forgotten.
-    refused = pytest.raises(ValueError, match="standardized-autoencoder")
+    refused = pytest.raises(ValueError, match="prepared-autoencoder")
     with refused:
         DAMAutoencoder.load(tmp_path / "even" / "model")
     values = table.filter(regex=r"^c\d").to_numpy()
-    whole = load_standardized(tmp_path / "even" / "model")
+    whole = load_prepared(tmp_path / "even" / "model")
     np.testing.assert_allclose(whole.transform(values), embedding(tmp_path / "even"), atol=1e-4)
     result = run("embed", "even", "t.csv", "--out", "z.npy")
     assert result.exit_code == 0, result.stderr
