@@ -131,7 +131,8 @@ FORMAT = ModelFormat(
             "activation": Choice(tuple(ACTIVATIONS)),
             "linear_path": Flag(),
             "scale": Number(0.0, low_open=True),
-        }
+        },
+        optional={"output": Choice(("default", "pandas", "polars"))},  # what `set_output` was told
     ),
     _expected,
 )

@@ -19,8 +19,8 @@ import scipy.sparse as sp
 from click.testing import Result
 
 from damrep.autoencoder.estimator import DAMAutoencoder
+from damrep.autoencoder.prepared_storage import load_prepared
 from damrep.autoencoder.settings import METRICS, STRATEGIES
-from damrep.autoencoder.standardizing import load_standardized
 from damrep.cli import fit_autoencoder
 from damrep.masking.report import FitReport
 from tests.cli.conftest import Run, call, tree
@@ -74,6 +74,44 @@ def test_the_choices_and_defaults_are_those_of_the_estimator() -> None:
     for name in (*same, *names):
         default = options[name].to_info_dict()["default"]
         assert default == ours[names.get(name, name)], name
+
+
+@pytest.mark.parametrize(
+    ("words", "dims"), [(("--dims", "0.95"), 2), (("--dims", "0.999"), 3), (("--dims", "2"), 2)]
+)
+def test_dimensions_by_number_or_by_share(words: tuple[str, ...], dims: int, table: Path) -> None:
+    result = call(
+        "fit-autoencoder", table / "t.csv", "--drop", "kind", *words, *QUICK, "--out", table / "o"
+    )
+    assert result.exit_code == 0, result.stderr
+    assert FitReport.load(table / "o" / "report.json").learned_dims == dims
+
+
+def test_a_cosine_map_is_as_wide_as_asked_for(tmp_path: Path) -> None:
+    np.save(tmp_path / "t.npy", np.random.default_rng(0).normal(size=(400, 768)))
+    result = call(
+        "fit-autoencoder", tmp_path / "t.npy", "--metric", "cosine", "--dims", "256",
+        "--epochs", "1", "--evaluate", "none", "--out", tmp_path / "o", *QUICK,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    assert embedding(tmp_path / "o").shape == (400, 256)
+
+
+@pytest.mark.parametrize("dims", ["0", "0.0", "1.5", "-1", "nan", "x", ""])
+def test_dims_that_are_neither_a_number_nor_a_share(dims: str, run: Run) -> None:
+    result = run("fit-autoencoder", "t.csv", "--dims", dims)
+    assert result.exit_code == 2
+    assert f"an integer >= 1, or a share of the variance between 0 and 1, got {dims}" in (
+        result.stderr
+    )
+
+
+def test_a_share_of_the_variance_is_for_tables_by_values(run: Run) -> None:
+    for words in (("fit-embedding", "karate"), ("fit-recommender", "r.csv")):
+        result = run(*words, "--dims", "0.9")
+        assert result.exit_code == 2 and "must be an integer >= 1, got 0.9" in result.stderr
+    result = run("fit-autoencoder", "t.csv", "--dims", "0.9", "--metric", "cosine")
+    assert result.exit_code == 2 and "--metric cosine does not look at" in result.stderr
 
 
 def test_what_a_fit_warns_of_is_said_once(tmp_path: Path) -> None:
@@ -231,11 +269,11 @@ def test_columns_of_very_different_scale(run: Run, tmp_path: Path) -> None:
     assert report.learned_dims == RANK and report.details["data"]["standardized"] is True
 
     # What divides the columns is part of the model, and cannot be forgotten.
-    refused = pytest.raises(ValueError, match="standardized-autoencoder")
+    refused = pytest.raises(ValueError, match="prepared-autoencoder")
     with refused:
         DAMAutoencoder.load(tmp_path / "even" / "model")
     values = table.filter(regex=r"^c\d").to_numpy()
-    whole = load_standardized(tmp_path / "even" / "model")
+    whole = load_prepared(tmp_path / "even" / "model")
     np.testing.assert_allclose(whole.transform(values), embedding(tmp_path / "even"), atol=1e-4)
     result = run("embed", "even", "t.csv", "--out", "z.npy")
     assert result.exit_code == 0, result.stderr
