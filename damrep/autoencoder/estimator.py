@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from damrep.autoencoder.fitting import fit_autoencoder, refit_linear, split_rows, width_notes
+from damrep.autoencoder.fitting import fit_autoencoder, refit_linear, split_rows
 from damrep.autoencoder.nested import prefix_losses
 from damrep.autoencoder.network import AutoencoderNetwork
 from damrep.autoencoder.products import encoded
@@ -17,6 +17,7 @@ from damrep.autoencoder.rows import Rows, block_rows, measure_columns
 from damrep.autoencoder.settings import AutoencoderSettings
 from damrep.autoencoder.storage import load_model, save_model
 from damrep.autoencoder.vectors import unfolded
+from damrep.autoencoder.width_notes import width_notes
 from damrep.masking.notes import warn_of
 from damrep.masking.report import FitReport
 from damrep.masking.validation import InputError
@@ -48,8 +49,10 @@ class DAMAutoencoder(LearnedDimensions, TransformerMixin, BaseEstimator):
     ----------
     price : float
         Share of the variance one dimension must explain, on rows held out, to be kept.
-    n_components : int or None
-        Keep exactly that many dimensions; the price is then not looked at.
+    n_components : int, float or None
+        Keep exactly that many dimensions, or, between 0 and 1, the fewest that explain that share
+        of the variance of the rows held out, as scikit-learn's PCA does on the rows fitted. The
+        price is then not looked at.
     hidden : "auto" or sequence of int
         Widths of the encoder's hidden layers, mirrored in the decoder. Empty for a linear
         autoencoder: PCA, in closed form, cut by price. "auto" fits the linear one and a network of
@@ -121,7 +124,7 @@ class DAMAutoencoder(LearnedDimensions, TransformerMixin, BaseEstimator):
     def __init__(
         self,
         price: float = 1e-3,
-        n_components: int | None = None,
+        n_components: int | float | None = None,
         hidden: Any = "auto",
         activation: str = "elu",
         strategy: str = "search",
@@ -192,20 +195,25 @@ class DAMAutoencoder(LearnedDimensions, TransformerMixin, BaseEstimator):
         rows = Rows(X, mean, scale, _working_dtype(X.dtype), fit)
         held_out = Rows(X, mean, scale, rows.dtype, held)
         fitted = fit_autoencoder(settings, rows, held_out, seed)
+        if fitted.closed_form:
+            axes = fitted.network.axes()
+            fitted.network, mean, scale = refit_linear(
+                axes, settings.budget or fitted.width, X, rows.dtype, seed
+            )
         left = fitted.left or prefix_losses(fitted.network, held_out, range(1, fitted.width + 1))
+        # Directions that only the rows held out have are worth nothing beside those fitted.
+        left = left[: fitted.width] + left[-1:] * (fitted.width - len(left))
         # A code that makes it worse explains nothing; the next one has to make up for it first.
         ratio = -np.diff(np.minimum.accumulate([1.0, *left]))
         curves = (np.array(fitted.curve), np.array(fitted.prefixes or left), ratio)
-        if fitted.closed_form:
-            axes = fitted.network.axes()
-            fitted.network, mean, scale = refit_linear(axes, X, rows.dtype, seed)
         self._adopt(fitted.network, mean, scale, *curves)
+        how = settings.strategy if settings.n_components is None else "budget"
         self.report_ = FitReport(
             type(self).__name__,
             initial_dims=fitted.initial,
             learned_dims=self.n_components_,
             price=None if settings.n_components is not None else float(self.price),
-            strategy="budget" if settings.n_components is not None else settings.strategy,
+            strategy="share of variance" if settings.share is not None else how,
             objective="reconstruction" if settings.metric == "euclidean" else "cosine",
             curve=[[int(m), float(loss)] for m, loss in fitted.curve],
             gate=fitted.gates(),
@@ -215,7 +223,7 @@ class DAMAutoencoder(LearnedDimensions, TransformerMixin, BaseEstimator):
             seconds=time.perf_counter() - wall,
             cpu_seconds=time.process_time() - cpu,
             seed=seed,
-            warnings=width_notes(settings, fitted, count, columns),
+            warnings=width_notes(settings, fitted.width, fitted.loss, count, columns),
             details={
                 "data": {"rows": count, "columns": columns, "held out": settings.held_out(count)},
                 **fitted.details,

@@ -18,10 +18,9 @@ from damrep.autoencoder.network import AutoencoderNetwork
 from damrep.autoencoder.rows import Rows, measure_columns
 from damrep.autoencoder.settings import AutoencoderSettings
 from damrep.masking.dam import DAM
-from damrep.masking.search import exact_width
-from damrep.training import local_seed, saturation_notes
+from damrep.training import local_seed
 
-__all__ = ["Fitted", "fit_autoencoder", "refit_linear", "split_rows", "width_notes"]
+__all__ = ["Fitted", "fit_autoencoder", "refit_linear", "split_rows"]
 
 
 @dataclass
@@ -122,7 +121,9 @@ def fit_autoencoder(settings: AutoencoderSettings, rows: Rows, held_out: Rows, s
         return linear
     network = _network(settings, rows, held_out, axes, linear.width, initial, seed)
     if settings.hidden == "auto":
-        cheaper = _cost(settings, network) < _cost(settings, linear)
+        goal = settings.goal
+        costs = [goal.cost(one.loss, one.width) for one in (network, linear)]
+        cheaper = costs[0] < costs[1]
         chosen = network if cheaper else linear
         # They were taken, whichever is kept.
         chosen.details["steps"] = network.details["steps"]
@@ -134,17 +135,13 @@ def fit_autoencoder(settings: AutoencoderSettings, rows: Rows, held_out: Rows, s
     return network
 
 
-def _cost(settings: AutoencoderSettings, fitted: Fitted) -> float:
-    return fitted.loss + settings.price * fitted.width
-
-
 def _linear(
     settings: AutoencoderSettings, rows: Rows, axes: Tensor, losses: list[float], initial: int
 ) -> Fitted:
-    if settings.n_components is None:
-        width = exact_width(losses, settings.price)
+    if settings.budget is None:
+        width = settings.goal.width(losses)
     else:
-        width = min(settings.n_components, len(losses))
+        width = min(settings.budget, len(losses))
     return Fitted(
         _projection(axes[:width], rows.dtype),
         initial,
@@ -157,14 +154,16 @@ def _linear(
 
 
 def refit_linear(
-    axes: Tensor, values: Any, dtype: torch.dtype, seed: int
+    axes: Tensor, width: int, values: Any, dtype: torch.dtype, seed: int
 ) -> tuple[AutoencoderNetwork, np.ndarray, float]:
     """PCA on all rows, those that were held out to find its width included.
 
     Parameters
     ----------
     axes
-        Of the rows that were fitted, (k, d): as many there will be.
+        Of the rows that were fitted, (k, d).
+    width
+        Dimensions; as many as all rows have where these are fewer.
     values
         Table (N, d).
     dtype
@@ -179,7 +178,7 @@ def refit_linear(
     everything = np.arange(values.shape[0])
     mean, scale = measure_columns(values, everything)
     rows = Rows(values, mean, scale, dtype, everything)
-    return _projection(principal_axes(rows, len(axes), seed, axes.double()), dtype), mean, scale
+    return _projection(principal_axes(rows, width, seed, axes.double()), dtype), mean, scale
 
 
 def _padded(losses: list[float], width: int) -> list[list[float]]:
@@ -226,8 +225,8 @@ def _network(
     options = settings.training_options(len(rows), seed)
     dtype = _training_dtype(settings)
     rows, held_out, stored = rows.cast(dtype), held_out.cast(dtype), rows.dtype
-    if settings.n_components is not None:
-        width = min(settings.n_components, initial)
+    if settings.budget is not None:
+        width = min(settings.budget, initial)
         network = _start(settings, rows.columns, axes, width, seed)
         found = fit_at_width(network, rows, held_out, settings.batch_size, options)
     else:
@@ -235,7 +234,7 @@ def _network(
         width = min(initial, math.ceil(1.25 * linear_width) + 4)
         network = _start(settings, rows.columns, axes, width, seed)
         found = search_nested(
-            network, rows, held_out, settings.batch_size, settings.price, linear_width, options
+            network, rows, held_out, settings.batch_size, settings.goal, linear_width, options
         )
     return Fitted(
         found.network.to(stored),
@@ -291,7 +290,7 @@ def _by_gradient(
 def _by_cosine(
     settings: AutoencoderSettings, rows: Rows, held_out: Rows, initial: int, seed: int
 ) -> Fitted:
-    budget = settings.n_components
+    budget = settings.budget
     found = fit_cosine_map(
         rows,
         initial if budget is None else min(budget, initial),
@@ -317,32 +316,3 @@ def _by_cosine(
 def _training_dtype(settings: AutoencoderSettings) -> torch.dtype:
     """Weights are trained in single precision, unless they are asked for in double."""
     return torch.float64 if settings.precision == "64-true" else torch.float32
-
-
-def width_notes(
-    settings: AutoencoderSettings, fitted: Fitted, rows: int, columns: int
-) -> list[str]:
-    """What a reader of the learned width should know.
-
-    Parameters
-    ----------
-    settings
-        That were asked for.
-    fitted
-        What came of it.
-    rows, columns
-        Of the table.
-    """
-    notes = []
-    asked = settings.n_components
-    if asked is not None and fitted.width < asked:
-        notes.append(f"the table has only {fitted.width} dimensions, {asked} were asked for")
-    if not settings.held_out(rows):
-        notes.append(
-            f"{rows} rows are too few to hold some out: losses are those of the fitted rows"
-        )
-    if asked is None and fitted.initial < min(rows, columns):
-        notes += saturation_notes(
-            fitted.width, fitted.initial, settings.max_components, settings.price
-        )
-    return notes

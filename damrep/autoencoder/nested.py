@@ -25,9 +25,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from damrep.autoencoder.goal import Goal
 from damrep.autoencoder.network import AutoencoderNetwork
 from damrep.autoencoder.rows import Rows
-from damrep.masking.search import exact_width
 from damrep.training import TrainingOptions, numpy_generator, train
 
 __all__ = ["NestedFit", "PrefixTask", "fit_at_width", "prefix_losses", "search_nested"]
@@ -169,11 +169,11 @@ def search_nested(
     rows: Rows,
     held_out: Rows,
     batch_size: int,
-    price: float,
+    goal: Goal,
     linear_width: int,
     options: TrainingOptions,
 ) -> NestedFit:
-    """Train a network, and find how many of its codes earn their price.
+    """Train a network, and find how many of its codes are enough.
 
     Takes at most 1.5 times the epochs of `options`, the choice of the width included.
 
@@ -185,10 +185,10 @@ def search_nested(
         Rows to train on, and to measure losses on.
     batch_size
         Rows a step.
-    price
-        Share of the loss a code must earn.
+    goal
+        What is enough.
     linear_width
-        Codes that earn it in a linear autoencoder.
+        Codes that are enough in a linear autoencoder.
     options
         `max_epochs` is what a fit at one width would take.
     """
@@ -196,19 +196,19 @@ def search_nested(
     run = _Run(rows, held_out, batch_size, options)
     # Near: how far below the width of PCA a network can go that goes on from there.
     low, high = max(1, 2 * linear_width // 3), min(n, linear_width + _ABOVE)
-    branches = [run.branch(network, low, high, price, _share(_NEAR, epochs))]
+    branches = [run.branch(network, low, high, goal, _share(_NEAR, epochs))]
     # Far: whether as much can be said in far fewer codes.
     losses = run.range(network, 1, n, _share(_ALL, epochs))
     curve = dict(enumerate(losses, start=1))
-    rough = exact_width(losses, price)
+    rough = goal.width(losses)
     low, high = max(1, rough // 2), min(n, rough + _ABOVE)
-    branches.append(run.branch(network, low, high, price, _share(_FAR, epochs)))
+    branches.append(run.branch(network, low, high, goal, _share(_FAR, epochs)))
     narrow, wide = sorted(branch.width for branch in branches)
     alike = wide - narrow <= _ALIKE * wide
     if not alike:
         for branch in branches:
             run.settle(branch, _share(_ONE, epochs))
-    best = min(branches, key=lambda branch: branch.loss + price * branch.width)
+    best = min(branches, key=lambda branch: goal.cost(branch.loss, branch.width))
     curve = _as_far_trained(curve, best.losses)
     network = best.network.cut(best.width)
     whole = math.floor((_ALL_ALIKE if alike else _ALL_SETTLED) * epochs)
@@ -308,17 +308,18 @@ class _Run:
         return prefix_losses(network, self._held_out, range(low, high + 1))
 
     def branch(
-        self, network: AutoencoderNetwork, low: int, high: int, price: float, epochs: int
+        self, network: AutoencoderNetwork, low: int, high: int, goal: Goal, epochs: int
     ) -> _Branch:
-        """The same on a copy, and the narrowest width that is within half a price of the best.
+        """The same on a copy, and the narrowest width that is about as good as the best.
 
         Trained on a range, a network gets a little from a code that it does not need when it is
         trained at one width.
         """
         copied = network.cut(high)
         losses = self.range(copied, low, high, epochs)
-        costs = [loss + price * m for m, loss in enumerate(losses, start=low)]
-        width = low + next(i for i, cost in enumerate(costs) if cost <= min(costs) + price / 2)
+        costs = [goal.cost(loss, m) for m, loss in enumerate(losses, start=low)]
+        good = min(costs) + goal.tolerated
+        width = low + next(i for i, cost in enumerate(costs) if cost <= good)
         return _Branch(copied, dict(enumerate(losses, start=low)), width, losses[width - low])
 
     def settle(self, branch: _Branch, epochs: int) -> None:

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
+from damrep.autoencoder.goal import Goal, Price, Share
 from damrep.autoencoder.network import ACTIVATIONS
 from damrep.masking.validation import (
     InputError,
@@ -42,7 +45,7 @@ class AutoencoderSettings:
     """
 
     price: float
-    n_components: int | None
+    n_components: int | float | None
     hidden: str | Sequence[int]
     activation: str
     strategy: str
@@ -64,14 +67,10 @@ class AutoencoderSettings:
         check_choice("activation", self.activation, ACTIVATIONS)
         check_choice("strategy", self.strategy, STRATEGIES)
         check_choice("metric", self.metric, METRICS)
-        for name in ("n_components", "max_components", "max_epochs"):
+        for name in ("max_components", "max_epochs"):
             if getattr(self, name) is not None:
                 check_count(name, getattr(self, name), minimum=1)
-        if self.max_components is not None and (self.n_components or 0) > self.max_components:
-            raise InputError(
-                f"n_components must be between 1 and max_components={self.max_components}, got "
-                f"{self.n_components}"
-            )
+        self._check_dimensions()
         if self.hidden != "auto":
             if isinstance(self.hidden, str | int) or not hasattr(self.hidden, "__iter__"):
                 raise TypeError(
@@ -102,6 +101,44 @@ class AutoencoderSettings:
                 )
         self.training_options(rows=1, seed=0)
 
+    def _check_dimensions(self) -> None:
+        if self.share is not None:
+            if not 0 < self.share < 1:
+                # 2.0 is neither, as nowhere a float stands for a count.
+                kind = TypeError if self.share.is_integer() and self.share >= 1 else InputError
+                raise kind(
+                    "n_components must be a number of dimensions, an integer >= 1, or a share of "
+                    f"the variance, between 0 and 1, got {self.n_components!r}"
+                )
+            if self.metric == "cosine":
+                raise InputError(
+                    f"n_components={self.share:g} is a share of the variance, which "
+                    'metric="cosine" does not look at; give a number of dimensions, or a price'
+                )
+        elif self.n_components is not None:
+            check_count("n_components", self.n_components, minimum=1)
+        if self.max_components is not None and (self.budget or 0) > self.max_components:
+            raise InputError(
+                f"n_components must be between 1 and max_components={self.max_components}, got "
+                f"{self.n_components}"
+            )
+
+    @property
+    def share(self) -> float | None:
+        """Of the variance, that is to be explained; None where that was not asked for."""
+        asked = self.n_components
+        return float(asked) if isinstance(asked, float | np.floating) else None
+
+    @property
+    def budget(self) -> int | None:
+        """So many dimensions exactly; None where that was not asked for."""
+        return None if self.share is not None else self.n_components  # type: ignore[return-value]
+
+    @property
+    def goal(self) -> Goal:
+        """What decides about the width where it is no budget."""
+        return Price(self.price) if self.share is None else Share(self.share)
+
     @property
     def linear(self) -> bool:
         """Whether no network is asked for."""
@@ -110,12 +147,18 @@ class AutoencoderSettings:
     def held_out(self, rows: int) -> int:
         """Rows to measure the loss on instead of fitting them; 0 where there are too few."""
         held = min(int(self.validation_fraction * rows), _MOST_HELD_OUT)
+        if self.budget is not None:  # those that are fitted have to have so many dimensions
+            held = min(held, rows - 1 - self.budget)
         return held if held > 1 else 0
 
     def widest(self, rows: int, columns: int) -> int:
         """Dimensions to start from, for so many rows to fit and columns."""
-        most = max(1, min(rows - 1, columns))
-        return min(self.max_components or _WIDEST[self.metric], most)
+        widest = self.max_components or max(_WIDEST[self.metric], self.budget or 0)
+        return min(widest, self.possible(rows, columns))
+
+    def possible(self, rows: int, columns: int) -> int:
+        """Dimensions that so many rows to fit and columns can have."""
+        return max(1, min(rows - 1, columns))
 
     def hidden_widths(self, columns: int) -> tuple[int, ...]:
         """Widths of hidden layers; "auto" is two of four times the columns, 32 to 256."""

@@ -61,7 +61,7 @@ class Hidden(Widths):
     metavar="COLUMN",
     help="Classes of the rows, to evaluate with; nothing is learned from them.",
 )
-@learning_options(price=PRICE, max_dims=None, epochs=None)
+@learning_options(price=PRICE, max_dims=None, epochs=None, shares=True)
 @click.option(
     "--hidden",
     type=Hidden(),
@@ -105,6 +105,11 @@ def fit_autoencoder_command(context: click.Context, /, **options: Any) -> None:
     Written to the output folder, all or nothing: embeddings.parquet (id, then one column a
     dimension, most important first), report.html, report.json, model/.
     """
+    if options["metric"] == "cosine" and isinstance(options["dims"], float):
+        raise click.UsageError(
+            f"--dims {options['dims']:g} is a share of the variance, which --metric cosine does "
+            "not look at; give a number of dimensions"
+        )
     source, preparation = take_table_source(options), take_preparation(options)
     fit_into_folder(
         context,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from damrep.cli.fitting import Outcome, fit_into_folder
-from damrep.cli.options import Price, run_options
+from damrep.cli.options import Dimensions, Price, run_options
 from damrep.cli.outputs import ITEMS, MODEL, USERS, write_factors
 from damrep.cli.ratings import (
     RatingsRead,
@@ -64,7 +64,7 @@ _ROW_NOTES = {
 )
 @click.option(
     "--dims",
-    type=click.IntRange(min=1),
+    type=Dimensions(),
     metavar="N",
     help="Exactly so many dimensions; no price then decides.",
 )

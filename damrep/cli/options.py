@@ -13,6 +13,7 @@ from click.core import ParameterSource
 
 __all__ = [
     "STRATEGIES",
+    "Dimensions",
     "Invocation",
     "Price",
     "Widths",
@@ -57,6 +58,40 @@ class Price(click.ParamType):  # type: ignore[type-arg]  # generic only since cl
         return price
 
 
+class Dimensions(click.ParamType):  # type: ignore[type-arg]  # generic only since click 8.3
+    """How many dimensions are wanted: so many, or those for a share of the variance.
+
+    Parameters
+    ----------
+    shares : bool
+        Whether a share may be asked for.
+    """
+
+    name = "dimensions"
+
+    def __init__(self, shares: bool = False) -> None:
+        self._shares = shares
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | float:
+        """Read the number."""
+        if isinstance(value, int | float):
+            return value
+        if value.strip().isdecimal() and int(value) > 0:
+            return int(value)
+        try:
+            share = float(value)
+        except ValueError:
+            share = math.nan
+        if self._shares and 0 < share < 1:
+            return share
+        wanted = "an integer >= 1"
+        if self._shares:
+            wanted += ", or a share of the variance between 0 and 1"
+        self.fail(f"must be {wanted}, got {value}", param, ctx)
+
+
 class Widths(click.ParamType):  # type: ignore[type-arg]  # generic only since click 8.3
     """Widths of layers, with commas between them."""
 
@@ -76,7 +111,7 @@ class Widths(click.ParamType):  # type: ignore[type-arg]  # generic only since c
 
 
 def learning_options(
-    *, price: float, max_dims: int | None, epochs: int | None
+    *, price: float, max_dims: int | None, epochs: int | None, shares: bool = False
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Options of a fit that say how many dimensions and how they are learned.
 
@@ -86,6 +121,8 @@ def learning_options(
         Default of --price.
     max_dims, epochs : int, or None
         Defaults; None: the estimator decides, by the size of the data.
+    shares : bool
+        Whether --dims may be a share of the variance.
     """
     options = (
         click.option(
@@ -97,9 +134,10 @@ def learning_options(
         ),
         click.option(
             "--dims",
-            type=click.IntRange(min=1),
-            metavar="N",
-            help="Exactly so many dimensions; no price then decides.",
+            type=Dimensions(shares),
+            metavar="N|SHARE" if shares else "N",
+            help="Exactly so many dimensions; no price then decides."
+            + (" Below 1: the fewest that explain so much of the variance." if shares else ""),
         ),
         click.option(
             "--max-dims",

@@ -76,6 +76,44 @@ def test_the_choices_and_defaults_are_those_of_the_estimator() -> None:
         assert default == ours[names.get(name, name)], name
 
 
+@pytest.mark.parametrize(
+    ("words", "dims"), [(("--dims", "0.95"), 2), (("--dims", "0.999"), 3), (("--dims", "2"), 2)]
+)
+def test_dimensions_by_number_or_by_share(words: tuple[str, ...], dims: int, table: Path) -> None:
+    result = call(
+        "fit-autoencoder", table / "t.csv", "--drop", "kind", *words, *QUICK, "--out", table / "o"
+    )
+    assert result.exit_code == 0, result.stderr
+    assert FitReport.load(table / "o" / "report.json").learned_dims == dims
+
+
+def test_a_cosine_map_is_as_wide_as_asked_for(tmp_path: Path) -> None:
+    np.save(tmp_path / "t.npy", np.random.default_rng(0).normal(size=(400, 768)))
+    result = call(
+        "fit-autoencoder", tmp_path / "t.npy", "--metric", "cosine", "--dims", "256",
+        "--epochs", "1", "--evaluate", "none", "--out", tmp_path / "o", *QUICK,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    assert embedding(tmp_path / "o").shape == (400, 256)
+
+
+@pytest.mark.parametrize("dims", ["0", "0.0", "1.5", "-1", "nan", "x", ""])
+def test_dims_that_are_neither_a_number_nor_a_share(dims: str, run: Run) -> None:
+    result = run("fit-autoencoder", "t.csv", "--dims", dims)
+    assert result.exit_code == 2
+    assert f"an integer >= 1, or a share of the variance between 0 and 1, got {dims}" in (
+        result.stderr
+    )
+
+
+def test_a_share_of_the_variance_is_for_tables_by_values(run: Run) -> None:
+    for words in (("fit-embedding", "karate"), ("fit-recommender", "r.csv")):
+        result = run(*words, "--dims", "0.9")
+        assert result.exit_code == 2 and "must be an integer >= 1, got 0.9" in result.stderr
+    result = run("fit-autoencoder", "t.csv", "--dims", "0.9", "--metric", "cosine")
+    assert result.exit_code == 2 and "--metric cosine does not look at" in result.stderr
+
+
 def test_what_a_fit_warns_of_is_said_once(tmp_path: Path) -> None:
     frame(12).drop(columns="kind").to_csv(tmp_path / "t.csv", index=False)
     done = subprocess.run(
