@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from damrep.autoencoder.rows import Rows
+from damrep.masking.moments import ROUNDING, eigen, second_moment
 from damrep.training import torch_generator
 
 __all__ = ["principal_axes", "projection_losses"]
@@ -52,21 +53,19 @@ def principal_axes(rows: Rows, count: int, seed: int) -> Tensor:
     if rows.columns <= min(_EXACT, 4 * len(rows)):
         moment = torch.zeros(rows.columns, rows.columns, dtype=torch.float64)
         for block in rows.blocks():
-            moment += block.T @ block
-        values, vectors = torch.linalg.eigh(moment)
-        axes, strength = vectors.T.flip(0), values.flip(0)
+            moment += second_moment(block)
+        strength, vectors = eigen(moment, of="the table's columns")
+        axes = vectors.T
     elif len(rows) <= _EXACT:
         dense = torch.cat(list(rows.blocks())).double()
-        values, vectors = torch.linalg.eigh(dense @ dense.T)
-        values, vectors = values.flip(0)[:count], vectors.flip(1)[:, :count]
-        real = values > 1e-12 * values[0]
-        axes = ((dense.T @ vectors[:, real]) / values[real].sqrt()).T
-        strength = values[real]
+        strength, vectors = eigen(dense @ dense.T, of="the table's rows")
+        strength = strength[strength > 0][:count]
+        axes = ((dense.T @ vectors[:, : len(strength)]) / strength.sqrt()).T
     else:
         axes, strength = _subspace_iteration(rows, count, seed)
     axes, strength = axes[:count], strength[:count]
     # Directions in which nothing varies would be arbitrary.
-    axes = axes[strength > 1e-12 * strength[0]]
+    axes = axes[strength > ROUNDING * strength[0]]
     # The sign is free; this one does not depend on how the decomposition came about.
     at = axes.abs().argmax(dim=1, keepdim=True)
     return (axes * axes.gather(1, at).sign()).contiguous()
@@ -75,6 +74,7 @@ def principal_axes(rows: Rows, count: int, seed: int) -> Tensor:
 def _subspace_iteration(rows: Rows, count: int, seed: int) -> tuple[Tensor, Tensor]:
     width = min(count + _EXTRA, len(rows), rows.columns)
     start = torch.randn(rows.columns, width, dtype=torch.float64, generator=torch_generator(seed))
+    # QR here only makes columns orthonormal, of any rank.
     basis = torch.linalg.qr(start)[0]
     image = basis
     for _ in range(_ITERATIONS):
@@ -85,8 +85,8 @@ def _subspace_iteration(rows: Rows, count: int, seed: int) -> tuple[Tensor, Tens
         previous, basis = basis, torch.linalg.qr(image)[0]
     # Rayleigh and Ritz: the strongest directions within the last subspace.
     within = previous.T @ image
-    values, vectors = torch.linalg.eigh((within + within.T) / 2)
-    return (previous @ vectors).T.flip(0), values.flip(0)
+    values, vectors = eigen(within, of="the table's columns")
+    return (previous @ vectors).T, values
 
 
 def projection_losses(rows: Rows, axes: Tensor) -> list[float]:
