@@ -274,7 +274,8 @@ class _Rotation(nn.Module):
     def rows(self) -> Tensor:
         turn = self.turn.float()
         straight = torch.eye(*turn.shape, device=turn.device)
-        # Made orthogonal from the first on: an earlier row is never bent by a later one.
+        # Made orthogonal from the first on: an earlier row is never bent by a later one. Not by a
+        # moment's root, whose derivative has poles where two of its eigenvalues meet.
         basis: Tensor = torch.linalg.qr((straight + turn).T)[0]
         return basis.T
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from damrep.masking import DAM, InputError, slice_linear
+from damrep.masking.moments import ROUNDING, eigen, roots, second_moment
 
 __all__ = ["GatedNetwork"]
 
@@ -23,8 +24,6 @@ _BLOCK = 64
 # A unit is scaled up by what its gate takes away, but not beyond this: the weights of a unit about
 # to close would become so large that the next step of beta moves the loss by leaps.
 _LEAST_GATE = 0.05
-# A direction the codes do not use counts as this share of the most used one.
-_FLOOR = 1e-12
 _SKETCHES = 8
 
 
@@ -186,15 +185,15 @@ class GatedNetwork(nn.Module):
         gate = self.mask.gate()[first:].double().cpu()
         z = self.codes(x).double().cpu() * gate
         mean = z.mean(dim=0)
-        moment = (z - mean).T @ (z - mean) / len(z)
+        moment = second_moment(z - mean) / len(z)
         metric = self._metric(x, generator)
 
-        values, vectors = torch.linalg.eigh(moment)
-        values = values.clamp(min=max(_FLOOR * float(values[-1]), 1e-30))
-        root = (vectors * values.sqrt()) @ vectors.T
-        inverse_root = (vectors * values.rsqrt()) @ vectors.T
-        # What the whitened codes' directions carry; eigh gives the weakest first, as a mask has it.
-        strength, axes = torch.linalg.eigh(root @ metric @ root)
+        # A direction the codes do not use counts as a little of the most used one.
+        root, inverse_root = roots(moment, floor=ROUNDING, of="the codes")
+        # What the whitened codes' directions carry, the weakest first, as a mask has it.
+        strength, axes = (
+            part.flip(-1) for part in eigen(root @ metric @ root, of="the decoded codes")
+        )
         transform, back = axes.T @ inverse_root, root @ axes
         # The sign is free: the one nearer to what the unit was leaves the optimiser's moments some
         # meaning.

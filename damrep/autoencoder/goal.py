@@ -13,6 +13,9 @@ __all__ = ["Goal", "Price", "Share"]
 _UNREACHED = 1e9
 
 
+_EXACT = 1e-12
+
+
 @dataclass(frozen=True)
 class Price:
     """The width at which another dimension no longer earns its price.
@@ -59,7 +62,7 @@ class Share:
 
     def reached(self, loss: float) -> bool:
         """Whether so much is explained where a loss is left."""
-        return loss <= 1 - self.share
+        return 1 - loss >= self.share - _EXACT  # 1 - .9 is not .1
 
     def cost(self, loss: float, width: int) -> float:
         """What is to be as small as possible: the width, or the loss where it is too large."""

@@ -18,6 +18,7 @@ from damrep.autoencoder.products import (
     row_moment,
 )
 from damrep.autoencoder.rows import Rows
+from damrep.masking.moments import ROUNDING, eigen
 from damrep.training import torch_generator
 
 __all__ = ["principal_axes", "projection_losses"]
@@ -59,18 +60,16 @@ def principal_axes(rows: Rows, count: int, seed: int, start: Tensor | None = Non
     """
     count = min(count, len(rows), rows.columns)
     if rows.columns <= min(_EXACT, 4 * len(rows)):
-        values, vectors = torch.linalg.eigh(column_moment(rows))
-        axes, strength = vectors.T.flip(0), values.flip(0)
+        strength, vectors = eigen(column_moment(rows), of="the table's columns")
+        axes = vectors.T
     elif len(rows) <= _EXACT:
-        values, vectors = torch.linalg.eigh(row_moment(rows))
-        values, vectors = values.flip(0)[:count], vectors.flip(1)[:, :count]
-        real = values > 1e-12 * values[0]
-        axes = combined(rows, vectors[:, real] / values[real].sqrt())
-        strength = values[real]
+        strength, vectors = eigen(row_moment(rows), of="the table's rows")
+        strength = strength[strength > 0][:count]
+        axes = combined(rows, vectors[:, : len(strength)] / strength.sqrt())
     else:
         axes, strength = _subspace_iteration(rows, count, seed, start)
     # Directions in which nothing varies would be arbitrary.
-    axes = axes[: min(count, int((strength > 1e-12 * strength[0]).sum()))]
+    axes = axes[: min(count, int((strength > ROUNDING * strength[0]).sum()))]
     # The sign is free; this one does not depend on how the decomposition came about.
     up = axes.amax(dim=1, keepdim=True) >= -axes.amin(dim=1, keepdim=True)
     return axes.mul_(torch.where(up, 1.0, -1.0))
@@ -87,12 +86,13 @@ def _subspace_iteration(
         drawn[:, :known], iterations = start[:known].T, _ITERATIONS_ON
     basis, image = drawn, drawn
     for _ in range(iterations):
+        # QR here only makes columns orthonormal, of any rank.
         basis = torch.linalg.qr(image)[0]
         image = moment_times(rows, basis)
     # Rayleigh and Ritz: the strongest directions within the last subspace.
     within = basis.T @ image
-    values, vectors = torch.linalg.eigh((within + within.T) / 2)
-    return (basis @ vectors).T.flip(0), values.flip(0)
+    values, vectors = eigen((within + within.T) / 2, of="the table's columns")
+    return (basis @ vectors).T, values
 
 
 def projection_losses(rows: Rows, axes: Tensor) -> list[float]:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from damrep.autoencoder.network import AutoencoderNetwork
 from damrep.autoencoder.rows import Rows, block_rows, stored_squares
+from damrep.masking.moments import second_moment
 
 __all__ = [
     "column_moment",
@@ -45,8 +46,7 @@ def column_moment(rows: Rows) -> Tensor:
     if not rows.sparse:
         out = torch.zeros(rows.columns, rows.columns, dtype=torch.float64)
         for block in rows.blocks():
-            wide = block.double()
-            out.addmm_(wide.T, wide)
+            out += second_moment(block)
         return out
     mean, total = _mean(rows), np.zeros(rows.columns)
     moment = np.zeros((rows.columns, rows.columns))

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-import torch
 from torch import Tensor, nn
 
 from damrep.graph.encoders import GraphEncoder, make_encoder
@@ -21,6 +20,7 @@ from damrep.graph.weighing import choose_spectral_weight
 from damrep.masking.bottleneck import Bottleneck, BottleneckTask
 from damrep.masking.dam import DAM
 from damrep.masking.gradient import GradientWidth
+from damrep.masking.moments import eigen, second_moment
 from damrep.training import local_seed, train
 
 __all__ = [
@@ -35,7 +35,6 @@ __all__ = [
 # would hold beta.
 _BOTTLENECK_DECAY = 1e-2
 # Of single precision, relative to the largest spread.
-_ROUNDING = 1e-6
 
 
 @dataclass
@@ -260,9 +259,8 @@ def numerical_rank(z: Tensor) -> int:
     1
     """
     centred = (z - z.mean(dim=0)).double()
-    narrow = centred if centred.shape[0] >= centred.shape[1] else centred.T
-    values = torch.linalg.eigvalsh(narrow.T @ narrow)
-    return max(1, int((values > _ROUNDING**2 * values[-1]).sum()))
+    values, _ = eigen(second_moment(centred if len(z) >= z.shape[1] else centred.T))
+    return max(1, int((values > 0).sum()))
 
 
 def _learn_width(

@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+import torch
 
 from damrep.graph.propagation import smooth
+from damrep.masking.moments import singular
 
 __all__ = ["SpectralBasis", "fit_spectral_basis", "truncated_svd"]
 
@@ -56,10 +58,10 @@ def truncated_svd(
     oversampled = min(rank + 10, columns)
     rng = np.random.default_rng(seed)
     basis = rng.standard_normal((columns, oversampled)).astype(np.float32)
-    for _ in range(iterations):
+    for _ in range(iterations):  # QR only makes columns orthonormal, of any rank
         basis = np.linalg.qr(transposed(np.linalg.qr(times(basis))[0]))[0]
-    image = times(basis)
-    left, values, right = np.linalg.svd(image, full_matrices=False)
+    image = torch.from_numpy(np.ascontiguousarray(times(basis)))
+    left, values, right = (part.numpy() for part in singular(image, of="the graph"))
     return left[:, :rank], values[:rank], basis @ right[:rank].T
 
 

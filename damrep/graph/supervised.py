@@ -19,6 +19,7 @@ from damrep.graph.propagation import smooth
 from damrep.graph.representation import CompactEmbedding
 from damrep.graph.settings import EmbeddingSettings
 from damrep.masking.gradient import GradientWidth
+from damrep.masking.moments import second_moment
 from damrep.masking.rotation import rotate_latent
 from damrep.masking.search import exact_width
 from damrep.masking.validation import InputError
@@ -244,10 +245,8 @@ def _cut(
     """Rotate the representation against the classifier; keep what earns its price."""
     classifier: Any = task.module["classifier"]
     mean = z.mean(dim=0)
-    centred = (z - mean).double()
-    found = rotate_latent(
-        classifier.weight.detach().double(), centred.T @ centred / len(z), ascending=False
-    )
+    moment = second_moment(z.double() - mean) / len(z)
+    found = rotate_latent(classifier.weight.detach().double(), moment, ascending=False)
     useful = min(task.classes, z.shape[1])
     transform = found.transform[:useful].float()
     weight = found.decoder_weight[:, :useful].float()

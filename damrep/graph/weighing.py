@@ -16,6 +16,7 @@ from torch import Tensor
 
 from damrep.graph.inputs import GraphInputs
 from damrep.graph.links import link_prediction
+from damrep.masking.moments import eigen, second_moment
 
 __all__ = ["SPECTRAL_WEIGHTS", "choose_spectral_weight"]
 
@@ -69,16 +70,16 @@ def choose_spectral_weight(z: Tensor, spectral: int, inputs: GraphInputs, seed: 
     pairs = _pairs(inputs, np.random.default_rng(seed))
     if not len(pairs):
         return min(SPECTRAL_WEIGHTS)
-    centred = (z - z.mean(dim=0)).double()
-    cross = centred.T @ (inputs.operator("gcn") @ centred)
+    centred = z.double() - z.mean(dim=0, dtype=torch.float64)
+    cross = second_moment(centred, inputs.operator("gcn") @ centred)
     shared = (cross + cross.T) / 2
     areas = []
     for weight in SPECTRAL_WEIGHTS:
         scale = torch.ones(z.shape[1], dtype=torch.float64)
         scale[-spectral:] = weight
-        # What a node shares with its neighbours, strongest direction last.
-        _, axes = torch.linalg.eigh(scale[:, None] * shared * scale)
-        narrow = centred @ (scale[:, None] * axes[:, -_DIMS:])
+        # What a node shares with its neighbours, strongest direction first.
+        _, axes = eigen(scale[:, None] * shared * scale, of="the representation")
+        narrow = centred @ (scale[:, None] * axes[:, :_DIMS])
         areas.append(link_prediction(narrow.numpy(), pairs)[0])
     good = [
         w for w, area in zip(SPECTRAL_WEIGHTS, areas, strict=True) if area >= max(areas) - _CLEARLY

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from damrep.masking.compaction import slice_linear
 from damrep.masking.dam import DAM
+from damrep.masking.moments import inverse, nested_root, positive_part, second_moment
 from damrep.masking.rotation import rotate_latent
 from damrep.masking.search import exact_width
 from damrep.masking.validation import InputError, check_width
@@ -118,7 +119,7 @@ class Bottleneck(nn.Module):
         n = self.num_features
         if z.dim() != 2 or z.shape[1] != n:
             raise InputError(f"z must have shape (N, {n}), got {tuple(z.shape)}")
-        mean = z.mean(dim=0)
+        mean = z.mean(dim=0, dtype=torch.float64)
         moment = _moment(z, mean, None)
         if not float(moment.trace()) > 0:
             raise InputError("the representation is constant: there is nothing to reduce")
@@ -145,7 +146,7 @@ class Bottleneck(nn.Module):
         losses = _nested_losses(into, moment, trial)
         with torch.no_grad():
             self.encoder.weight.copy_(into)
-            self.encoder.bias.copy_(-(into @ mean.double().cpu()))
+            self.encoder.bias.copy_(-(into @ mean.cpu()))
             self.decoder.weight.copy_(out)
             self.decoder.bias.copy_(mean)
         self._moment = moment
@@ -269,13 +270,11 @@ def _identity(n: int) -> nn.Linear:
 
 def _moment(z: Tensor, mean: Tensor, partner: Tensor | None) -> Tensor:
     """E[z z'] about the mean; or the positive part of the shared moment of two views."""
-    centred = (z - mean).double()
+    centred = z.double() - mean
     if partner is None:
-        return (centred.T @ centred / len(z)).cpu()
-    other = (partner - partner.mean(dim=0)).double()
-    cross = (centred.T @ other / len(z)).cpu()
-    values, vectors = torch.linalg.eigh((cross + cross.T) / 2)
-    return (vectors * values.clamp(min=0.0)) @ vectors.T
+        return second_moment(centred) / len(z)
+    other = partner.double() - partner.mean(dim=0, dtype=torch.float64)
+    return positive_part(second_moment(centred, other) / len(z), of="the representation")
 
 
 def _is_nothing(moment: Tensor, beside: Tensor) -> bool:
@@ -289,13 +288,10 @@ def _nested_losses(into: Tensor, moment: Tensor, trial: Tensor) -> list[float]:
     Gram-Schmidt over the units, strongest first, under the inner product of `moment`; each new
     direction takes its own part of the variance, so one pass gives every width.
     """
-    n = len(into)
     flipped = into.flip(0)
-    codes = flipped @ moment @ flipped.T
-    # Far above rounding, far below anything a unit could earn: empty units stay empty.
-    jitter = 1e-9 * float(torch.diagonal(codes).max())
-    lower = torch.linalg.cholesky(codes + jitter * torch.eye(n, dtype=codes.dtype))
-    ortho = torch.linalg.solve_triangular(lower, flipped, upper=False)  # unit variance, nested
+    triangle, filled = nested_root(flipped @ moment @ flipped.T, of="the representation")
+    ortho = torch.linalg.solve_triangular(triangle, flipped, upper=False)  # unit variance, nested
+    ortho = ortho * filled[:, None]
     decoder = moment @ ortho.T  # column k: what direction k tells of z
     # |z - sum_k d_k o_k z|^2 with nested k: cross terms and squares, accumulated.
     cross = torch.einsum("ik,ki->k", trial @ ortho.T, decoder.T)
@@ -308,4 +304,4 @@ def _nested_losses(into: Tensor, moment: Tensor, trial: Tensor) -> list[float]:
 def _least_squares(into: Tensor, moment: Tensor) -> Tensor:
     """W minimising E|z - W T z|^2 for E[zz'] = moment; T may have zero rows."""
     codes = into @ moment @ into.T
-    return (moment @ into.T) @ torch.linalg.pinv(codes, hermitian=True, rtol=1e-13)
+    return (moment @ into.T) @ inverse(codes, of="the codes")

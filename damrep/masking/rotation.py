@@ -14,14 +14,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from damrep.masking.moments import ROUNDING, roots, singular
 from damrep.masking.validation import InputError
 
 __all__ = ["LatentRotation", "rotate_", "rotate_latent"]
-
-# Directions the codes do not use get this share of the largest variance instead of none. They are
-# then kept, as the weakest units, and not divided by zero: the function stays the same for inputs
-# outside the training data too.
-_FLOOR = 1e-12
 
 
 @dataclass(frozen=True)
@@ -96,14 +92,10 @@ def rotate_latent(
         raise InputError(
             "decoder_weight and second_moment must be finite, got NaN or infinite values"
         )
-    moment = (moment + moment.T) / 2
-
-    values, vectors = torch.linalg.eigh(moment)
-    largest = float(values[-1])
-    floored = values.clamp(min=_FLOOR * largest if largest > 0 else 1.0)
-    root = (vectors * floored.sqrt()) @ vectors.T
-    inverse_root = (vectors * floored.rsqrt()) @ vectors.T
-    left, strength, right = torch.linalg.svd(weight @ root, full_matrices=False)
+    # Directions the codes do not use get a little of the largest variance. They are then kept, as
+    # the weakest units: the function stays the same for inputs outside the training data too.
+    root, inverse_root = roots(moment, floor=ROUNDING, of="the codes")
+    left, strength, right = singular(weight @ root, of="the decoded codes")
 
     # Where the decoder has fewer outputs than inputs, the units beyond them carry nothing: zero
     # rows.

@@ -15,6 +15,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from damrep.masking.moments import eigen, second_moment
 from damrep.recommend.unit_rows import UnitRows
 
 __all__ = ["CosineModel", "Pairs", "drawn", "jittered", "popularity_offset", "usual_epochs"]
@@ -190,8 +191,8 @@ class CosineModel:
     def align(self) -> None:
         """Turn the factors so that the columns are in order of strength."""
         # One rotation for both sides, so that lengths and cosines stay as they are.
-        moments = [side.values.T @ side.values / len(side.values) for side in self._sides]
-        turn = torch.linalg.eigh((moments[0] + moments[1]).double())[1].flip(1).float()
+        moments = [second_moment(side.values) / len(side.values) for side in self._sides]
+        turn = eigen(moments[0] + moments[1], of="the factors")[1].float()
         for side in self._sides:
             side.values = side.values @ turn
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from damrep.masking.gradient import GradientWidth
+from damrep.masking.moments import second_moment
 from damrep.masking.price import lambda_to_price
 from damrep.masking.validation import InputError
 from damrep.recommend.biases import fit_biases
@@ -130,7 +131,7 @@ def _factors(module: FactorModule) -> tuple[Tensor, Tensor, Tensor]:
     users, items = module.masked_users().detach(), module.items.detach()
     if not users.shape[1]:
         return users, items, torch.zeros(0)
-    by_user, by_item, strengths = realignment(users.T @ users, items.T @ items)
+    by_user, by_item, strengths = realignment(second_moment(users), second_moment(items))
     return users @ by_user.float(), items @ by_item.float(), strengths
 
 

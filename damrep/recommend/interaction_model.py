@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from damrep.masking.moments import eigen, second_moment
 from damrep.recommend.entries import Entries
 from damrep.recommend.realign import realignment
 from damrep.recommend.ridge import Regressions
@@ -188,7 +189,7 @@ class InteractionModel:
         self._back[order.long()] = torch.arange(len(order), dtype=order.dtype)
         self.shares = popularity_shares(by_item.counts, penalties.exponent)
         # After a sweep the diagonal alone: the items are kept such that there is nothing beside it.
-        self._moments = self._of_items()
+        self._moments = self._of_items().float()
         self._rest: Tensor | None = None
 
     @property
@@ -197,12 +198,12 @@ class InteractionModel:
         return self.users.shape[1]
 
     def _of_items(self) -> Tensor:
-        return self.items.T @ (self.items * self.shares[:, None])
+        return second_moment(self.items, self.items * self.shares[:, None])
 
     def sweep(self) -> None:
         """Update the users, then the items, and turn both so that the strongest come first."""
         rest = self.update_users(self.steps).index_select(0, self._order)
-        moments = self.users.T @ self.users
+        moments = second_moment(self.users)
         self.items = regress(
             self.by_item,
             self.items,
@@ -211,7 +212,7 @@ class InteractionModel:
             self.penalties.reg,
             self.steps,
             rest,
-            moments,
+            moments.float(),
         )
         # Turning the factors changes no prediction.
         self._rest = rest.index_select(0, self._back)
@@ -251,13 +252,13 @@ def _leading_items(by_user: Entries, by_item: Entries, width: int, seed: int) ->
     count = len(items)
     spare = min(width + _SPARE, count)
     right = torch.randn(count, spare, generator=torch_generator(seed))
-    for _ in range(_ITERATIONS):
+    for _ in range(_ITERATIONS):  # QR only makes columns orthonormal, of any rank
         left = torch.linalg.qr(by_user.sums(right * items[:, None]) * users[:, None])[0]
         right = torch.linalg.qr(by_item.sums(left * users[:, None]) * items[:, None])[0]
     middle = by_user.sums(right * items[:, None]) * users[:, None]
-    values, turn = torch.linalg.eigh(middle.T @ middle)
-    right = (right @ turn.flip(1))[:, :width]
-    strengths = values.flip(0)[:width].clamp_min(0).sqrt()
+    values, turn = eigen(second_moment(middle), of="the interactions")
+    right = (right @ turn.float())[:, :width]
+    strengths = values[:width].clamp_min(0).sqrt().float()
     start = torch.zeros(count, width)
     start[:, : right.shape[1]] = right * strengths.sqrt()
     return start

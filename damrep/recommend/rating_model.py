@@ -16,6 +16,7 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
+from damrep.masking.moments import inverse, second_moment
 from damrep.recommend.entries import Entries
 from damrep.recommend.realign import realignment
 from damrep.recommend.ridge import Regressions
@@ -30,6 +31,8 @@ _BIAS, _FACTORS, _REACH = 0.5, 0.5, 10.0
 _FLOOR = 0.3
 # A column with less than this share of the strongest one's strength carries nothing.
 EMPTY = 1e-3
+# Nor is it ever nothing: the pull to it is one over it.
+_LEAST_PRIOR = 1e-8
 # Noise is at least this share of the ratings' variance, so that the systems can be solved in
 # single precision.
 _LEAST_NOISE = 1e-5
@@ -130,33 +133,40 @@ class Side:
         return rated / rated.sum().clamp_min(1)
 
     @cached_property
+    def _rated(self) -> Tensor | slice:
+        """Which rows have ratings."""
+        rated = self.entries.rated
+        return slice(None) if bool(rated.all()) else rated.nonzero()[:, 0]
+
+    @cached_property
     def _known(self) -> tuple[Tensor, Tensor]:
-        """Features of the rows with ratings, and what the map from them is solved with."""
+        """Features of the rows with ratings, and what takes their sums to the map from them."""
         features = self.features * self.entries.rated[:, None]
         ridge = torch.full((features.shape[1],), _MAP_PRECISION)
         ridge[:2] = 1.0
-        return features, features.T @ features + torch.diag(ridge)
+        system = second_moment(features) + torch.diag(ridge)
+        return features, inverse(system, of="the pattern of ratings").float()
 
     def learn_prior(self) -> None:
         """Set the map from the pattern and the prior variances to the likeliest there are."""
-        features, system = self._known
-        self.weights = torch.linalg.solve(system, features.T @ self.means)
+        features, solution = self._known
+        self.weights = solution @ (features.T @ self.means)
         off = torch.addmm(self.means, self.features, self.weights, alpha=-1)
-        self.prior = (self._share @ off.square_().add_(self.variances)).clamp_min_(1e-8)
+        self.prior = (self._share @ off.square_().add_(self.variances)).clamp_min_(_LEAST_PRIOR)
 
     def moments(self) -> Tensor:
         """Second moments of the factors over the rows with ratings, (m, m), float64."""
-        factors = self.means[:, :-1]
-        blank = factors[~self.entries.rated]
-        spread = self.entries.rated.float() @ self.variances[:, :-1]
-        return (factors.T @ factors - blank.T @ blank + torch.diag(spread)).double()
+        rated = self._rated
+        spread = self.variances[rated, :-1].sum(0, dtype=torch.float64)
+        return second_moment(self.means[rated, :-1]) + torch.diag(spread)
 
     def turn(self, by: Tensor) -> None:
         """Multiply the factors by a matrix of shape (m, m)."""
         by = torch.block_diag(by.float(), torch.ones(1, 1))  # the bias stays
         square = by.square()
         self.means, self.weights = self.means @ by, self.weights @ by
-        self.variances, self.prior = self.variances @ square, self.prior @ square
+        self.variances = self.variances @ square
+        self.prior = (self.prior @ square).clamp_min_(_LEAST_PRIOR)
 
     def keep(self, columns: int) -> None:
         """Cut all factors but the first."""
@@ -297,7 +307,7 @@ class RatingModel:
         rest = self.residual()
         turned = rest.index_select(0, self.order)
         right = torch.randn(len(items.means), width, generator=generator)
-        for _ in range(3):
+        for _ in range(3):  # QR only makes columns orthonormal, of any rank
             left = torch.linalg.qr(users.entries.sums(right, rest))[0]
             right = torch.linalg.qr(items.entries.sums(left, turned))[0]
         width = right.shape[1]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from damrep.masking.moments import singular
 from damrep.recommend.entries import Entries
 from damrep.training.seeding import torch_generator
 
@@ -21,6 +22,8 @@ __all__ = ["PatternFeatures", "pattern_features"]
 _ITERATIONS = 4
 _SPARE = 8
 _LARGEST = 4.0
+# Singular values of products in single precision are nothing below this share of the largest.
+_ROUNDING = 1e-5
 
 
 @dataclass(frozen=True)
@@ -73,13 +76,14 @@ def pattern_features(
     if width:
         spare = min(width + 1 + _SPARE, *by_user.shape)
         right = torch.randn(len(items), spare, generator=torch_generator(seed))
-        for _ in range(_ITERATIONS):
+        for _ in range(_ITERATIONS):  # QR only makes columns orthonormal, of any rank
             left = torch.linalg.qr(by_user.sums(right * items[:, None]) * users[:, None])[0]
             right = torch.linalg.qr(by_item.sums(left * users[:, None]) * items[:, None])[0]
         middle = by_user.sums(right * items[:, None]) * users[:, None]
-        left, values, turn = torch.linalg.svd(middle, full_matrices=False)
-        keep = slice(1, width + 1)
-        values = values[keep].clamp_min(1e-9)
+        left, values, turn = singular(middle, of="the pattern of ratings")
+        # What is rounding is no feature: divided by its size it would be as large as one.
+        keep = slice(1, min(width, int((values > _ROUNDING * values[0]).sum()) - 1) + 1)
+        values = values[keep]
         right = (right @ turn.T)[:, keep] * items[:, None] / values
         left = left[:, keep] * users[:, None] / values
     return _fitted(by_user, right), _fitted(by_item, left)

@@ -1,19 +1,17 @@
 """Turning the factors so that their columns stand in order of what they carry.
 
-Any invertible map between the two sides of a factor model leaves every prediction as it is. The
-one chosen here makes both sides' second moments diagonal and equal: the strongest direction comes
-first, where the mask stays open longest, and a cut takes the weakest.
+A map of one side that is undone on the other leaves every prediction as it is. The one chosen here
+makes both sides' second moments diagonal and equal: the strongest direction comes first, where the
+mask stays open longest, and a cut takes the weakest.
 """
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
-__all__ = ["realignment"]
+from damrep.masking.moments import eigen, reciprocal
 
-# Shares of the largest moment, and of the largest eigenvalue, taken for nothing.
-_SMALLEST, _ROUNDING = 1e-12, 1e-14
+__all__ = ["realignment"]
 
 
 def realignment(users: Tensor, items: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -28,12 +26,14 @@ def realignment(users: Tensor, items: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     Returns
     -------
     map_users, map_items : Tensor of shape (m, m)
-        ``(P @ map_users) @ (Q @ map_items).T == P @ Q.T``.
+        ``(P @ map_users) @ (Q @ map_items).T == P @ Q.T``. Columns that carry nothing come out as
+        zeros.
     strengths : Tensor of shape (m,)
         Singular values of the product, largest first.
 
     Examples
     --------
+    >>> import torch
     >>> p, q = torch.randn(5, 3, dtype=torch.double), torch.randn(4, 3, dtype=torch.double)
     >>> a, b, strengths = realignment(p.T @ p, q.T @ q)
     >>> torch.allclose((p @ a) @ (q @ b).T, p @ q.T)
@@ -41,21 +41,11 @@ def realignment(users: Tensor, items: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     >>> torch.allclose(strengths, torch.linalg.svdvals(p @ q.T)[:3])
     True
     """
-    users, items = users.double(), items.double()
-    root = _root(users)
+    sizes, axes = eigen(users, of="the users' factors")
+    root = axes * sizes.clamp_min(0).sqrt()
     # One symmetric problem: with users = root root^T, its eigenvalues are the strengths' squares.
-    values, vectors = torch.linalg.eigh(root.T @ items @ root)
-    values, vectors = values.flip(0), vectors.flip(1)
-    largest = values.max().clamp_min(torch.finfo(values.dtype).tiny)
-    strengths = values.clamp_min(largest * _ROUNDING).sqrt()
+    values, vectors = eigen(root.T @ items.double() @ root, of="the items' factors")
+    strengths = values.clamp_min(0).sqrt()
     half = strengths.sqrt()
-    by_user = torch.linalg.solve_triangular(root.T, vectors, upper=True) * half
-    return by_user, root @ vectors / half, strengths
-
-
-def _root(moments: Tensor) -> Tensor:
-    """Lower triangle L with L L^T = moments."""
-    # Columns that carry nothing would be divided by nothing.
-    least = moments.diagonal().sum() * _SMALLEST
-    least = least.clamp_min(torch.finfo(moments.dtype).eps)
-    return torch.linalg.cholesky(moments + torch.eye(len(moments), dtype=moments.dtype) * least)
+    by_user = (axes * reciprocal(sizes.clamp_min(0).sqrt())) @ vectors * half
+    return by_user, root @ vectors * reciprocal(half), strengths

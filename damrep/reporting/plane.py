@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
+from damrep.masking.moments import eigen, second_moment
 from damrep.reporting.svg import ACCENT, FONT, INK, MUTED, clean_text, new_axes
 
 __all__ = ["Groups", "Plane", "group_labels", "plane_figure", "project", "sample_rows"]
@@ -102,12 +104,13 @@ def project(embedding: np.ndarray) -> Plane:
     if values.shape[1] <= 2:
         return Plane(values, "only" if values.shape[1] == 1 else "both")
     centred = values - values.mean(axis=0)
-    variances, axes = np.linalg.eigh(centred.T @ centred)
-    axes = axes[:, ::-1][:, :3]
+    found = eigen(second_moment(torch.from_numpy(centred)), of="the embedding")
+    variances, axes = (part.numpy() for part in found)
+    axes = axes[:, :3]
     # An axis has no sign of its own; this one is the same on every machine.
     axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
     total = float(variances.sum())
-    spread = float(variances[-2:].sum()) / total if total > 0 else 1.0
+    spread = float(variances[:2].sum()) / total if total > 0 else 1.0
     return Plane(centred @ axes, "pca", spread)
 
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from damrep.masking.moments import inverse, second_moment
+
 __all__ = ["Elimination", "eliminate"]
 
 # A little ridge, as a share of a column's variance: columns that are nearly alike would otherwise
@@ -80,24 +82,24 @@ def eliminate(
     mean, level = x.mean(dim=0), y.mean()
     size = x.var(dim=0, unbiased=False).sqrt()
     # A dead unit of a ReLU never fires; a constant one says nothing the bias does not.
-    left = torch.nonzero(size > 1e-6 * float(size.max()) + 1e-12).flatten()
+    left = torch.nonzero(size > 1e-6 * float(size.max())).flatten()
     x = (x[:, left] - mean[left]) / size[left]
-    moment = x.T @ x / len(x) + _RIDGE * torch.eye(len(left), dtype=torch.float64)
+    moment = second_moment(x) / len(x) + _RIDGE * torch.eye(len(left), dtype=torch.float64)
     cross = x.T @ (y - level) / len(x)
-    inverse = torch.linalg.inv(moment)
+    inverted = inverse(moment, of="the readout's columns")
     kept = torch.arange(len(left))
     fits: list[tuple[Tensor, Tensor]] = []
     dropped, earned = [], []
     while len(kept):
-        weight = inverse @ cross[kept]
+        weight = inverted @ cross[kept]
         fits.append((kept, weight))
-        worth = weight.square() / torch.diagonal(inverse)
+        worth = weight.square() / torch.diagonal(inverted)
         j = int(worth.argmin())
         dropped.append(int(kept[j]))
         earned.append(float(worth[j]))
         rest = torch.arange(len(kept)) != j
-        column = inverse[rest, j]
-        inverse = inverse[rest][:, rest] - torch.outer(column, column) / inverse[j, j]
+        column = inverted[rest, j]
+        inverted = inverted[rest][:, rest] - torch.outer(column, column) / inverted[j, j]
         kept = kept[rest]
     order = torch.tensor(dropped[::-1], dtype=torch.long)
     place = torch.empty_like(order)
