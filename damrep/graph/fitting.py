@@ -34,7 +34,6 @@ __all__ = [
 # A little L2 on the bottleneck: without it the weights make up for any gate and nothing but noise
 # would hold beta.
 _BOTTLENECK_DECAY = 1e-2
-# Of single precision, relative to the largest spread.
 
 
 @dataclass
