@@ -59,7 +59,7 @@ class Share:
 
     def reached(self, loss: float) -> bool:
         """Whether so much is explained where a loss is left."""
-        return loss <= 1 - self.share
+        return 1 - loss >= self.share
 
     def cost(self, loss: float, width: int) -> float:
         """What is to be as small as possible: the width, or the loss where it is too large."""
