@@ -13,9 +13,6 @@ __all__ = ["Goal", "Price", "Share"]
 _UNREACHED = 1e9
 
 
-_EXACT = 1e-12
-
-
 @dataclass(frozen=True)
 class Price:
     """The width at which another dimension no longer earns its price.
@@ -62,7 +59,7 @@ class Share:
 
     def reached(self, loss: float) -> bool:
         """Whether so much is explained where a loss is left."""
-        return 1 - loss >= self.share - _EXACT  # 1 - .9 is not .1
+        return 1 - loss >= self.share
 
     def cost(self, loss: float, width: int) -> float:
         """What is to be as small as possible: the width, or the loss where it is too large."""

@@ -148,7 +148,7 @@ class FactorModel(FactorScores, LearnedDimensions, BaseEstimator):
 
         Warns
         -----
-        UserWarning
+        DamrepWarning
             If rows were left out, or a column was taken by its name.
 
         Raises

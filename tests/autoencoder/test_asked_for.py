@@ -80,7 +80,7 @@ def test_the_fewest_that_explain_a_share_of_the_variance(share: float) -> None:
     X = noise(300, 20) * 0.8 ** np.arange(20)
     model = fitted(X, n_components=share)
     _, losses = model.components_curve_.T
-    assert model.n_components_ == 1 + int(np.argmax(losses <= 1 - share))
+    assert model.n_components_ == 1 + int(np.argmax(1 - losses >= share))
     assert (model.report_.price, model.report_.strategy) == (None, "share of variance")
     # Without rows held out it is what PCA does.
     alike = fitted(X, n_components=share, validation_fraction=0.0)

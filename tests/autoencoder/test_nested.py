@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from damrep.autoencoder.linear import principal_axes, projection_losses
+from damrep.autoencoder.goal import Price
 from damrep.autoencoder.nested import (
     PrefixTask,
     _as_far_trained,
@@ -53,7 +54,7 @@ def test_before_training_it_is_pca() -> None:
 
 def test_a_search_stays_within_one_and_a_half_fits_and_beats_pca() -> None:
     rows, held_out = parts()
-    found = search_nested(network(), rows, held_out, 50, 0.01, 5, OPTIONS)
+    found = search_nested(network(), rows, held_out, 50, Price(0.01), 5, OPTIONS)
     assert found.steps <= 1.5 * 20 * 10
     assert len(found.history["epoch"]) * 10 == found.steps
     assert found.history["epoch"] == list(range(len(found.history["epoch"])))
@@ -70,7 +71,7 @@ def test_a_search_stays_within_one_and_a_half_fits_and_beats_pca() -> None:
 def test_prices_at_the_ends(price: float, width: int | None) -> None:
     rows, held_out = parts()
     options = TrainingOptions(max_epochs=4, lr=5e-3, device="cpu", seed=0)
-    found = search_nested(network(), rows, held_out, 50, price, 6, options)
+    found = search_nested(network(), rows, held_out, 50, Price(price), 6, options)
     assert found.network.width == width if width else found.network.width >= 5
 
 
