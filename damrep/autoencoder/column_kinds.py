@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Sequence
 
@@ -32,6 +33,7 @@ UNCLEAR = "unclear"
 """More than half of the cells are numbers, or digits and signs without a letter, and not all."""
 EMPTY, OTHER = "empty", "other"
 _SHOWN = 4
+_DATE = re.compile(r"(\d{1,4})([./-])(\d{1,2})\2(\d{4}|\d{2})$")
 _SIGNS_ONLY = r"^\P{L}*\d\P{L}*$"
 
 
@@ -91,13 +93,27 @@ def way_in(source: tables.Table, position: int) -> str:
             "classes or names with --labels or --id, or only the --columns that are named"
         )
     if kind == UNCLEAR:
+        form = _date_form(as_words(column, ""))
+        days = f"days of dates with --encode {name}={form}, " if form else ""
         return (
-            f"fit-autoencoder makes classes of such cells with --encode {name}=onehot, days of "
-            f"dates with --encode {name}=%d/%m/%Y, or {drop}; an empty cell or NA is a gap"
+            f"fit-autoencoder makes classes of such cells with --encode {name}=onehot, {days}or "
+            f"{drop}; an empty cell or NA is a gap"
         )
     if kind == EMPTY:
         return f"fit-autoencoder fills gaps with --impute where there are other cells, or {drop}"
     return f"fit-autoencoder {drop}"
+
+
+def _date_form(words: np.ndarray) -> str | None:
+    """How the first cell that looks like a date may be written: day first, where that may be."""
+    found = next(filter(None, map(_DATE.match, words)), None)
+    if found is None:
+        return None
+    first, mark, second, last = found.groups()
+    if len(first) == 4:
+        return f"%Y{mark}%m{mark}%d"
+    day_first = "%m{0}%d{0}" if int(second) > 12 else "%d{0}%m{0}"
+    return day_first.format(mark) + ("%Y" if len(last) == 4 else "%y")
 
 
 def read_numbers(

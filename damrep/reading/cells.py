@@ -26,7 +26,9 @@ __all__ = [
     "is_numeric",
 ]
 
-_NO_NUMBER = ("", "na", "n/a", "nan", "-nan", "+nan", "null", "none", "<na>")
+_NO_NUMBER = (
+    "", "na", "n/a", "#n/a", "#na", "nan", "-nan", "+nan", "null", "none", "<na>", "?", "-", ".",
+)  # fmt: skip
 _TRUTH = {"true": 1.0, "false": 0.0}
 
 

@@ -58,7 +58,7 @@ def as_dates(column: pa.ChunkedArray, form: str | None = None) -> tuple[np.ndarr
 
 
 def holds_dates(column: pa.ChunkedArray) -> bool:
-    """Whether every cell that is not empty is a date, as ISO 8601 writes it in text.
+    """Whether more than half of the cells that are not empty are dates, in text as of ISO 8601.
 
     Examples
     --------
@@ -70,10 +70,11 @@ def holds_dates(column: pa.ChunkedArray) -> bool:
     kind = column.type
     if pa.types.is_string(kind):
         alike = pc.fill_null(pc.match_substring_regex(column, _ISO), False).to_numpy()
-        gap = is_gap_word(column)
-        if gap.all() or not (alike | gap).all():
+        filled = int((~is_gap_word(column)).sum())
+        if 2 * alike.sum() <= filled:
             return False
-        return not as_dates(column)[1].any()
+        dates, _ = as_dates(column)
+        return bool(2 * (alike & ~np.isnat(dates)).sum() > filled)
     return bool(pa.types.is_date(kind) or pa.types.is_timestamp(kind))
 
 

@@ -9,8 +9,7 @@ import pyarrow as pa
 
 from damrep.masking.validation import InputError
 from damrep.reading.arrow_tables import ArrowTable
-from damrep.reading.files import reason
-from damrep.reading.frames import is_frame, to_pandas
+from damrep.reading.frames import frame_columns, to_pandas
 from damrep.reading.tables import Table
 
 __all__ = ["array_table", "as_table"]
@@ -41,14 +40,29 @@ def as_table(obj: Any, where: str = "X") -> Table:
         return obj
     if isinstance(obj, np.ndarray):
         return array_table(obj, where)
-    if not is_frame(obj):
+    names = frame_columns(obj)
+    if names is None:
         raise InputError(f"{where}: expected a data frame, got {type(obj).__name__}")
+    if len(set(names)) < len(names):
+        again = next(name for name in names if names.count(name) > 1)
+        raise InputError(f"{where}: two columns are called {again!r}; rename one")
     frame = to_pandas(obj)
     try:
         table = pa.Table.from_pandas(frame, preserve_index=False)
-    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
-        raise InputError(f"{where}: a column cannot be read ({reason(error)})") from None
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        raise InputError(_odd_column(frame, where)) from None
     return ArrowTable(where, table.schema, table.select, table.num_rows)
+
+
+def _odd_column(frame: Any, where: str) -> str:
+    for name in frame.columns:
+        try:
+            pa.array(frame[name], from_pandas=True)
+        except (pa.ArrowException, TypeError, ValueError, OverflowError):
+            kinds = sorted({type(cell).__name__ for cell in frame[name] if cell is not None})
+            held = f"column {name!r} holds {' and '.join(kinds[:3])}"
+            return f"{where}: {held}; expected numbers, dates or text alone"
+    return f"{where}: cannot be read"
 
 
 def array_table(array: np.ndarray, where: str = "X") -> Table:
