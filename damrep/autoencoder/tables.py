@@ -29,7 +29,7 @@ from damrep.reading.headers import (
     decide_header,
     words_above_numbers,
 )
-from damrep.reading.ids import require_unique
+from damrep.reading.ids import require_unique, shown
 from damrep.reading.names import is_id_name, plain_name
 from damrep.reading.opening import open_table
 
@@ -78,7 +78,7 @@ class Table:
         rows, columns = self.values.shape
         parts = [f"{rows:,} rows of {columns:,} columns"]
         if self.id_column:
-            parts.append(f"names in {self.id_column!r}")
+            parts.append(f"names in {shown(self.id_column)}")
         if self.label_names is not None:
             parts.append(f"{len(self.label_names)} classes")
         return ", ".join(parts)
@@ -147,7 +147,7 @@ def read_table(
         values, key, ids, labels = read_npz(path, id_column, label_column, columns)
         codes, classes = _classes(labels, path, label_column)
         if ids is not None:
-            _require_unique(ids, path, repr(id_column))
+            _require_unique(ids, path, shown(id_column))
         return Table(name, values, None if key is None else (key,), ids, id_column, codes, classes)
     return _from_columns(name, _open(path, dialect), id_column, label_column, columns)
 
@@ -215,14 +215,14 @@ def _from_columns(
     else:
         identity = _guessed_ids(source, label, chosen)
         if identity is not None and names[identity] and source.index is None:
-            notes.append(f"column {names[identity]!r} was taken for the names of the rows")
+            notes.append(f"column {shown(names[identity])} was taken for the names of the rows")
     for option, position in (("--id", identity), ("--labels", label)):
         if position is not None and position in (chosen or ()):
             raise InputError(
-                f"{where}: column {names[position]!r} is named by {option} and --columns"
+                f"{where}: column {shown(names[position])} is named by {option} and --columns"
             )
     if identity is not None and identity == label:
-        raise InputError(f"{where}: column {names[identity]!r} is named by --id and --labels")
+        raise InputError(f"{where}: column {shown(names[identity])} is named by --id and --labels")
     taken = chosen
     if taken is None:
         taken = [i for i in range(source.width) if i not in (identity, label)]
@@ -230,7 +230,7 @@ def _from_columns(
         if len(vectors) == 1 and len(taken) > 1:
             others = len(taken) - 1
             what = "1 other column was" if others == 1 else f"{others} other columns were"
-            notes.append(f"the vectors are in {names[vectors[0]]!r}; {what} left out")
+            notes.append(f"the vectors are in {shown(names[vectors[0]])}; {what} left out")
             taken = vectors
     if not taken:
         raise InputError(f"{where}: no column of numbers is left")
@@ -239,7 +239,7 @@ def _from_columns(
     ids = None if identity is None else source.ids(identity, "name")
     id_name = None if identity is None else names[identity]
     if ids is not None:
-        _require_unique(ids, where, repr(id_name))
+        _require_unique(ids, where, shown(id_name))
     labels = None if label is None else _label_cells(source, label)
     codes, classes = _classes(labels, where, label_column)
     named = None if source.names is None else tuple(names[i] for i in taken)
@@ -300,10 +300,8 @@ def _counting_note(names: Sequence[str], taken: Sequence[int], values: np.ndarra
         return []
     for place, position in enumerate(taken):
         if (np.diff(values[:3, place]) == 1).all() and (np.diff(values[:, place]) == 1).all():
-            name = names[position]
-            return [
-                f"column {name!r} counts the rows and was used as numbers; --id {name} names it"
-            ]
+            name = shown(names[position])
+            return [f"column {name} counts the rows and was used as numbers; --id {name} names it"]
     return []
 
 
@@ -318,7 +316,7 @@ def _classes(
     """Labels as numbers of classes and their names; numbers are sorted as numbers."""
     if cells is None:
         return None, None
-    where = f"{path}: column {column!r} of labels"
+    where = f"{path}: column {shown(column)} of labels"
     values = pd.Series(cells).infer_objects()
     if pd.api.types.is_float_dtype(values.dtype):
         known = values.dropna().to_numpy(dtype=np.float64)

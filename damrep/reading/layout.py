@@ -13,7 +13,10 @@ from typing import Any
 from damrep.masking.validation import InputError
 from damrep.reading.files import open_bytes, reason
 
-__all__ = ["Layout"]
+__all__ = ["BLOCK_BYTES", "Layout"]
+
+BLOCK_BYTES = 1 << 26
+"""What is parsed at once; the widest row must fit."""
 
 _CHUNK = 1 << 24
 _UNIT = "\x1f"  # stands for a separator of two characters
