@@ -14,7 +14,10 @@ import pyarrow as pa
 from damrep.masking.validation import InputError
 from damrep.reading.files import is_packed, native_bytes, open_bytes, reason
 
-__all__ = ["Layout"]
+__all__ = ["BLOCK_BYTES", "Layout"]
+
+BLOCK_BYTES = 1 << 26
+"""What is parsed at once; the widest row must fit."""
 
 _CHUNK = 1 << 24
 _UNIT = "\x1f"  # stands for a separator of two characters
