@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import signal
 import sys
 import threading
@@ -27,6 +28,8 @@ from damrep.masking.printing import escaped
 __all__ = ["guarded"]
 
 FAULT, BAD_INPUT, PIPE_CLOSED = 1, 2, 141
+# torch on a processor has no class of its own for this.
+_REFUSED_BYTES = re.compile(r"can't allocate memory: you tried to allocate (\d+) bytes")
 _GRACE = 1.0  # seconds in which further signals do not disturb the cleaning up
 
 
@@ -101,6 +104,8 @@ def _fault_of_input(error: BaseException) -> str | None:
         return f"{where}{error.strerror or error}"
     if isinstance(error, MemoryError):
         return f"not enough memory{f': {error}' if str(error) else ''}"
+    if isinstance(error, RuntimeError) and (asked := _REFUSED_BYTES.search(str(error))):
+        return f"not enough memory: {int(asked[1]) / 1e9:,.0f} GB were asked for at once"
     # Looked up, not imported: nothing can have raised them before they were.
     for module, name in (
         ("damrep.masking.validation", "InputError"),

@@ -12,7 +12,7 @@ from damrep.cli.inputs import read_table_source
 from damrep.cli.options import STRATEGIES, Widths, learning_options, run_options
 from damrep.cli.outputs import EMBEDDINGS, MODEL, write_embeddings
 from damrep.cli.preparing import preparing_options, take_preparation
-from damrep.cli.running import read_line, say
+from damrep.cli.running import Stopwatch, read_line, say
 from damrep.cli.sources import TableSource, column_options, take_table_source, text_options
 
 if TYPE_CHECKING:
@@ -163,9 +163,11 @@ def _fit(
     )
     say(level, "fitting")
     model.fit(values)
+    evaluation = Stopwatch()
     if options["evaluate"] != "none":
         say(level, "evaluating")
-        evaluate_autoencoder(model, values, table.labels, seed=options["seed"])
+        with evaluation:
+            evaluate_autoencoder(model, values, table.labels, seed=options["seed"])
     report = model.report_
     report.warnings[:0] = notes
     report.details["data"] = {
@@ -203,7 +205,7 @@ def _fit(
         before = {"prepare": table.preparation, "standardize": scaler}
         _save_model(folder / MODEL, model, before)
 
-    return Outcome(report, page, write)
+    return Outcome(report, page, write, evaluation)
 
 
 def _check_size(source: TableSource, options: dict[str, Any], values: Any) -> None:

@@ -11,7 +11,7 @@ from damrep.cli.fitting import Outcome, fit_into_folder
 from damrep.cli.inputs import read_source
 from damrep.cli.options import STRATEGIES, Widths, learning_options, run_options
 from damrep.cli.outputs import EMBEDDINGS, MODEL, write_embeddings
-from damrep.cli.running import read_line, say
+from damrep.cli.running import Stopwatch, read_line, say
 from damrep.cli.sources import GraphSource, graph_options, take_source, text_options
 
 if TYPE_CHECKING:
@@ -131,9 +131,11 @@ def _fit(graph: Graph, read: str, notes: list[str], options: dict[str, Any], lev
     )
     say(level, "fitting")
     model.fit(graph)
+    evaluation = Stopwatch()
     if options["evaluate"] != "none":
         say(level, "evaluating")
-        evaluate_embedding(model, graph, evaluation=options["evaluate"], seed=options["seed"])
+        with evaluation:
+            evaluate_embedding(model, graph, evaluation=options["evaluate"], seed=options["seed"])
     report = model.report_
     report.warnings[:0] = notes
     report.details["data"]["read"] = read
@@ -154,4 +156,4 @@ def _fit(graph: Graph, read: str, notes: list[str], options: dict[str, Any], lev
         write_embeddings(folder / EMBEDDINGS, graph.node_ids, model.embedding_)
         model.save(folder / MODEL)
 
-    return Outcome(report, page, write)
+    return Outcome(report, page, write, evaluation)

@@ -17,7 +17,7 @@ from damrep.cli.ratings import (
     read_ratings_source,
     take_ratings,
 )
-from damrep.cli.running import read_line, say
+from damrep.cli.running import Stopwatch, read_line, say
 from damrep.cli.sources import text_options
 
 if TYPE_CHECKING:
@@ -160,15 +160,18 @@ def _fit(
     model.fit(read.table)
     report = model.report_
     notes: list[str] = []
-    if options["evaluate"] != "none" and read.test is not None:
+    evaluation = Stopwatch()
+    if options["evaluate"] != "none":
         say(level, "evaluating")
-        test, unknown = known_part(model, read.test)
-        evaluate_recommender(model, test, on=f"the test part of {split}")
+    if options["evaluate"] != "none" and read.test is not None:
+        with evaluation:
+            test, unknown = known_part(model, read.test)
+            evaluate_recommender(model, test, on=f"the test part of {split}")
         if unknown:
             notes.append(f"{unknown:,} test ratings left out: nothing known of user or item")
     elif options["evaluate"] != "none":
-        say(level, "evaluating")
-        evaluate_recommender(model, seed=options["seed"])
+        with evaluation:
+            evaluate_recommender(model, seed=options["seed"])
     report.warnings[:0] = notes
     report.details["data"] = {
         "name": read.name,
@@ -197,7 +200,7 @@ def _fit(
             write_factors(folder / file, name, ids, bias, factors, vectors=options["vectors"])
         model.save(folder / MODEL)
 
-    return Outcome(report, page, write)
+    return Outcome(report, page, write, evaluation)
 
 
 def _model(options: dict[str, Any], with_rating: bool, level: int) -> DAMExplicitMF | DAMImplicitMF:

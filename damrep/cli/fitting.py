@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import click
 
 from damrep.cli.options import Invocation, check_width
 from damrep.cli.outputs import PAGE, REPORT, check_folder, is_output_folder
-from damrep.cli.running import say, tell, verbosity
+from damrep.cli.running import Stopwatch, say, tell, verbosity
 
 if TYPE_CHECKING:
     from damrep.masking.report import FitReport
@@ -34,11 +35,14 @@ class Outcome:
         Makes report.html.
     write
         Writes the model and what it says of the data into a folder.
+    evaluation
+        What measuring the model took.
     """
 
     report: FitReport
     page: Callable[[], str]
     write: Callable[[Path], None]
+    evaluation: Stopwatch
 
 
 def fit_into_folder(
@@ -76,6 +80,8 @@ def fit_into_folder(
     check_width(context, options)
     out: Path = options["out"] or Path(f"damrep-{name}")
     check_folder(out)
+    call = context.obj or Invocation(context.command_path)
+    reading = Stopwatch()
     from damrep.masking.notes import noted
     from damrep.training.folders import claimed
 
@@ -85,15 +91,16 @@ def fit_into_folder(
             claim.enter_context(claimed(out))
         for note in told:
             tell(f"note: {note}", err=True)
-        given = read(level)
+        with reading:
+            given = read(level)
         from damrep.training import limited_threads
 
         with limited_threads(options["threads"]):
-            _fit_and_write(lambda: fit(given, level), out, level, context.obj)
+            _fit_and_write(lambda: fit(given, level), out, level, call, reading)
 
 
 def _fit_and_write(
-    fit: Callable[[], Outcome], out: Path, level: int, call: Invocation | None
+    fit: Callable[[], Outcome], out: Path, level: int, call: Invocation, reading: Stopwatch
 ) -> None:
     from damrep.masking.notes import noted
 
@@ -105,11 +112,20 @@ def _fit_and_write(
     from damrep.training.saving import atomic_folder
 
     report = outcome.report
-    report.details["provenance"] = provenance(None if call is None else call.command)
+    report.details["provenance"] = provenance(call.command)
+    parts = {
+        "reading": reading.seconds,
+        "fit": report.seconds,
+        "evaluation": outcome.evaluation.seconds,
+    }
+    report.details["seconds"] = {k: v for k, v in parts.items() if v is not None}
     say(level, f"writing {out}")
     with atomic_folder(out, is_output_folder) as folder:
         outcome.write(folder)
         (folder / PAGE).write_text(outcome.page(), encoding="utf-8", errors="replace")
+        whole = time.perf_counter() - call.started
+        rest = whole - sum(report.details["seconds"].values())
+        report.details["seconds"] |= {"start and writing": rest, "whole": whole}
         # Last: it is what makes the folder one of ours.
         report.save(folder / REPORT)
     if level:

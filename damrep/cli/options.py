@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,9 +36,12 @@ class Invocation:
     ----------
     command : str
         The command line, quoted for a shell.
+    started : float
+        When, by `time.perf_counter`.
     """
 
     command: str
+    started: float = dataclasses.field(default_factory=time.perf_counter)
 
 
 class Price(click.ParamType):  # type: ignore[type-arg]  # generic only since click 8.3

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Sequence
 
 import click
 
 from damrep.masking.printing import escaped
 
-__all__ = ["read_line", "say", "tell", "verbosity"]
+__all__ = ["Stopwatch", "read_line", "say", "tell", "verbosity"]
 
 
 def verbosity(verbose: bool, quiet: bool) -> int:
@@ -50,3 +51,25 @@ def read_line(what: str, notes: Sequence[str]) -> str:
     "3 ratings: column 'who' was taken for the users"
     """
     return f"{what}: {'; '.join(notes)}" if notes else what
+
+
+class Stopwatch:
+    """Seconds that the block under it took; None before there was one.
+
+    Examples
+    --------
+    >>> watch = Stopwatch()
+    >>> with watch:
+    ...     pass
+    >>> watch.seconds < 1
+    True
+    """
+
+    def __init__(self) -> None:
+        self.seconds: float | None = None
+
+    def __enter__(self) -> None:
+        self._begun = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds = time.perf_counter() - self._begun

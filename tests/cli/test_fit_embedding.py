@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +109,29 @@ def test_the_table_on_stdout(fitted: Fitted) -> None:
     assert result.stderr == ""
 
 
+def test_the_whole_time_is_told_and_its_parts(fitted: Fitted) -> None:
+    out, result = fitted
+    report = FitReport.load(out / "report.json")
+    seconds = report.details["seconds"]
+    parts = ["reading", "fit", "evaluation", "start and writing"]
+    assert list(seconds) == [*parts, "whole"]
+    assert seconds["fit"] == report.seconds
+    assert all(value > 0 for value in seconds.values())
+    assert sum(seconds[name] for name in parts) == pytest.approx(seconds["whole"])
+    told = ", ".join(f"{name} {seconds[name]:.1f}" for name in parts)
+    assert f"{seconds['whole']:.1f} s ({told}; fit: " in result.stdout
+
+
+def test_how_it_was_measured_is_told_under_the_table(fitted: Fitted) -> None:
+    out, result = fitted
+    how = (
+        "accuracy is of a linear probe, mean ± standard deviation over 10 random splits: 6 nodes "
+        "to learn from, 6 to choose the penalty on, 48 to be told"
+    )
+    assert how in result.stdout.splitlines()
+    assert how in (out / "report.html").read_text(encoding="utf-8")
+
+
 def test_report_prints_the_same_again(fitted: Fitted) -> None:
     out, result = fitted
     again = call("report", out)
@@ -176,6 +200,77 @@ def test_every_table_gives_the_same_embedding(
         pd.read_parquet(fitted[0] / "embeddings.parquet"),
         atol=1e-5,
     )
+
+
+def test_no_more_dimensions_than_there_are(run: Run, tmp_path: Path) -> None:
+    """The club has 34 members: 128 dimensions of it are not there to be written."""
+    result = run("fit-embedding", "karate", "--dims", 128, "--max-dims", 512, *QUICK[:2],
+                 *QUICK[4:], "--evaluate", "none", "--out", "out")  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    frame = pd.read_parquet(tmp_path / "out" / "embeddings.parquet")
+    assert 2 < frame.shape[1] - 1 < 34
+    assert (
+        f"note: 34 nodes have only {frame.shape[1] - 1} dimensions here, 128 were" in result.stdout
+    )
+
+
+def test_a_start_of_any_size(run: Run, tmp_path: Path) -> None:
+    result = run("fit-embedding", "karate", "--max-dims", 100_000_000, *QUICK[:2], *QUICK[4:],
+                 "--evaluate", "none", "--out", "out")  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    assert "note: started from 512 dimensions in place of 100,000,000" in result.stdout
+    assert FitReport.load(tmp_path / "out" / "report.json").initial_dims == 512
+
+
+def test_direction_is_told_not_to_be_used(run: Run) -> None:
+    rows = "\n".join(f"n{i:02},n{(i * 7 + 1) % 30:02}" for i in range(30))
+    Path("arcs.csv").write_text(f"source,target\n{rows}\n")
+    words = ("fit-embedding", "arcs.csv", "--evaluate", "none", *QUICK)
+    directed = run(*words, "--directed", "--out", "a")
+    assert "note: direction is not used: each of the 30 arcs counts as an edge" in directed.stdout
+    undirected = run(*words, "--out", "b")
+    assert "direction" not in undirected.stdout
+    pd.testing.assert_frame_equal(
+        *(pd.read_parquet(Path(name) / "embeddings.parquet") for name in "ab")
+    )
+    help_text = " ".join(run("fit-embedding", "--help").stdout.split())
+    assert "the embedding does not use the direction" in help_text
+
+
+@pytest.mark.parametrize(
+    ("label", "said"),
+    [
+        (lambda i: "a", "all 59 labelled nodes are of one class, 'a'"),
+        (lambda i: f"x{i}", "each of the 59 labelled nodes has a label of its own"),
+        (lambda i: i + 0.37, "they are 59 different numbers of 59 nodes, a quantity to predict"),
+    ],
+    ids=["one class", "all different", "floats"],
+)
+def test_labels_that_are_no_classes(
+    label: Callable[[int], object], said: str, run: Run, sample: Path
+) -> None:
+    ids = pd.read_csv(sample / "features.csv").iloc[:, 0]
+    pd.DataFrame({"id": ids, "label": [label(i) for i in ids]}).to_csv("labels.csv", index=False)
+    words = ("fit-embedding", sample / "graph.csv", "--labels", "labels.csv", *QUICK)
+    result = run(*words, "--out", "out")
+    assert result.exit_code == 0, result.stderr
+    notes = [line for line in result.stdout.splitlines() if "probed" in line]
+    assert len(notes) == 1 and notes[0].startswith(f"note: the labels were not probed: {said}")
+    assert "AUC" in result.stdout and "accuracy" not in result.stdout
+    refused = run(*words, "--evaluate", "probe", "--out", "probed")
+    assert refused.exit_code == 2 and said in refused.stderr
+
+
+def test_the_graph_goes_with_the_model_unless_it_may_not(run: Run, tmp_path: Path) -> None:
+    sizes = []
+    for option in ((), ("--keep-graph",), ("--no-keep-graph",)):
+        words = ("fit-embedding", "karate", *option, "--evaluate", "none", "--out", "out", *QUICK)
+        assert run(*words).exit_code == 0
+        sizes.append((tmp_path / "out" / "model" / "weights.safetensors").stat().st_size)
+        data = FitReport.load(tmp_path / "out" / "report.json").details["data"]
+        kept = data["kept with the model"]
+        assert kept == ("ids" if option == ("--no-keep-graph",) else "ids, edges (0.0 MB)")
+    assert sizes[0] == sizes[1] > sizes[2]
 
 
 def test_exactly_so_many_dimensions(run: Run, tmp_path: Path) -> None:
@@ -252,7 +347,7 @@ def test_quiet_and_verbose(run: Run, tmp_path: Path) -> None:
     loud = run("fit-embedding", "karate", "--out", "v", "-v", *QUICK)
     assert loud.exit_code == 0
     assert "reading karate" in loud.stderr and "writing v" in loud.stderr
-    assert "learned" not in loud.stderr and "reading" not in loud.stdout
+    assert "learned" not in loud.stderr and "reading karate" not in loud.stdout
 
 
 def test_every_extreme_of_the_price(run: Run, tmp_path: Path) -> None:

@@ -106,6 +106,14 @@ def test_shell_completion() -> None:
         (OSError(28, "No space left on device", "a"), 2, "error: a: No space left on device"),
         (PermissionError(13, "Permission denied", "b"), 2, "error: b: Permission denied"),
         (MemoryError(), 2, "error: not enough memory"),
+        (
+            RuntimeError(
+                "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't "
+                "allocate memory: you tried to allocate 108000000000000 bytes. Error code 12"
+            ),
+            2,
+            "error: not enough memory: 108,000 GB were asked for at once",
+        ),
         (KeyboardInterrupt(), 130, "interrupted"),
         (
             TypeError("no such thing"),
@@ -188,3 +196,13 @@ def test_lazy_exports() -> None:
         assert getattr(damrep, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'Dam'"):
         damrep.Dam  # noqa: B018
+
+
+def test_torch_says_what_it_could_not_allocate_as_it_is_looked_for() -> None:
+    import torch
+
+    from damrep.cli.ending import _REFUSED_BYTES
+
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(10**17)
+    assert _REFUSED_BYTES.search(str(caught.value))
