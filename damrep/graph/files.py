@@ -17,8 +17,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from damrep.graph.adjacency import canonical_adjacency
 from damrep.graph.archives import read_npz_graph, read_pt
 from damrep.graph.assembly import assemble
@@ -159,11 +157,7 @@ def _from_table(
             again = drop_unknown_header(path, columns, edges, rows.ids)
             edges, notes = again or (edges, notes)
     graph = graph_from_edges(edges, rows, labels, directed=bool(directed), infer=True, name=name)
-    if edges.weight is None:
-        pairs = len(edges.source) - len(np.unique(edges.source * len(edges.ids) + edges.target))
-        if pairs:
-            notes = [*notes, f"{pairs:,} rows repeat an edge and count once"]
-    return dataclasses.replace(graph, notes=(*notes, *_notes_of(rows)))
+    return dataclasses.replace(graph, notes=(*notes, *graph.notes, *_notes_of(rows)))
 
 
 def _attributed(path: Path, columns: EdgeColumns) -> Any:

@@ -20,6 +20,7 @@ __all__ = [
     "factorised",
     "fault",
     "fits_float32",
+    "has_gap",
     "is_gap",
     "is_gap_word",
     "is_list",
@@ -81,6 +82,12 @@ def is_gap_word(column: pa.ChunkedArray) -> np.ndarray:
     words = pc.utf8_lower(pc.utf8_trim_whitespace(column))
     found = pc.is_in(words, value_set=pa.array(_NO_NUMBER))
     return np.asarray(pc.or_(found, pc.is_null(column)).to_numpy())
+
+
+def has_gap(column: pa.ChunkedArray) -> bool:
+    """Whether some cell is empty."""
+    is_text = pa.types.is_string(column.type)
+    return bool(column.null_count or is_text and pc.any(pc.equal(column, "")).as_py())
 
 
 def as_numbers(column: pa.ChunkedArray, decimal: str = ".") -> tuple[np.ndarray, np.ndarray]:

@@ -181,10 +181,10 @@ def _line_chunks(path: Path, encoding: str | None) -> Iterator[bytes]:
 def _text_lines(path: Path, encoding: str | None) -> Iterator[str]:
     number = 0
     for chunk in _line_chunks(path, encoding):
-        for line in chunk.removesuffix(b"\n").split(b"\n"):
+        for line in io.BytesIO(chunk):  # one at a time: often only the first ones are wanted
             number += 1
             try:
-                yield line.decode("utf-8")
+                yield line.decode("utf-8").removesuffix("\n")
             except UnicodeDecodeError as error:
                 raise InputError(
                     f"{path}: not UTF-8 text (line {number} has the byte "

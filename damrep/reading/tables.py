@@ -183,8 +183,8 @@ class Table(ABC):
         return cells.factorised(a, b, self.where, infer=self.is_text)
 
     def _require_filled(self, column: pa.ChunkedArray, position: int, what: str) -> None:
-        empty = cells.is_gap(column)
-        if empty.any():
+        if cells.has_gap(column):
+            empty = cells.is_gap(column)
             row = int(np.argmax(empty))
             raise InputError(
                 f"{self.where}: {self.row_name(row)} has an empty {what} in column "
