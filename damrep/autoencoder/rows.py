@@ -68,7 +68,7 @@ class Rows:
         indices: np.ndarray | None = None,
     ) -> None:
         self.values = values
-        self.mean = torch.from_numpy(np.asarray(mean, dtype=np.float64)).to(dtype)
+        self.mean = np.asarray(mean, dtype=np.float64)
         self.scale = scale
         self.dtype = dtype
         self.indices = indices
@@ -84,13 +84,11 @@ class Rows:
     def part(self, indices: np.ndarray) -> Rows:
         """Some of the rows, by their places among these, to be read in the table's order."""
         chosen = indices if self.indices is None else self.indices[indices]
-        part = Rows(self.values, np.zeros(0), self.scale, self.dtype, np.sort(chosen))
-        part.mean = self.mean
-        return part
+        return Rows(self.values, self.mean, self.scale, self.dtype, np.sort(chosen))
 
     def cast(self, dtype: torch.dtype) -> Rows:
         """The same rows in another dtype."""
-        return Rows(self.values, self.mean.double().numpy(), self.scale, dtype, self.indices)
+        return Rows(self.values, self.mean, self.scale, dtype, self.indices)
 
     def take(self, places: np.ndarray | slice) -> Tensor:
         """Rows at these places, shape (len, d)."""
@@ -98,9 +96,11 @@ class Rows:
             places = self.indices[places]
         chosen: Any = self.values[places]
         dense = chosen.toarray() if sp.issparse(chosen) else np.asarray(chosen)
+        # Centred in the table's own precision: only then are the numbers near 1 and may be rounded.
+        kind = np.result_type(dense.dtype, _NUMPY[self.dtype])
         # A copy in any case: an array may be read-only, and is somebody else's.
-        out = torch.from_numpy(np.array(dense, dtype=_NUMPY[self.dtype]))
-        return out.sub_(self.mean).div_(self.scale)
+        out = torch.from_numpy(np.array(dense, dtype=kind))
+        return out.sub_(torch.from_numpy(self.mean.astype(kind))).div_(self.scale).to(self.dtype)
 
     def blocks(self) -> Iterator[Tensor]:
         """All rows, block by block, in order."""
@@ -157,19 +157,20 @@ def measure_columns(
     total = torch.zeros(columns, dtype=torch.float64)
     for block in raw.blocks():
         total += block.sum(dim=0)
-    mean = total / len(raw)
-    raw.mean = mean
+    raw.mean = mean = total.numpy() / len(raw)
     squares = torch.zeros(columns, dtype=torch.float64)
-    largest = 0.0
     for block in raw.blocks():
         squares += block.square().sum(dim=0)
-        largest = max(largest, float(block.abs().max()))
-    variance = float(squares.mean()) / len(raw)
-    if not math.isfinite(variance):
+    variances = squares.numpy() / len(raw)
+    if not np.isfinite(variances).all():
         raise InputError("X holds values too large to be squared: scale it down first")
-    # What is left of constant columns after their mean is taken off is rounding.
-    if variance <= (1e-14 * (1 + float(mean.abs().max()))) ** 2:
+    # What is left of a constant column after its mean is taken off is rounding.
+    constant = variances <= (1e-14 * mean) ** 2
+    if constant.all():
         raise InputError(
             "X: every column is constant, there is nothing to reduce; expected rows that differ"
         )
-    return mean.numpy(), math.sqrt(variance)
+    # Or it would vary, by chance, where the others are much smaller.
+    raw.mean = np.zeros(columns)
+    mean[constant], variances[constant] = raw.take(slice(0, 1)).numpy()[0, constant], 0.0
+    return mean, math.sqrt(float(variances.mean()))
