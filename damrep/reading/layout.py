@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import dataclasses
+import io
 import mmap
 import re
 from collections.abc import Iterator
