@@ -60,7 +60,10 @@ REPORT_FIELDS = Record(
         "details": Record(
             {},
             # What the commands and the page look into.
-            optional=dict.fromkeys(("data", "evaluation", "provenance"), Maybe(_FACTS)),
+            optional={
+                **dict.fromkeys(("data", "evaluation", "provenance"), Maybe(_FACTS)),
+                "seconds": Maybe(Entries(NUMBER)),
+            },
             others=ANYTHING,
         ),
     },

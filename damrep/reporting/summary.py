@@ -50,7 +50,7 @@ def summary_text(report: FitReport, where: str | None = None) -> str:
         for row in report.measures:
             cells = [measured(row, column) for column in columns]
             rows.append([str(row.get("name", "")), number(row.get("dims")), *cells])
-        parts += ["", text_table(rows), *evaluation_lines(report)]
+        parts += ["", text_table(rows), *map(escaped, evaluation_lines(report))]
     time, place = time_text(report), None if where is None else f"in {where}"
     last = ", ".join(part for part in (time, place) if part)
     if last:

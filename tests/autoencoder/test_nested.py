@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from damrep.autoencoder.linear import principal_axes, projection_losses
 from damrep.autoencoder.goal import Price
+from damrep.autoencoder.linear import principal_axes, projection_losses
 from damrep.autoencoder.nested import (
     PrefixTask,
     _as_far_trained,
