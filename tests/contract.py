@@ -34,6 +34,7 @@ from typing import Any
 import joblib
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 
@@ -41,6 +42,8 @@ from damrep.masking.notes import DamrepWarning
 from damrep.masking.report import FitReport
 from damrep.masking.validation import InputError
 from damrep.training import ModelFormat, save_folder
+from tests.degenerate import Spoiling, spoilings, spoilt
+from tests.disturbing import disturb_moments
 from tests.model_folders.editing import edit_config
 
 PRICES = (0.0, 1e-4, 1e-3, 0.01, 0.05, 0.2, 0.5, 1.0)
@@ -97,6 +100,16 @@ class ModelContract:
     def open_gates(cls, report: FitReport) -> int:
         """Gates that the report has to show as open."""
         return report.learned_dims
+
+    @classmethod
+    def of_fitted(cls, model: Any, data: Any) -> list[np.ndarray]:
+        """What a model gives for the data it was fitted to."""
+        return cls.outputs(model)
+
+    @classmethod
+    def in_unit(cls, unit: float) -> Any:
+        """The training data in another unit."""
+        return spoilt(cls.training_data()[0], Spoiling(scale=unit, dtype=np.float32))
 
     @classmethod
     def width(cls, model: Any) -> int:
@@ -371,6 +384,33 @@ class ModelContract:
         ]
         self.same(*models)
 
+    # -- numbers
+
+    # One test for every estimator that inherits it.
+    @settings(max_examples=4, suppress_health_check=[HealthCheck.differing_executors])
+    @given(how=spoilings)
+    def test_data_of_any_rank_at_any_scale(self, how: Spoiling) -> None:
+        data, *more = self.training_data()
+        data = spoilt(data, how)
+        model = self.make().fit(data, *more)
+        assert all(np.isfinite(output).all() for output in self.of_fitted(model, data))
+        assert np.isfinite(model.components_curve_).all()
+
+    @pytest.mark.parametrize("exponent", [-100, 40])
+    def test_the_unit_of_the_data_changes_nothing(self, model: Any, exponent: int) -> None:
+        """Powers of 2, which round nothing; their squares are far out of single precision."""
+        again = self.make().fit(self.in_unit(2.0**exponent))
+        assert again.n_components_ == model.n_components_
+        assert again.report_.loss == model.report_.loss
+        assert again.report_.curve == model.report_.curve
+
+    def test_how_moments_are_rounded_changes_no_width(
+        self, model: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        disturb_moments(monkeypatch, seed=0)
+        again = self.make().fit(*self.training_data())
+        assert again.n_components_ == model.n_components_
+
     # -- copies
 
     def test_a_second_fit_forgets_the_first(self, model: Any) -> None:
@@ -498,6 +538,10 @@ class EstimatorContract(ModelContract):
     def outputs(cls, model: Any) -> list[np.ndarray]:
         """Both data sets, transformed."""
         return [model.transform(data) for data in (cls.training_data()[0], cls.other_data()[0])]
+
+    @classmethod
+    def of_fitted(cls, model: Any, data: Any) -> list[np.ndarray]:
+        return [model.transform(data)]
 
     @classmethod
     def calls(cls, folder: Path) -> dict[str, tuple[Any, ...]]:

@@ -11,11 +11,10 @@ import scipy.sparse as sp
 
 from damrep.masking.validation import InputError
 from damrep.reading.arrays import Arrays, open_npy
-from damrep.reading.ids import clean_ids
+from damrep.reading.ids import clean_ids, shown
 
 __all__ = ["array_names", "as_floats", "read_npy", "read_npz"]
 
-_SPARSE = {"format", "shape", "data"}
 _BLOCK = 1 << 24  # numbers looked at together
 
 
@@ -87,14 +86,14 @@ def read_npz(
     key, array = _the_table(arrays, keys, {id_key, label_key})
     values = as_floats(array)
     if not gaps:
-        _require_finite(values, f"{path}: array {key!r}")
+        _require_finite(values, f"{path}: array {shown(key)}")
     for option, column in (("--id", ids), ("--labels", labels)):
         if column is not None and column.shape != (len(values),):
             raise InputError(
-                f"{path}: the array of {option} has shape {column.shape}, the table {key!r} has "
-                f"{len(values)} rows"
+                f"{path}: the array of {option} has shape {column.shape}, the table "
+                f"{shown(key)} has {len(values)} rows"
             )
-    clean = None if ids is None else clean_ids(ids, f"{path}: column {id_key!r} of row names")
+    clean = None if ids is None else clean_ids(ids, f"{path}: column {shown(id_key)} of row names")
     return values, key, clean, labels
 
 
@@ -107,12 +106,14 @@ def array_names(path: Path) -> tuple[str, ...] | None:
         If the file is damaged.
     """
     arrays = Arrays(path)
-    return None if _SPARSE <= set(arrays.keys) else arrays.keys
+    return None if arrays.holds_matrix() else arrays.keys
 
 
 def _named(arrays: Arrays, name: str, option: str) -> np.ndarray:
     if name not in arrays:
-        raise InputError(f"{arrays.path}: no array {name!r} for {option}; it has {arrays.listed()}")
+        raise InputError(
+            f"{arrays.path}: no array {shown(name)} for {option}; it has {arrays.listed()}"
+        )
     return arrays[name]
 
 
@@ -124,7 +125,7 @@ def _the_table(
         if len(keys) != 1:
             raise InputError(f"{path}: --columns names {len(keys)} arrays; expected one")
         array = _named(arrays, keys[0], "--columns")
-        _require_table(array, f"{path}: array {keys[0]!r}")
+        _require_table(array, f"{path}: array {shown(keys[0])}")
         return keys[0], array
     found = {name: arrays[name] for name in arrays.keys if name not in beside}
     tables = [name for name, array in found.items() if array.ndim == 2]
@@ -134,11 +135,13 @@ def _the_table(
     if not tables:
         if len(found) == 1:
             (name,) = found
-            _require_table(found[name], f"{path}: array {name!r}")
-        shapes = ", ".join(f"{name!r} {array.shape}" for name, array in list(found.items())[:6])
+            _require_table(found[name], f"{path}: array {shown(name)}")
+        shapes = ", ".join(
+            f"{shown(name)} {array.shape}" for name, array in list(found.items())[:6]
+        )
         raise InputError(f"{path}: no 2-D array in it; it has {shapes or 'none'}")
     (name,) = tables
-    _require_table(found[name], f"{path}: array {name!r}")
+    _require_table(found[name], f"{path}: array {shown(name)}")
     return name, found[name]
 
 

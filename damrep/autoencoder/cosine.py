@@ -65,7 +65,10 @@ class UnitRows(Rows):
 
     def take(self, places: np.ndarray | slice) -> Tensor:
         """Rows at these places, shape (len, d), each of length 1."""
-        return F.normalize(super().take(places), dim=1)
+        rows = super().take(places)
+        # By their largest value first: in single precision the squares of 1e-30 are 0.
+        largest = rows.abs().amax(dim=1, keepdim=True)
+        return F.normalize(rows / largest.clamp(min=torch.finfo(rows.dtype).tiny), dim=1)
 
     def stored(self, size: int | None = None) -> Iterator[sp.csr_array]:
         """Rows of a sparse table, each of length 1."""

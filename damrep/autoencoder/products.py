@@ -48,7 +48,7 @@ def column_moment(rows: Rows) -> Tensor:
         for block in rows.blocks():
             out += second_moment(block)
         return out
-    mean, total = _mean(rows), np.zeros(rows.columns)
+    mean, total = rows.mean, np.zeros(rows.columns)
     moment = np.zeros((rows.columns, rows.columns))
     for stored in rows.stored():
         moment += (stored.T @ stored).toarray()
@@ -74,7 +74,7 @@ def row_moment(rows: Rows) -> Tensor:
     if not rows.sparse:
         dense = torch.cat(list(rows.blocks())).double()
         return dense @ dense.T
-    mean = _mean(rows)
+    mean = rows.mean
     (stored,) = rows.stored(len(rows))
     along = stored @ mean
     moment = (stored @ stored.T).toarray() - along[:, None] - along + mean @ mean
@@ -108,7 +108,7 @@ def moment_times(rows: Rows, matrix: Tensor) -> Tensor:
             wide = block.double()
             out.addmm_(wide.T, wide @ matrix)
         return out
-    mean, total = _mean(rows), np.zeros(matrix.shape[1])
+    mean, total = rows.mean, np.zeros(matrix.shape[1])
     for stored, codes in _products(rows, matrix.T):
         out += torch.from_numpy(stored.T @ codes)
         total += codes.sum(axis=0)
@@ -149,7 +149,7 @@ def combined(rows: Rows, weights: Tensor) -> Tensor:
         total = total.add_(part) if at else part
         at += stored.shape[0]
     # Each row brings the mean along, as often as its weight says.
-    return total.addr_(torch.from_numpy(_mean(rows)), weights.sum(dim=0), alpha=-1.0).T
+    return total.addr_(torch.from_numpy(rows.mean), weights.sum(dim=0), alpha=-1.0).T
 
 
 def projected(rows: Rows, axes: Tensor) -> Iterator[Tensor]:
@@ -248,13 +248,9 @@ def projected_squares(rows: Rows, axes: Tensor) -> tuple[Tensor, float]:
 def _products(rows: Rows, axes: Tensor) -> Iterator[tuple[sp.csr_array, np.ndarray]]:
     """Rows as they are stored, and their products, centred, with some axes."""
     into = np.ascontiguousarray(axes.numpy().T)
-    off = _mean(rows) @ into
+    off = rows.mean @ into
     for stored in rows.stored(block_rows(into.shape[1])):
         yield stored, (stored @ into - off) / rows.scale
-
-
-def _mean(rows: Rows) -> np.ndarray:
-    return np.asarray(rows.mean, dtype=np.float64)
 
 
 def _sums(stored: sp.csr_array) -> np.ndarray:

@@ -71,7 +71,7 @@ class Rows:
         indices: np.ndarray | None = None,
     ) -> None:
         self.values = values
-        self.mean = torch.from_numpy(np.asarray(mean, dtype=np.float64)).to(dtype)
+        self.mean = np.asarray(mean, dtype=np.float64)
         self.scale = scale
         self.dtype = dtype
         self.indices = indices
@@ -87,13 +87,11 @@ class Rows:
     def part(self, indices: np.ndarray) -> Rows:
         """Some of the rows, by their places among these, to be read in the table's order."""
         chosen = indices if self.indices is None else self.indices[indices]
-        part = Rows(self.values, np.zeros(0), self.scale, self.dtype, np.sort(chosen))
-        part.mean = self.mean
-        return part
+        return Rows(self.values, self.mean, self.scale, self.dtype, np.sort(chosen))
 
     def cast(self, dtype: torch.dtype) -> Rows:
         """The same rows in another dtype."""
-        return Rows(self.values, self.mean.double().numpy(), self.scale, dtype, self.indices)
+        return Rows(self.values, self.mean, self.scale, dtype, self.indices)
 
     def take(self, places: np.ndarray | slice) -> Tensor:
         """Rows at these places, shape (len, d)."""
@@ -101,9 +99,11 @@ class Rows:
             places = self.indices[places]
         chosen: Any = self.values[places]
         dense = chosen.toarray() if sp.issparse(chosen) else np.asarray(chosen)
+        # Centred in the table's own precision: only then are the numbers near 1 and may be rounded.
+        kind = np.result_type(dense.dtype, _NUMPY[self.dtype])
         # A copy in any case: an array may be read-only, and is somebody else's.
-        out = torch.from_numpy(np.array(dense, dtype=_NUMPY[self.dtype]))
-        return out.sub_(self.mean).div_(self.scale)
+        out = torch.from_numpy(np.array(dense, dtype=kind))
+        return out.sub_(torch.from_numpy(self.mean.astype(kind))).div_(self.scale).to(self.dtype)
 
     def blocks(self) -> Iterator[Tensor]:
         """All rows, block by block, in order."""
@@ -119,7 +119,7 @@ class Rows:
         """
         if not sp.issparse(self.values):
             return False
-        offset = float(np.square(np.asarray(self.mean, dtype=np.float64)).mean())
+        offset = float(np.square(self.mean).mean())
         return offset <= _LARGEST_OFFSET * self.scale**2
 
     def stored(self, size: int | None = None) -> Iterator[sp.csr_array]:
@@ -162,7 +162,7 @@ def stored_squares(rows: Rows) -> np.ndarray:
     >>> stored_squares(Rows(sp.csr_array(np.array([[0.0, 2.0], [4.0, 0.0]])), np.ones(2), 1.0))
     array([10.,  2.])
     """
-    mean = np.asarray(rows.mean, dtype=np.float64)
+    mean = rows.mean
     # A value that is not stored is 0, and as far from the mean as that is large.
     squares, missing = np.zeros(rows.columns), np.full(rows.columns, float(len(rows)))
     for block in rows.stored():
@@ -173,25 +173,25 @@ def stored_squares(rows: Rows) -> np.ndarray:
     return squares + missing * np.square(mean)
 
 
-def _sums(rows: Rows) -> tuple[Tensor, Tensor]:
+def _sums(rows: Rows) -> tuple[np.ndarray, np.ndarray]:
     """Mean of each column, and the sum of its squares about that."""
     total = torch.zeros(rows.columns, dtype=torch.float64)
     for block in rows.blocks():
         total += block.sum(dim=0)
-    rows.mean = mean = total / len(rows)
+    rows.mean = mean = total.numpy() / len(rows)
     squares = torch.zeros(rows.columns, dtype=torch.float64)
     for block in rows.blocks():
         squares += block.square().sum(dim=0)
-    return mean, squares
+    return mean, squares.numpy()
 
 
-def _stored_sums(rows: Rows) -> tuple[Tensor, Tensor]:
+def _stored_sums(rows: Rows) -> tuple[np.ndarray, np.ndarray]:
     """The same of a sparse table, from what it stores."""
     total = np.zeros(rows.columns)
     for block in rows.stored():
         total += np.asarray(block.sum(axis=0)).ravel()
-    rows.mean = torch.from_numpy(total / len(rows))
-    return rows.mean, torch.from_numpy(stored_squares(rows))
+    rows.mean = mean = total / len(rows)
+    return mean, stored_squares(rows)
 
 
 def measure_columns(
@@ -226,12 +226,16 @@ def measure_columns(
     columns = int(values.shape[1])
     raw = Rows(values, np.zeros(columns), 1.0, torch.float64, indices)
     mean, squares = _stored_sums(raw) if sp.issparse(values) else _sums(raw)
-    variance = float(squares.mean()) / len(raw)
-    if not math.isfinite(variance):
+    variances = squares / len(raw)
+    if not np.isfinite(variances).all():
         raise InputError("X holds values too large to be squared: scale it down first")
-    # What is left of constant columns after their mean is taken off is rounding.
-    if variance <= (1e-14 * (1 + float(mean.abs().max()))) ** 2:
+    # What is left of a constant column after its mean is taken off is rounding.
+    constant = variances <= (1e-14 * mean) ** 2
+    if constant.all():
         raise InputError(
             "X: every column is constant, there is nothing to reduce; expected rows that differ"
         )
-    return mean.numpy(), math.sqrt(variance)
+    # Or it would vary, by chance, where the others are much smaller.
+    raw.mean = np.zeros(columns)
+    mean[constant], variances[constant] = raw.take(slice(0, 1)).numpy()[0, constant], 0.0
+    return mean, math.sqrt(float(variances.mean()))

@@ -31,7 +31,7 @@ from damrep.reading.headers import (
     decide_header,
     words_above_numbers,
 )
-from damrep.reading.ids import require_unique
+from damrep.reading.ids import require_unique, shown
 from damrep.reading.in_memory import array_table
 from damrep.reading.names import is_id_name
 from damrep.reading.opening import open_table
@@ -96,7 +96,7 @@ class Table:
         if read != columns:
             parts.append(f"{columns:,} once encoded")
         if self.id_column:
-            parts.append(f"names in {self.id_column!r}")
+            parts.append(f"names in {shown(self.id_column)}")
         if self.label_names is not None:
             parts.append(f"{len(self.label_names)} classes")
         return ", ".join(parts)
@@ -200,7 +200,7 @@ def _from_arrays(
         values, notes = _prepared(preparation, source, range(source.width))
     codes, classes = _classes(labels, path, label_column)
     if ids is not None:
-        _require_unique(ids, path, repr(id_column))
+        _require_unique(ids, path, shown(id_column))
     named = None if key is None else (key,)
     name = stem(path, "table")
     return Table(name, values, named, ids, id_column, codes, classes, tuple(notes), preparation)
@@ -281,7 +281,7 @@ def _from_columns(
     ids = None if roles.identity is None else source.ids(roles.identity, "name")
     id_name = None if roles.identity is None else roles.names[roles.identity]
     if ids is not None:
-        _require_unique(ids, where, repr(id_name))
+        _require_unique(ids, where, shown(id_name))
     labels = None if roles.label is None else _label_cells(source, roles.label)
     codes, classes = _classes(labels, where, label_column)
     kept = None if source.names is None else tuple(roles.names[i] for i in taken)
@@ -345,7 +345,7 @@ def _classes(
     """Labels as numbers of classes and their names; numbers are sorted as numbers."""
     if cells is None:
         return None, None
-    where = f"{path}: column {column!r} of labels"
+    where = f"{path}: column {shown(column)} of labels"
     values = pd.Series(cells).infer_objects()
     if pd.api.types.is_float_dtype(values.dtype):
         known = values.dropna().to_numpy(dtype=np.float64)

@@ -12,6 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from damrep.masking.validation import InputError
+from damrep.reading.arrays import require_sane_shape
 
 __all__ = [
     "adjacency_from_edges",
@@ -126,6 +127,7 @@ def adjacency_from_edges(
     """
     if num_nodes < 1:
         raise InputError(f"{where}: the graph has no nodes; expected at least 1")
+    require_sane_shape((num_nodes, num_nodes), len(source), where)
     for end in (source, target):
         if len(end) and (end.min() < 0 or end.max() >= num_nodes):
             row = int(np.flatnonzero((end < 0) | (end >= num_nodes))[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import re
 import types
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from damrep.graph.data import SPLITS
 from damrep.masking.validation import InputError
 from damrep.reading.arrays import Arrays
 from damrep.reading.files import reason
+
+_CELLS = 10**8  # nodes times classes that so few memberships may have
 
 __all__ = ["FEATURE_KEYS", "LABEL_KEYS", "read_npz_graph", "read_pt"]
 
@@ -79,7 +82,7 @@ def read_npz_graph(path: Path, directed: bool | None = None) -> tuple[sp.csr_arr
 
 def _num_nodes(arrays: Arrays, own: dict[str, Any], edges: np.ndarray) -> int:
     if "num_nodes" in arrays:
-        return int(arrays["num_nodes"])
+        return arrays.whole("num_nodes")
     for key in ("features", "labels"):
         if key in own:
             return int(own[key].shape[0])
@@ -116,11 +119,16 @@ def _attributes(arrays: Arrays) -> dict[str, Any]:
 
 
 def _memberships(arrays: Arrays) -> np.ndarray:
-    node, group = (arrays[key].astype(np.int64) for key in ("label_node", "label_group"))
-    nodes = int(arrays["num_nodes"]) if "num_nodes" in arrays else int(node.max()) + 1
-    groups = int(arrays["num_groups"]) if "num_groups" in arrays else int(group.max()) + 1
-    fits = node.shape == group.shape and node.min() >= 0 and group.min() >= 0
-    if not fits or node.max() >= nodes or group.max() >= groups:
+    node, group = (arrays[key] for key in ("label_node", "label_group"))
+    if any(part.ndim != 1 or part.dtype.kind not in "iu" for part in (node, group)):
+        raise InputError(f"{arrays.path}: label_node and label_group must be whole numbers")
+    nodes = arrays.whole("num_nodes") if "num_nodes" in arrays else int(node.max(initial=-1)) + 1
+    groups = (
+        arrays.whole("num_groups") if "num_groups" in arrays else int(group.max(initial=-1)) + 1
+    )
+    fits = node.shape == group.shape and min(node.min(initial=0), group.min(initial=0)) >= 0
+    fits = fits and nodes * groups <= max(_CELLS, 1000 * len(node))
+    if not fits or node.max(initial=-1) >= nodes or group.max(initial=-1) >= groups:
         raise InputError(
             f"{arrays.path}: label_node and label_group do not fit {nodes} nodes and {groups} "
             "groups"
@@ -184,7 +192,9 @@ def _torch_load(path: Path) -> Any:
     import torch
 
     try:
-        return torch.load(path, weights_only=True, map_location="cpu")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of other protocols; what cannot be read is refused
+            return torch.load(path, weights_only=True, map_location="cpu")
     except pickle.UnpicklingError as error:
         if "torch_geometric" not in str(error):
             raise InputError(_refusal(path, error)) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from damrep.masking.validation import InputError
+from damrep.reading.ids import listed, shown
 from damrep.reading.names import ITEM_NAMES, RATING_NAMES, USER_NAMES, plain_name
 
 __all__ = ["choose_edge_columns", "known_ends", "two_kinds"]
@@ -104,8 +105,8 @@ def choose_edge_columns(
             problem = "no column" if name not in exact else f"{exact.count(name)} columns"
             none = "" if names else ", which has no header"
             raise InputError(
-                f"{where}{none}: {problem} {name!r} for {role}; the columns are "
-                f"{', '.join(exact[:12])}"
+                f"{where}{none}: {problem} {shown(name)} for {role}; the columns are "
+                f"{listed(exact)}"
             )
     if (source is None) != (target is None):
         named = "source" if target is None else "target"
@@ -132,10 +133,10 @@ def choose_edge_columns(
     if ends is None:
         rest = [i for i in range(width) if i != heavy]
         if len(rest) < 2:
-            raise InputError(f"{where}: expected two columns of node ids, got {', '.join(exact)}")
+            raise InputError(f"{where}: expected two columns of node ids, got {listed(exact)}")
         if len(rest) > 2:
             raise InputError(
-                f"{where}: which columns are the ends of an edge? it has {', '.join(exact[:12])}; "
+                f"{where}: which columns are the ends of an edge? it has {listed(exact)}; "
                 "name them with --source and --target (source=, target=)"
             )
         ends = rest[0], rest[1]

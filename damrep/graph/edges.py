@@ -125,9 +125,10 @@ def graph_from_edges(
             )
     source, target = position[edges.source], position[edges.target]
     matrix = adjacency_from_edges(source, target, weight, len(node_ids), where=edges.where)
+    again = 0 if weight is not None else len(source) - matrix.nnz
     if not directed:
         matrix = symmetrise(matrix)
-    return build_graph(
+    graph = build_graph(
         matrix,
         clean,
         node_ids=node_ids,
@@ -135,6 +136,10 @@ def graph_from_edges(
         labels=None if labels is None else take_labels(labels, node_ids),
         name=name,
     )
+    if again:
+        rows = "1 row repeats" if again == 1 else f"{again:,} rows repeat"
+        graph = dataclasses.replace(graph, notes=(f"{rows} an edge, which counts once",))
+    return graph
 
 
 def _places_in_features(

@@ -17,8 +17,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from damrep.graph.adjacency import canonical_adjacency
 from damrep.graph.archives import read_npz_graph, read_pt
 from damrep.graph.assembly import assemble
 from damrep.graph.convert import as_graph
@@ -29,7 +28,6 @@ from damrep.graph.network_files import (
     NETWORK_ENDINGS,
     holds_attributes,
     read_attributed_edges,
-    read_mtx,
     read_network,
 )
 from damrep.graph.networkx_graphs import from_networkx
@@ -38,6 +36,7 @@ from damrep.graph.node_tables import NodeTable, feature_table, label_table
 from damrep.masking.validation import InputError
 from damrep.reading.dialect import Dialect, find_layout
 from damrep.reading.files import ARROW_ENDINGS, TABLE_ENDINGS, TEXT_ENDINGS, require_file, stem
+from damrep.reading.matrix_market import read_matrix_market
 
 __all__ = ["GRAPH_ENDINGS", "EdgeColumns", "read_features", "read_graph", "read_labels"]
 
@@ -112,21 +111,31 @@ def read_graph(
     if not as_table and columns.given:
         raise InputError(f"{path}: column names were given, but the file is not an edge table")
     label_rows = _table(labels, read_labels, label_table)
-    if as_table and not (ending in TEXT_ENDINGS and _attributed(path, columns)):
+    network = None
+    if ending in NETWORK_ENDINGS:
+        network = read_network(path, ending)
+    elif ending in TEXT_ENDINGS:
+        network = _attributed(path, columns)
+    if as_table and network is None:
         graph = _from_table(path, columns, features, label_rows, directed, name)
         return dataclasses.replace(graph, notes=graph.notes + _notes_of(label_rows))
-    feature_rows = _table(features, read_features, feature_table)
-    if as_table or ending in NETWORK_ENDINGS:
-        network = _attributed(path, columns) if as_table else read_network(path, ending)
-        graph = from_networkx(network, feature_rows, label_rows, directed, name, infer=True)
-    elif ending == ".mtx":
-        graph = assemble(read_mtx(path), None, {}, feature_rows, label_rows, directed, name)
-    elif ending == ".npz":
-        matrix, own = read_npz_graph(path, directed)
-        graph = assemble(matrix, None, own, feature_rows, label_rows, directed, name)
-    else:
-        graph = as_graph(read_pt(path), feature_rows, label_rows, directed, name)
-    return dataclasses.replace(graph, notes=_notes_of(feature_rows) + _notes_of(label_rows))
+    rows = _table(features, read_features, feature_table)
+    try:
+        if network is not None:
+            graph = from_networkx(network, rows, label_rows, directed, name, infer=True)
+        elif ending == ".mtx":
+            matrix = canonical_adjacency(read_matrix_market(path), str(path))
+            graph = assemble(matrix, None, {}, rows, label_rows, directed, name)
+        elif ending == ".npz":
+            matrix, own = read_npz_graph(path, directed)
+            graph = assemble(matrix, None, own, rows, label_rows, directed, name)
+        else:
+            graph = as_graph(read_pt(path), rows, label_rows, directed, name)
+    except (InputError, TypeError) as error:  # in Python a wrong type is the caller's mistake
+        files = tuple(str(part) for part in (path, features, labels) if part is not None)
+        said = str(error) if str(error).startswith(files) else f"{path}: {error}"
+        raise InputError(said) from None
+    return dataclasses.replace(graph, notes=_notes_of(rows) + _notes_of(label_rows))
 
 
 def _from_table(
@@ -148,11 +157,7 @@ def _from_table(
             again = drop_unknown_header(path, columns, edges, rows.ids)
             edges, notes = again or (edges, notes)
     graph = graph_from_edges(edges, rows, labels, directed=bool(directed), infer=True, name=name)
-    if edges.weight is None:
-        pairs = len(edges.source) - len(np.unique(edges.source * len(edges.ids) + edges.target))
-        if pairs:
-            notes = [*notes, f"{pairs:,} rows repeat an edge and count once"]
-    return dataclasses.replace(graph, notes=(*notes, *_notes_of(rows)))
+    return dataclasses.replace(graph, notes=(*notes, *graph.notes, *_notes_of(rows)))
 
 
 def _attributed(path: Path, columns: EdgeColumns) -> Any:

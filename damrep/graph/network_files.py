@@ -1,4 +1,4 @@
-"""Graphs in the formats that networkx, Gephi and Matrix Market programs write."""
+"""Graphs in the formats that networkx and Gephi write."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import scipy.sparse as sp
-
-from damrep.graph.adjacency import canonical_adjacency
 from damrep.masking.validation import InputError
 from damrep.reading.files import open_bytes, reason
 
@@ -17,7 +14,6 @@ __all__ = [
     "NETWORK_ENDINGS",
     "holds_attributes",
     "read_attributed_edges",
-    "read_mtx",
     "read_network",
 ]
 
@@ -76,26 +72,6 @@ def _node_link(networkx: Any, data: Any, path: Path) -> Any:
     if edges is None or "nodes" not in data:
         raise InputError(f"{path}: expected a JSON object with nodes and edges (or links)")
     return networkx.node_link_graph(data, edges=edges)
-
-
-def read_mtx(path: Path) -> sp.csr_array:
-    """The square matrix of a Matrix Market file.
-
-    Raises
-    ------
-    InputError
-        If the file is not one.
-    """
-    from scipy.io import mmread
-
-    try:
-        with open_bytes(path) as stream:
-            matrix = mmread(stream)
-    except InputError:
-        raise
-    except Exception as error:  # its parser, in C++, fails in several ways
-        raise InputError(f"{path}: not a readable Matrix Market file ({reason(error)})") from None
-    return canonical_adjacency(sp.csr_array(matrix), str(path))
 
 
 def holds_attributes(line: str) -> bool:

@@ -11,7 +11,7 @@ from damrep.graph.assembly import assemble
 from damrep.graph.data import Graph
 from damrep.graph.node_tables import plain_array
 from damrep.masking.validation import InputError
-from damrep.reading.ids import clean_ids, infer_integers
+from damrep.reading.ids import clean_ids, infer_integers, listed, shown
 
 __all__ = ["are_attribute_names", "from_networkx"]
 
@@ -61,9 +61,9 @@ def from_networkx(
         for i, (u, v, w) in enumerate(arcs):
             try:
                 weight[i] = 1.0 if w is None else float(w)
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
                 raise InputError(
-                    f"graph: edge {u!r}, {v!r} has weight {w!r}; expected a number"
+                    f"graph: edge {shown(u)}, {shown(v)} has weight {shown(w)}; expected a number"
                 ) from None
     matrix = adjacency_from_edges(source, target, weight, len(nodes))
     if not graph.is_directed():
@@ -78,7 +78,7 @@ def from_networkx(
         if any(value is not None for value in values):
             own["labels"] = np.array(values, dtype=object)
         elif labels is not None:
-            raise InputError(f"labels: no node has an attribute {labels!r}")
+            raise InputError(f"labels: no node has an attribute {shown(labels)}")
         labels = None
     ids = _networkx_ids(nodes)
     if infer:
@@ -126,19 +126,19 @@ def _node_attributes(
         attributes = graph.nodes[node]
         lacking = next((key for key in keys if attributes.get(key) is None), None)
         if lacking is not None:
-            raise InputError(f"features: node {node!r} has no attribute {lacking!r}")
+            raise InputError(f"features: node {shown(node)} has no attribute {shown(lacking)}")
         try:
             row = [
                 np.asarray(plain_array(attributes[key]), dtype=np.float64).ravel() for key in keys
             ]
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise InputError(
-                f"features: node {node!r}, attribute {', '.join(map(repr, keys))}: expected numbers"
+                f"features: node {shown(node)}, attribute {listed(keys)}: expected numbers"
             ) from None
         rows.append(np.concatenate(row))
         if len(rows[-1]) != len(rows[0]):
             raise InputError(
-                f"features: node {node!r} has {len(rows[-1])} values, node {nodes[0]!r} has "
-                f"{len(rows[0])}"
+                f"features: node {shown(node)} has {len(rows[-1])} values, "
+                f"node {shown(nodes[0])} has {len(rows[0])}"
             )
     return np.stack(rows), keys if len(rows[0]) == len(keys) else None

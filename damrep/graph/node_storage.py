@@ -125,7 +125,7 @@ def _from_bytes(stored: Tensor, name: str, *, different: bool = True) -> np.ndar
     if stored.dtype == torch.int64:
         ids = np.asarray(stored.numpy())
     else:
-        strings = parse_json(stored.numpy().tobytes())
+        strings = parse_json(stored.numpy().tobytes(), most_values=None)
         Items(TEXT).check(strings, name)
         ids = np.array([*strings, None], dtype=object)[:-1]
     if different and len(set(ids.tolist())) != len(ids):

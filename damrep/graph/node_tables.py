@@ -79,8 +79,8 @@ def feature_table(features: Any, where: str = "features") -> NodeTable:
         if bad.any():
             row = int(np.argmax(bad))
             raise InputError(
-                f"{where}: node {shown(ids[row])}, column {str(column)!r} is "
-                f"{series.iloc[row]!r}; expected a number"
+                f"{where}: node {shown(ids[row])}, column {shown(str(column))} is "
+                f"{shown(series.iloc[row])}; expected a number"
             )
         columns.append(numbers.to_numpy(dtype=np.float64, na_value=np.nan))
     values = np.stack(columns, axis=1) if columns else np.empty((len(ids), 0))

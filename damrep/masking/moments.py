@@ -10,6 +10,8 @@ one machine and not on the next.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -17,6 +19,7 @@ from damrep.masking.validation import InputError
 
 __all__ = [
     "ROUNDING",
+    "any_root",
     "eigen",
     "inverse",
     "nested_root",
@@ -32,7 +35,8 @@ __all__ = [
 ROUNDING = 1e-12
 # Pivots are less exact than eigenvalues, see `nested_root`.
 _NESTED = 1e-9
-_ROWS, _PANEL = 8192, 64
+# Rows converted at once: with a few hundred columns they stay in the cache.
+_ROWS, _PANEL = 1024, 64
 
 
 def second_moment(rows: Tensor, others: Tensor | None = None) -> Tensor:
@@ -144,6 +148,46 @@ def roots(moment: Tensor, floor: float = 0.0, of: str = "the values") -> tuple[T
     return (vectors * sizes) @ vectors.T, (vectors * reciprocal(sizes)) @ vectors.T
 
 
+def any_root(moment: Tensor, of: str = "the values") -> tuple[Tensor, Tensor]:
+    """Some R with ``R @ R.T == moment``, and its inverse: for loops, in half the time of `roots`.
+
+    That is Cholesky's triangle where every pivot is far above rounding, as it nearly always is;
+    else a root by eigenvectors, which has zeros for columns in which nothing lies.
+
+    Parameters
+    ----------
+    moment, of
+        As in `roots`.
+
+    Returns
+    -------
+    root, inverse : Tensor, float64, shape (n, n)
+        Inverse in the sense of Moore and Penrose.
+
+    Raises
+    ------
+    InputError
+        If a value is NaN or infinite.
+
+    Examples
+    --------
+    >>> root, inverse = any_root(torch.diag(torch.tensor([4.0, 0.0])))
+    >>> root.tolist(), inverse.tolist()
+    ([[2.0, 0.0], [0.0, 0.0]], [[0.5, 0.0], [0.0, 0.0]])
+    """
+    matrix, unit = _prepared(moment, of)
+    triangle, failed = torch.linalg.cholesky_ex(matrix)
+    if not failed and len(matrix):
+        pivots = triangle.diagonal().square()
+        if bool(pivots.min() > _NESTED * pivots.max()):
+            triangle *= unit**0.5
+            eye = torch.eye(len(triangle), dtype=torch.float64)
+            return triangle, torch.linalg.solve_triangular(triangle, eye, upper=False)
+    values, vectors = eigen(moment, of)
+    sizes = values.clamp(min=0.0).sqrt()
+    return vectors * sizes, reciprocal(sizes)[:, None] * vectors.T
+
+
 def inverse(moment: Tensor, of: str = "the values") -> Tensor:
     """Inverse of a second moment; where nothing lies, nothing (Moore and Penrose).
 
@@ -183,10 +227,9 @@ def positive_part(matrix: Tensor, of: str = "the values") -> Tensor:
 def nested_root(moment: Tensor, of: str = "the values") -> tuple[Tensor, Tensor]:
     """Lower triangle L with ``L @ L.T == moment``, of units that stand in an order.
 
-    Gram and Schmidt's way: unit k is told by those before it, and row k of L says how. What it adds
-    of its own stands on the diagonal; a unit that adds less than 1e-9 of the largest is empty. That
-    is less than an eigen-decomposition can tell apart, as a pivot is what is left of a difference,
-    and far less than a unit could be worth.
+    Gram and Schmidt's way: row k of L says how much of unit k those before it tell; what it adds of
+    its own stands on the diagonal. A unit that adds less than 1e-9 of the largest is empty, and
+    tells nothing of those behind it: what is left of a difference is less exact than an eigenvalue.
 
     Parameters
     ----------
@@ -248,9 +291,7 @@ def singular(matrix: Tensor, of: str = "the values") -> tuple[Tensor, Tensor, Te
     >>> singular(torch.diag(torch.tensor([3.0, 4.0])))[1]
     tensor([4., 3.])
     """
-    _check_finite(matrix, of)
-    unit = matrix.abs().max() if matrix.numel() else matrix.new_ones(())
-    unit = torch.where(unit > 0, unit, 1.0)
+    unit = _largest(matrix, of)
     left, values, right = torch.linalg.svd(matrix / unit, full_matrices=False)
     return left, values * unit, right
 
@@ -269,15 +310,16 @@ def reciprocal(sizes: Tensor) -> Tensor:
 def _prepared(moment: Tensor, of: str) -> tuple[Tensor, float]:
     """A moment symmetric, in double precision and with a largest entry of 1; and what that was."""
     matrix = moment.detach().cpu().double()
-    _check_finite(matrix, of)
-    matrix = (matrix + matrix.T) / 2
-    unit = float(matrix.abs().max()) if matrix.numel() else 1.0
-    return (matrix / unit, unit) if unit > 0 else (matrix, 1.0)
+    unit = _largest(matrix, of)
+    return (matrix + matrix.T) * (0.5 / unit), unit
 
 
-def _check_finite(matrix: Tensor, of: str) -> None:
-    if not bool(torch.isfinite(matrix).all()):
+def _largest(matrix: Tensor, of: str) -> float:
+    """The largest entry's size, or 1 where there is nothing."""
+    largest = float(matrix.abs().max()) if matrix.numel() else 0.0
+    if not math.isfinite(largest):
         raise InputError(
             f"second moments of {of}: expected finite numbers, got NaN or infinite ones; the input "
             "holds values too large to be squared, or a training has diverged"
         )
+    return largest if largest > 1e-300 else 1.0

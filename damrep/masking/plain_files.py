@@ -101,13 +101,15 @@ def read_json(path: Path, within: Path | None = None) -> Any:
         raise InputError(f"{path} is damaged or cut short: {error}") from None
 
 
-def parse_json(data: bytes) -> Any:
+def parse_json(data: bytes, most_values: int | None = MOST_VALUES) -> Any:
     """JSON as it is written by damrep, and nothing beyond.
 
     Parameters
     ----------
     data
         In UTF-8.
+    most_values
+        There may be in it; None where something else has bounded its size.
 
     Returns
     -------
@@ -133,8 +135,8 @@ def parse_json(data: bytes) -> Any:
     depth = np.cumsum(opened.astype(np.int8) - closed, dtype=np.int32)
     if depth.max(initial=0) > DEEPEST:
         raise ValueError(f"nested deeper than {DEEPEST} levels")
-    if np.count_nonzero(bare == ord(",")) > MOST_VALUES:
-        raise ValueError(f"more than {MOST_VALUES:,} values")
+    if most_values is not None and np.count_nonzero(bare == ord(",")) > most_values:
+        raise ValueError(f"more than {most_values:,} values")
     return json.loads(text, object_pairs_hook=_unique, parse_constant=_refused, parse_float=_finite)
 
 

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from damrep.masking.validation import InputError
 from damrep.reading import cells
 from damrep.reading.files import native_bytes, open_bytes, reason
+from damrep.reading.ids import shown
 from damrep.reading.tables import Table
 
 __all__ = ["ArrowTable", "open_arrow"]
@@ -46,7 +47,7 @@ class ArrowTable(Table):
             raise InputError(f"{where}: it holds no rows")
         if len(set(self.names)) < self.width:
             again = next(name for name in self.names if self.names.count(name) > 1)
-            raise InputError(f"{where}: two columns are called {again!r}")
+            raise InputError(f"{where}: two columns are called {shown(again)}")
         kept = [name for name in _pandas_index(schema) if name in self.names]
         self.index = self.names.index(kept[0]) if kept else None
 
@@ -60,7 +61,7 @@ class ArrowTable(Table):
                 table.validate(full=True)  # strings that are not UTF-8, offsets out of bounds
                 for i in wanted:
                     self._held[i] = _plain(table.column(self.names[i]))
-            except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+            except (pa.ArrowException, OSError, ValueError, KeyError, MemoryError) as error:
                 raise InputError(f"{self.where}: cannot be read ({reason(error)})") from None
         return [self._held[i] for i in positions]
 
@@ -105,10 +106,12 @@ def open_arrow(path: Path, ending: str) -> ArrowTable:
 
             return ArrowTable(where, file.schema_arrow, columns, file.metadata.num_rows)
         table = _json_lines(path) if ending == ".jsonl" else _ipc(path)
-    except (pa.ArrowException, OSError, ValueError, TypeError) as error:
+        return ArrowTable(where, table.schema, table.select, table.num_rows)
+    except InputError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, TypeError, MemoryError) as error:
         what = {".jsonl": "JSON-lines", ".parquet": "parquet"}.get(ending, "Arrow")
         raise InputError(f"{path}: not a readable {what} file ({reason(error)})") from None
-    return ArrowTable(where, table.schema, table.select, table.num_rows)
 
 
 def _json_lines(path: Path) -> pa.Table:
@@ -119,16 +122,19 @@ def _json_lines(path: Path) -> pa.Table:
 
 
 def _ipc(path: Path) -> pa.Table:
-    import pyarrow.feather
     import pyarrow.ipc
 
-    with path.open("rb") as stream:
-        if stream.read(4) == b"FEA1":  # the first version of feather
-            return pyarrow.feather.read_table(path)
-    try:
-        return pyarrow.ipc.open_file(str(path)).read_all()
-    except pa.ArrowInvalid:  # a stream under the same ending
-        return pyarrow.ipc.open_stream(pa.OSFile(str(path))).read_all()
+    # All of it: from a stream, pyarrow takes the memory that a damaged length promises.
+    content = path.read_bytes()
+    if content.startswith(b"FEA1"):  # its reader in pyarrow ends the process on damaged files
+        raise InputError(
+            f"{path}: the first version of feather, of before 2020; write it anew with "
+            "pyarrow.feather.write_feather"
+        )
+    held = native_bytes([content])
+    if content.startswith(b"ARROW1"):
+        return pyarrow.ipc.open_file(held).read_all()
+    return pyarrow.ipc.open_stream(held).read_all()
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -20,6 +20,7 @@ __all__ = [
     "factorised",
     "fault",
     "fits_float32",
+    "has_gap",
     "is_gap",
     "is_gap_word",
     "is_list",
@@ -81,6 +82,12 @@ def is_gap_word(column: pa.ChunkedArray) -> np.ndarray:
     words = pc.utf8_lower(pc.utf8_trim_whitespace(column))
     found = pc.is_in(words, value_set=pa.array(_NO_NUMBER))
     return np.asarray(pc.or_(found, pc.is_null(column)).to_numpy())
+
+
+def has_gap(column: pa.ChunkedArray) -> bool:
+    """Whether some cell is empty."""
+    is_text = pa.types.is_string(column.type)
+    return bool(column.null_count or is_text and pc.any(pc.equal(column, "")).as_py())
 
 
 def as_numbers(column: pa.ChunkedArray, decimal: str = ".") -> tuple[np.ndarray, np.ndarray]:
@@ -199,8 +206,7 @@ def as_ids(column: pa.ChunkedArray, where: str, *, infer: bool) -> np.ndarray:
         If its cells are lists or bytes, or integers that do not fit 64 bits.
     """
     kind = column.type
-    if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-        raise InputError(f"{where}: ids are of type {kind}; expected integers or strings")
+    _require_plain(kind, where)
     if pa.types.is_string(kind):
         strings = np.asarray(column.to_numpy(), dtype=object)
         return infer_integers(strings) if infer else strings
@@ -236,6 +242,11 @@ def as_words(column: pa.ChunkedArray, where: str) -> np.ndarray:
     return np.asarray(words.to_numpy(), dtype=object)
 
 
+def _require_plain(kind: pa.DataType, where: str) -> None:
+    if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        raise InputError(f"{where}: ids are of type {kind}; expected integers or strings")
+
+
 def as_labels(column: pa.ChunkedArray) -> np.ndarray:
     """A column of classes: strings or numbers, None where a cell is empty.
 
@@ -257,6 +268,8 @@ def factorised(
     a: pa.ChunkedArray, b: pa.ChunkedArray, where: str, *, infer: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Two columns of ids as positions in the list of the different ids of both."""
+    for column in (a, b):
+        _require_plain(column.type, where)
     left, right = (_as_integers(column) if infer else column for column in (a, b))
     if pa.types.is_integer(left.type) and pa.types.is_integer(right.type):
         first, second = left.to_numpy(), right.to_numpy()

@@ -18,7 +18,8 @@ from pathlib import Path
 
 from damrep.masking.validation import InputError
 from damrep.reading.files import file_ending, open_bytes, reason
-from damrep.reading.layout import Layout
+from damrep.reading.ids import shown
+from damrep.reading.layout import BLOCK_BYTES, Layout
 
 __all__ = ["Dialect", "find_layout", "is_number"]
 
@@ -74,10 +75,10 @@ class Dialect:
             plain = len(separator) == 1 and ord(separator) < 128 and not separator.isalnum()
             if not plain or separator in '"\r\n\0':
                 raise InputError(
-                    f'separator must be one mark, "::", tab or space, got {separator!r}'
+                    f'separator must be one mark, "::", tab or space, got {shown(separator)}'
                 )
         if self.decimal not in (None, ".", ","):
-            raise InputError(f"the decimal mark must be . or , got {self.decimal!r}")
+            raise InputError(f"the decimal mark must be . or , got {shown(self.decimal)}")
         if self.decimal == "," == separator:
             raise InputError("a comma cannot be both the separator and the decimal mark")
         if self.comment is not None and not self.comment.strip():
@@ -87,7 +88,7 @@ class Dialect:
                 "".encode(self.encoding)
             except (LookupError, UnicodeError, ValueError):
                 raise InputError(
-                    f"unknown encoding {self.encoding!r}; utf-8, latin-1, ..."
+                    f"unknown encoding {shown(self.encoding)}; utf-8, latin-1, ..."
                 ) from None
 
     @property
@@ -169,12 +170,14 @@ def find_layout(path: Path, dialect: Dialect, *, at_least: int = 1) -> Layout:
 def _head(path: Path, encoding: str | None) -> tuple[list[str], str | None]:
     """The first lines, the last of which is whole, and the encoding unless it is UTF-8."""
     with open_bytes(path) as stream:
-        data = stream.read(_HEAD)
+        data = bytearray(stream.read(_HEAD))
         while len(data) >= _HEAD and b"\n" not in data[-_HEAD:] and b"\r" not in data[-_HEAD:]:
             more = stream.read(_HEAD)
             if not more:
                 break
             data += more
+            if len(data) > BLOCK_BYTES:
+                raise InputError(f"{path}: a line of more than {BLOCK_BYTES >> 20} MB")
         whole = not stream.read(1)
     if encoding is None and data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         encoding = "utf-16"
@@ -237,6 +240,7 @@ def _decimal(layout: Layout) -> str:
         return "."
     if all(re.fullmatch(r"[+-]?[1-9]\d{0,2},\d{3}", cell) for cell in commas):
         raise InputError(
-            f"{layout.path}: is {commas[0]!r} a thousand or a decimal comma? give the decimal mark"
+            f"{layout.path}: is {shown(commas[0])} a thousand or a decimal comma? give the decimal "
+            "mark"
         )
     return ","

@@ -7,6 +7,7 @@ import functools
 import gzip
 import io
 import lzma
+import re
 import sys
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -126,9 +127,10 @@ def require_file(path: Path, known: Sequence[str], what: str, *, as_text: bool =
         if as_text and not packed:
             ending = ".txt"
         else:
+            other = (packed or ending)[:20] or "none"
             raise InputError(
-                f"{path}: unknown ending {(packed or ending) or 'none'!r} for {what}; known are "
-                f"{readable}; a text file of another ending is read where its separator is named"
+                f"{path}: unknown ending {other!r} for {what}; known are {readable}; a text "
+                "file of another ending is read where its separator is named"
             )
     try:
         if path.stat().st_size == 0:
@@ -196,6 +198,9 @@ def reason(error: BaseException) -> str:
     'bad'
     """
     said = getattr(error, "strerror", None) or str(error)
+    if isinstance(error, MemoryError):
+        said = "it promises more than the memory holds"
     lines = str(said).strip().splitlines() or [type(error).__name__]
     text = "".join(c if c.isprintable() else "?" for c in lines[0]).rstrip(".")
+    text = re.sub(r" at 0x[0-9a-f]+", "", text)
     return text if len(text) <= 120 else f"{text[:117]}..."

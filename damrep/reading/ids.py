@@ -6,6 +6,7 @@ zero, no plus sign, no blank); one "007" keeps all of them strings.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,13 +17,13 @@ from damrep.masking.validation import InputError
 with postponed("pandas"):
     import pandas as pd
 
-__all__ = ["clean_ids", "infer_integers", "match_kinds", "require_unique", "shown"]
+__all__ = ["clean_ids", "infer_integers", "listed", "match_kinds", "require_unique", "shown"]
 
 _INTEGER = r"0|-?[1-9][0-9]{0,18}"
 
 
-def shown(node_id: Any) -> str:
-    """The way an id is written in a message: strings quoted, integers bare.
+def shown(node_id: Any, most: int = 80) -> str:
+    """The way an id is written in a message: strings quoted, integers bare, both cut at a length.
 
     Examples
     --------
@@ -30,7 +31,19 @@ def shown(node_id: Any) -> str:
     ("'p1'", '3')
     """
     text = repr(str(node_id)) if isinstance(node_id, str) else str(node_id)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def listed(names: Sequence[Any], most: int = 8) -> str:
+    """Names of columns or arrays as a message shows them.
+
+    Examples
+    --------
+    >>> listed(["a", "b", "c"], 2)
+    "'a', 'b', ..."
+    """
+    short = [shown(str(name), 40) for name in names[:most]]
+    return ", ".join([*short, *(["..."] if len(names) > most else [])]) or "none"
 
 
 def clean_ids(values: Any, where: str, row_name: str = "row", what: str = "id") -> np.ndarray:

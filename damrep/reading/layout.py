@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import dataclasses
+import io
 import mmap
 import re
 from collections.abc import Iterator
@@ -14,7 +15,10 @@ import pyarrow as pa
 from damrep.masking.validation import InputError
 from damrep.reading.files import is_packed, native_bytes, open_bytes, reason
 
-__all__ = ["Layout"]
+__all__ = ["BLOCK_BYTES", "Layout"]
+
+BLOCK_BYTES = 1 << 26
+"""What is parsed at once; the widest row must fit."""
 
 _CHUNK = 1 << 24
 _UNIT = "\x1f"  # stands for a separator of two characters
@@ -178,10 +182,10 @@ def _line_chunks(path: Path, encoding: str | None) -> Iterator[bytes]:
 def _text_lines(path: Path, encoding: str | None) -> Iterator[str]:
     number = 0
     for chunk in _line_chunks(path, encoding):
-        for line in chunk.removesuffix(b"\n").split(b"\n"):
+        for line in io.BytesIO(chunk):  # one at a time: often only the first ones are wanted
             number += 1
             try:
-                yield line.decode("utf-8")
+                yield line.decode("utf-8").removesuffix("\n")
             except UnicodeDecodeError as error:
                 raise InputError(
                     f"{path}: not UTF-8 text (line {number} has the byte "

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from damrep.masking.validation import InputError
 from damrep.reading import cells
-from damrep.reading.ids import shown
+from damrep.reading.ids import listed, shown
 
 __all__ = ["Table"]
 
@@ -77,8 +77,7 @@ class Table(ABC):
 
     def listed(self) -> str:
         """The names of the columns, for a message."""
-        names = self.names or [str(i + 1) for i in range(self.width)]
-        return ", ".join(map(repr, names[:8])) + (", ..." if len(names) > 8 else "")
+        return listed(self.names or [str(i + 1) for i in range(self.width)])
 
     def position(self, name: str, option: str) -> int:
         """Where the column of that name is; `option` is who asks.
@@ -95,11 +94,11 @@ class Table(ABC):
         if found == 0:
             none = "" if self.names else ", the table has no header"
             raise InputError(
-                f"{self.where}: no column {name!r} for {option}{none}; it has {self.listed()}"
+                f"{self.where}: no column {shown(name)} for {option}{none}; it has {self.listed()}"
             )
         if found > 1:
             raise InputError(
-                f"{self.where}: {found} columns are called {name!r}; {option} needs one"
+                f"{self.where}: {found} columns are called {shown(name)}; {option} needs one"
             )
         return names.index(name)
 
@@ -184,8 +183,8 @@ class Table(ABC):
         return cells.factorised(a, b, self.where, infer=self.is_text)
 
     def _require_filled(self, column: pa.ChunkedArray, position: int, what: str) -> None:
-        empty = cells.is_gap(column)
-        if empty.any():
+        if cells.has_gap(column):
+            empty = cells.is_gap(column)
             row = int(np.argmax(empty))
             raise InputError(
                 f"{self.where}: {self.row_name(row)} has an empty {what} in column "

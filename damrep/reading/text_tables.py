@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,11 +15,10 @@ import pyarrow.compute as pc
 from damrep.masking.validation import InputError
 from damrep.reading.dialect import Dialect, find_layout
 from damrep.reading.files import reason
+from damrep.reading.layout import BLOCK_BYTES
 from damrep.reading.tables import Table
 
 __all__ = ["TextTable"]
-
-_BLOCK_BYTES = 1 << 26  # the widest row must fit
 
 
 class TextTable(Table):
@@ -91,9 +91,10 @@ class TextTable(Table):
         """The line of a row."""
         wanted = row + (self.names is not None)
         reader, ends = self._reader()
-        for place, _ in enumerate(reader):
-            if place == wanted:
-                return f"line {ends[reader.line_num - 1]}"
+        with contextlib.suppress(csv.Error):  # a cell of more than 128 kB
+            for place, _ in enumerate(reader):
+                if place == wanted:
+                    return f"line {ends[reader.line_num - 1]}"
         return f"row {row + 1}"
 
     def _reader(self) -> tuple[Any, list[int]]:
@@ -118,7 +119,7 @@ class TextTable(Table):
                 self._layout.source(passed_over),
                 read_options=pyarrow.csv.ReadOptions(
                     column_names=keys,
-                    block_size=_BLOCK_BYTES,
+                    block_size=BLOCK_BYTES,
                     skip_rows_after_names=int(self.names is not None),
                 ),
                 parse_options=pyarrow.csv.ParseOptions(

@@ -19,6 +19,7 @@ from damrep.recommend.held_out import hold_out
 from damrep.recommend.rating_model import RatingModel, Side
 from damrep.recommend.rating_pattern import PatternFeatures, pattern_features
 from damrep.recommend.settings import FactorSettings
+from damrep.recommend.standardising import standardised
 from damrep.recommend.width_path import WidthPath
 from damrep.training.history import History
 from damrep.training.seeding import torch_generator
@@ -31,6 +32,7 @@ _BIAS_SWEEPS, _SWEEPS, _REFINING = 8, 20, 4
 # Sweeps before the priors are learned, and before empty columns are looked for.
 _FIRST = 4
 _PATTERN_WIDTH = 64
+_LEAST_REFERENCE = 1e-12  # of the variance
 _EXACT_STEPS = 20
 
 
@@ -75,9 +77,12 @@ def fit_explicit(ratings: sp.csr_matrix, settings: FactorSettings, seed: int) ->
     # Without a held-out part, for want of ratings, the fitted ones have to do.
     scores = _Scores(part, held if held.nnz else fitted)
     path = WidthPath(settings.price, scores.reference, initial)
-    for start in path.starts(None if wanted is None else min(wanted, initial)):
-        model = part.train(start)
-        path.add(start, scores.contributions(model))
+    if scores.told:
+        path.add_losses(initial, [1.0] * (initial + 1))
+    else:
+        for start in path.starts(None if wanted is None else min(wanted, initial)):
+            model = part.train(start)
+            path.add(start, scores.contributions(model))
     choice = path.choose(wanted)
     notes += path.warnings(settings.max_components, wanted)
     whole = _Part(ratings, settings, seed, history)
@@ -97,12 +102,7 @@ class _Part:
     def __init__(
         self, ratings: sp.csr_matrix, settings: FactorSettings, seed: int, history: History
     ) -> None:
-        values = ratings.data.astype(np.float64)
-        self.mean = float(values.mean())
-        # Ratings that are all the same leave a scale of nothing.
-        self.scale = float(values.std()) or 1.0
-        standard = ((values - self.mean) / self.scale).astype(np.float32)
-        matrix = sp.csr_matrix((standard, ratings.indices, ratings.indptr), ratings.shape)
+        matrix, self.mean, self.scale = standardised(ratings)
         self.settings, self.seed, self.history = settings, seed, history
         self.by_user, self.by_item, self.order = both_ways(matrix)
         self.patterns = pattern_features(
@@ -191,7 +191,10 @@ class _Scores:
         self.users, self.items = stored_pairs(held)
         values = (held.data.astype(np.float64) - part.mean) / part.scale
         self.values = torch.from_numpy(values.astype(np.float32))
-        self.reference = max(self.contributions(part.biases()).square, 1e-12)
+        square = self.contributions(part.biases()).square
+        # Biases tell the ratings to the last digit, so nothing is left for a dimension to earn.
+        self.told = square <= _LEAST_REFERENCE
+        self.reference = max(square, _LEAST_REFERENCE)
 
     def contributions(self, model: RatingModel) -> Contributions:
         """What each column adds to the predictions of the held-out ratings."""

@@ -25,6 +25,7 @@ from damrep.recommend.gradient_tasks import FactorModule, RatingTask, SampledTas
 from damrep.recommend.held_out import hold_out
 from damrep.recommend.realign import realignment
 from damrep.recommend.settings import FactorSettings
+from damrep.recommend.standardising import standardised
 from damrep.training import TrainingOptions, train
 from damrep.training.seeding import torch_generator
 
@@ -162,12 +163,9 @@ class _Ratings:
         self, fitted: sp.csr_matrix, held: sp.csr_matrix, settings: FactorSettings, seed: int
     ) -> None:
         self.shape = fitted.shape
-        self.mean, self.scale = float(fitted.data.mean()), float(fitted.data.std()) or 1.0
-        standard = ((fitted.data.astype(np.float64) - self.mean) / self.scale).astype(np.float32)
-        matrix = sp.csr_matrix((standard, fitted.indices, fitted.indptr), fitted.shape)
-        self.matrix = matrix
+        self.matrix, self.mean, self.scale = standardised(fitted)
         self.reg = _REG["squared"] if settings.reg is None else settings.reg
-        biases = fit_biases(matrix)
+        biases = fit_biases(self.matrix)
         self.biases = torch.from_numpy(biases.user), torch.from_numpy(biases.item)
         self.pairs = stored_pairs(held)
         values = (held.data.astype(np.float64) - self.mean) / self.scale

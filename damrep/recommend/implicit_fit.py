@@ -10,6 +10,7 @@ import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 
+from damrep.masking.moments import second_moment
 from damrep.masking.validation import InputError
 from damrep.recommend.entries import Entries
 from damrep.recommend.factors import FactorFit
@@ -170,8 +171,9 @@ def fold_in_implicit(weights: sp.csr_matrix, fit: FactorFit) -> tuple[Floats, Fl
     columns = torch.from_numpy(np.ascontiguousarray(fit.item_factors))
     blank = torch.zeros(weights.shape[0], width)
     if width:
-        shares = light[:, None] / max(unobserved, 1e-30)
-        moments = columns.T @ (columns * shares)
+        # Where no pair weighs anything without an interaction, they only say how large a column is.
+        shares = light[:, None] / unobserved if unobserved > 0 else torch.ones(count, 1)
+        moments = second_moment(columns, columns * shares).float()
         blank = regress(entries, blank, columns, unobserved, reg, _EXACT_STEPS, moments=moments)
     return _array(blank), np.zeros(weights.shape[0], np.float32)
 

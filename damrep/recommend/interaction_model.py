@@ -24,7 +24,7 @@ from torch import Tensor
 from damrep.masking.moments import eigen, second_moment
 from damrep.recommend.entries import Entries
 from damrep.recommend.realign import realignment
-from damrep.recommend.ridge import Regressions
+from damrep.recommend.ridge import LEAST_DIAGONAL, Regressions
 from damrep.training.seeding import torch_generator
 
 __all__ = ["InteractionModel", "Penalties", "popularity_shares", "regress"]
@@ -113,7 +113,7 @@ def regress(
     >>> round(float(regress(entries, torch.zeros(1, 1), columns, 0.0, 1.0, steps=1)), 4)
     0.4
     """
-    moments = columns.T @ columns if moments is None else moments
+    moments = second_moment(columns).float() if moments is None else moments
     light = torch.as_tensor(unobserved, dtype=columns.dtype).expand(len(rows))[:, None]
     # What the weights add up to, where a weight of 1 is one interaction.
     ridges = reg * (entries.weight[:, None] + light * len(columns))
@@ -137,7 +137,7 @@ def regress(
             right.addmm_(start * light[here], shared, alpha=-1)
         diagonal = torch.addcmul(ridge, usual[here], size)
         found[here] = Regressions(block, columns, ridge, weights, shared, light[here]).solve(
-            right, start, diagonal.clamp_min_(1e-20), steps, rest[span]
+            right, start, diagonal.clamp_min_(LEAST_DIAGONAL), steps, rest[span]
         )
     return found
 
@@ -188,6 +188,7 @@ class InteractionModel:
         self._order, self._back = order, torch.empty_like(order)
         self._back[order.long()] = torch.arange(len(order), dtype=order.dtype)
         self.shares = popularity_shares(by_item.counts, penalties.exponent)
+        self._roots = self.shares.sqrt()[:, None]
         # After a sweep the diagonal alone: the items are kept such that there is nothing beside it.
         self._moments = self._of_items().float()
         self._rest: Tensor | None = None
@@ -198,7 +199,7 @@ class InteractionModel:
         return self.users.shape[1]
 
     def _of_items(self) -> Tensor:
-        return second_moment(self.items, self.items * self.shares[:, None])
+        return second_moment(self.items * self._roots)
 
     def sweep(self) -> None:
         """Update the users, then the items, and turn both so that the strongest come first."""

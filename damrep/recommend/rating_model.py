@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from damrep.masking.moments import inverse, second_moment
 from damrep.recommend.entries import Entries
 from damrep.recommend.realign import realignment
-from damrep.recommend.ridge import Regressions
+from damrep.recommend.ridge import LEAST_DIAGONAL, Regressions
 
 __all__ = ["RatingModel", "Side"]
 
@@ -112,7 +112,7 @@ class Side:
                 ridge = spread + pull
             else:
                 pull = ridge = reg * self.entries.counts[rows, None].clamp_min(1)
-            diagonal = ridge + square
+            diagonal = (ridge + square).clamp_min_(LEAST_DIAGONAL)
             start = _widened(self.means[rows])
             right = block.sums(columns, rest).addcmul_(ridge, start, value=-1)
             right.addcmul_(pull, self.features[rows] @ weights)

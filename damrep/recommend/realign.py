@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from damrep.masking.moments import eigen, reciprocal
+from damrep.masking.moments import any_root, eigen, reciprocal
 
 __all__ = ["realignment"]
 
@@ -41,11 +41,9 @@ def realignment(users: Tensor, items: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     >>> torch.allclose(strengths, torch.linalg.svdvals(p @ q.T)[:3])
     True
     """
-    sizes, axes = eigen(users, of="the users' factors")
-    root = axes * sizes.clamp_min(0).sqrt()
+    root, inverse = any_root(users, of="the users' factors")
     # One symmetric problem: with users = root root^T, its eigenvalues are the strengths' squares.
     values, vectors = eigen(root.T @ items.double() @ root, of="the items' factors")
     strengths = values.clamp_min(0).sqrt()
     half = strengths.sqrt()
-    by_user = (axes * reciprocal(sizes.clamp_min(0).sqrt())) @ vectors * half
-    return by_user, root @ vectors * reciprocal(half), strengths
+    return inverse.T @ vectors * half, root @ vectors * reciprocal(half), strengths

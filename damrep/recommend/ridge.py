@@ -13,9 +13,14 @@ from torch import Tensor
 
 from damrep.recommend.entries import Block
 
-__all__ = ["Regressions", "conjugate_gradient"]
+__all__ = ["LEAST_DIAGONAL", "Regressions", "conjugate_gradient"]
 
+# Of a preconditioner: without a penalty a column that nothing is known of has none.
+LEAST_DIAGONAL = 1e-20
 _TINY = 1e-30
+# A direction whose curvature is below this share of what the preconditioner has for it is rounding:
+# without a penalty nothing says how far to go along it.
+_FLAT = 1e-6
 
 
 def conjugate_gradient(
@@ -65,6 +70,9 @@ def conjugate_gradient(
     direction = residual / diagonal
     scaled = torch.empty_like(direction)
     size = torch.linalg.vecdot(residual, direction)
+    # The direction's square as the preconditioner has it; residuals stand at right angles to
+    # directions before them, so it adds up.
+    reach = size
     for left in reversed(range(steps)):
         if left or energy is None:
             image = product(direction)
@@ -72,7 +80,7 @@ def conjugate_gradient(
         else:
             curvature = energy(direction)
         # A row that is solved has a zero direction, and stays where it is.
-        length = size / curvature.clamp_min_(_TINY)
+        length = size / curvature.clamp_min(_TINY) * (curvature > _FLAT * reach)
         solution.addcmul_(length[:, None], direction)
         if went is not None:
             went(length)
@@ -80,7 +88,9 @@ def conjugate_gradient(
             residual = torch.addcmul(residual, length[:, None], image, value=-1)
             torch.div(residual, diagonal, out=scaled)
             size, before = torch.linalg.vecdot(residual, scaled), size
-            direction.mul_((size / before.clamp_min_(_TINY))[:, None]).add_(scaled)
+            kept = size / before.clamp_min(_TINY)
+            reach = size + kept.square() * reach
+            direction.mul_(kept[:, None]).add_(scaled)
     return solution
 
 

@@ -72,6 +72,7 @@ def fit_softmax(weights: sp.csr_matrix, settings: FactorSettings, seed: int) -> 
     >>> fit.n_components <= 3
     True
     """
+    weights = _mean_one(weights)
     history = History(settings.callback)
     initial = max(1, min(settings.max_components, min(weights.shape) - 1))
     wanted = None if settings.n_components is None else min(settings.n_components, initial)
@@ -114,6 +115,13 @@ def fit_softmax(weights: sp.csr_matrix, settings: FactorSettings, seed: int) -> 
     fit.warnings = path.warnings(initial, wanted, columns)
     fit.details.update(temperature=temperature, trials=trials, held_out=part.held.nnz)
     return fit
+
+
+def _mean_one(weights: sp.csr_matrix) -> sp.csr_matrix:
+    """Weights that are 1 in the mean: in what unit they come is to change nothing."""
+    values = weights.data.astype(np.float64)
+    data = (values / values.mean()).astype(np.float32)
+    return sp.csr_matrix((data, weights.indices, weights.indptr), weights.shape)
 
 
 def _best_temperature(part: _Part, width: int) -> tuple[CosineModel, Ndcg, list[dict[str, float]]]:

@@ -23,7 +23,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from damrep.masking.plain import to_plain
-from damrep.masking.plain_files import open_regular, parse_json, read_json
+from damrep.masking.plain_files import LARGEST_JSON, open_regular, parse_json, read_json
 from damrep.masking.schema import ANYTHING, TEXT, Choice, Entries, Items, Record, Rule, Text, Whole
 from damrep.masking.validation import InputError
 from damrep.training.fitted import damage_told
@@ -176,6 +176,8 @@ def write_files(
     whole["checksums"]["config"] = _checksum(whole)
     text = json.dumps(whole, indent=2, allow_nan=False) + "\n"
     try:
+        if len(text) > LARGEST_JSON:
+            raise InputError(f"{CONFIG} would have {len(text):,} bytes")
         _FRAMES[FORMAT_VERSION].check(parse_json(text.encode()), "")
         check_values(held, model.check(whole["config"], read_layout(whole["tensors"])))
     except ValueError as error:

@@ -451,6 +451,40 @@ def test_what_is_refused(text: str, rules: dict[str, Any], said: list[str], tmp_
         assert words in message
 
 
+KINDS = [
+    ["", "1", "2.5", "-3", "NA", "1e308"],
+    ["red", "blue", "Zürich", "a b", ""],
+    ["2024-05-31", "2024-06-01 12:00", "", "0001-02-03"],
+    ["inf", "1_000", "31/05/2024", "10%", "true", "2024-02-30", "\u200b", "<", "x,y"],
+]
+RULE = [{"c0": "onehot", "*": "days"}, {"c0": "%d/%m/%Y"}, {"c0": ("red", "blue")}]
+
+
+@given(st.data())
+@settings(max_examples=100, deadline=None)
+def test_any_table_is_made_finite_numbers_or_refused_in_a_line(data: st.DataObject) -> None:
+    height = data.draw(st.integers(2, 6))
+    columns = [
+        data.draw(st.lists(st.sampled_from(kind), min_size=height, max_size=height))
+        for kind in data.draw(st.lists(st.sampled_from(KINDS), min_size=1, max_size=4))
+    ]
+    table = pd.DataFrame({f"c{i}": cells for i, cells in enumerate(columns)})
+    preparation = TablePreparation(
+        data.draw(st.sampled_from([None, "mean", "most_frequent", 0, {"c0": "median"}])),
+        data.draw(st.sampled_from([None, "onehot", "ordinal", "days", *RULE])),
+    )
+    try:
+        made = _dense(preparation.fit_transform(table))
+    except InputError as error:
+        assert "\n" not in str(error)
+        return
+    assert np.isfinite(made).all()
+    assert made.shape == (height, len(preparation.get_feature_names_out()))
+    restored = TablePreparation.restored(preparation.get_params(), preparation.columns_)
+    shuffled = table[table.columns[::-1]]
+    np.testing.assert_array_equal(_dense(restored.transform(shuffled)), made)
+
+
 def test_all_columns_without_a_rule_are_named(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(CUSTOMERS)
     with pytest.raises(InputError) as caught:

@@ -202,4 +202,6 @@ def test_a_whole_quick_run_on_karate(tmp_path: Path) -> None:
         assert row["cpu_s"]["mean"] > 0
         assert all(0 <= row[key]["mean"] <= 1 for key in ("accuracy", "auc", "ap"))
     curve = rows[DAMREP]["curves"][0]
-    assert curve["dims"][-1] == rows[FULL]["dims"] and len(curve["accuracy"]) == len(curve["dims"])
+    # Of a small graph the rank ends the curve: columns beyond it would be empty.
+    assert rows[DAMREP]["dims"] < curve["dims"][-1] <= rows[FULL]["dims"]
+    assert len(curve["accuracy"]) == len(curve["dims"])

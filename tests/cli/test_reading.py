@@ -59,7 +59,7 @@ def test_what_was_read_is_said_without_a_terminal_and_not_when_quiet(
     ("words", "wanted"),
     [
         (("--source", "caller"), "--source and --target, or neither"),
-        ((), "which columns are the ends of an edge? it has date, caller, callee; name them with"),
+        ((), "which columns are the ends of an edge? it has 'date', 'caller', 'callee'; name them"),
         (("--separator", "xx"), "separator must be one mark"),
         (("--decimal", ";"), "decimal mark must be"),
         (("--source", "caller", "--target", "who"), "no column 'who' for target"),

@@ -104,7 +104,7 @@ def test_a_first_row_without_features_is_a_header(put: Any) -> None:
 def test_of_more_than_two_unknown_columns_none_is_guessed(put: Any, head: str, ends: Ends) -> None:
     path = put("e.csv", text(ends, head=head))
     names = head.split(",")
-    with pytest.raises(InputError, match=f"{', '.join(names)}; name them with --source"):
+    with pytest.raises(InputError, match=f"{', '.join(map(repr, names))}; name them with --source"):
         read_graph(path)
     with pytest.raises(InputError, match="source was named but not target; name both, or neither"):
         read_graph(path, source=names[1])

@@ -81,7 +81,7 @@ GOOD = "source,target\na,b\nb,c\n"
         ("e.csv.gz", gzip.compress(GOOD.encode())[:-12], "not a readable gzip file"),
         ("e.parquet", "PAR1 no", "not a readable parquet file"),
         ("e.npz", "PK no", "not a readable .npz file"),
-        ("e.npz", b"\x93NUMPY", "not a readable .npz file"),
+        ("e.npz", b"\x93NUMPY", "holds a single array, not an .npz archive"),
         ("e.graphml", "<graphml><graph>", "not a readable GraphML file"),
         ("e.graphml", "<html></html>", "not a readable GraphML file"),
         ("e.pt", b"PK\x03\x04 no", "not a readable .pt file"),

@@ -81,6 +81,12 @@ class TestContract(EstimatorContract):
     def refused_data(cls) -> Any:
         return communities(d=11)
 
+    @classmethod
+    def in_unit(cls, unit: float) -> Graph:
+        """Features have one; weights of edges do not, as a node's own is 1."""
+        graph: Graph = cls.training_data()[0]
+        return graph.with_features(graph.features * np.float32(unit))
+
 
 class TestContractWithoutFeatures(TestContract):
     """With the structure in the features' stead."""
@@ -96,6 +102,10 @@ class TestContractWithoutFeatures(TestContract):
     @classmethod
     def refused_data(cls) -> Any:
         return without_features(communities(ids=[f"stranger {i}" for i in range(40)]))
+
+    @classmethod
+    def in_unit(cls, unit: float) -> Graph:
+        return cls.training_data()[0]
 
 
 class TestContractSupervised(TestContract):

@@ -133,7 +133,7 @@ def test_columns_by_name_and_direction(put):
     assert graph.directed
     assert graph.adjacency.toarray().tolist() == [[0, 3, 0], [0, 0, 5], [0, 0, 0]]
     with pytest.raises(
-        InputError, match="no column 'cost' for weight; the columns are when, buyer"
+        InputError, match="no column 'cost' for weight; the columns are 'when', 'buyer'"
     ):
         read_graph(path, weight="cost")
 

@@ -29,9 +29,9 @@ def model(cora: Graph) -> DAMGraphEmbedding:
 
 def test_few_dimensions_and_a_good_probe(model: DAMGraphEmbedding) -> None:
     rows = {row["name"]: row for row in model.report_.measures}
-    assert model.report_.details["evaluation"]["probe"] == {
-        "split": "given", "seed": 0, "train": 140, "val": 500, "test": 1000
-    }  # fmt: skip
+    probe = model.report_.details["evaluation"]["probe"]
+    sizes = {"split": "given", "splits": 1, "seed": 0, "train": 140, "val": 500, "test": 1000}
+    assert sizes.items() <= probe.items()
     learned = rows["learned"]
     assert learned["dims"] == model.n_components_ <= 40
     assert learned["accuracy"] >= 0.81

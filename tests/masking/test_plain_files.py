@@ -68,6 +68,12 @@ def test_brackets_in_strings_do_not_count() -> None:
     assert parse_json(b"[" * 100 + b"]" * 100)
 
 
+def test_how_many_values_is_for_the_caller_to_say() -> None:
+    assert parse_json(b"[1,2,3]", most_values=None) == [1, 2, 3] == parse_json(b"[1,2,3]", 2)
+    with pytest.raises(ValueError, match="more than 1 values"):
+        parse_json(b"[1,2,3]", 1)
+
+
 def test_a_file_is_not_larger_than_it_may_be(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

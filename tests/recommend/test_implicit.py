@@ -60,6 +60,13 @@ class TestContract(FactorContract):
     def other_data(cls) -> tuple[Any, ...]:
         return (grouped(50, 30, groups=2, seed=1),)
 
+    @pytest.mark.parametrize("exponent", [-100, 40])
+    def test_the_unit_of_the_data_changes_nothing(self, model: Any, exponent: int) -> None:
+        """Not so for weights, which stand beside the 1 of `unobserved_weight`: any is fitted."""
+        again = self.make(n_components=3).fit(self.in_unit(2.0**exponent))
+        assert again.n_components_ == 3
+        assert all(np.isfinite(output).all() for output in self.outputs(again))
+
     def test_without_factors_the_most_popular_come_first(self) -> None:
         matrix = self.training_data()[0]
         model = self.make(price=10.0).fit(matrix)

@@ -18,6 +18,7 @@ import torch
 
 from damrep.masking.schema import Items, Record, Whole
 from damrep.masking.validation import InputError
+from damrep.training import saving
 from damrep.training.saving import (
     ModelFormat,
     is_damrep_folder,
@@ -225,6 +226,18 @@ def test_what_could_not_be_loaded_is_not_saved(
     with pytest.raises(InputError, match=f"the model cannot be saved: .*{said}"):
         save_folder(tmp_path / "model", STRICT, config, tensors)
     assert not any(tmp_path.iterdir())
+
+
+def test_a_config_that_is_too_large_to_be_read_is_not_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(saving, "LARGEST_JSON", 1000)
+    save_folder(tmp_path / "model", EXAMPLE, {"name": "x" * 100}, {})
+    with pytest.raises(
+        InputError, match=r"cannot be saved: config\.json would have 1,\d\d\d bytes"
+    ):
+        save_folder(tmp_path / "model", EXAMPLE, {"name": "x" * 1000}, {})
+    assert load_folder(tmp_path / "model", EXAMPLE)[0] == {"name": "x" * 100}
 
 
 def test_values_that_are_not_finite_are_not_loaded(tmp_path: Path) -> None:

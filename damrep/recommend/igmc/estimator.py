@@ -59,7 +59,7 @@ class IGMC(IGMCScores, LearnedDimensions, BaseEstimator):
         Share of a subgraph's edges that is left out at each look at it while training.
     rating_smoothness : float
         Weight of the adjacent rating regularisation: matrices of neighbouring levels are to be
-        alike.
+        alike. Beside the squared error of ratings of a range of 4, as from 1 to 5.
     batch_size : int
         Pairs a training step.
     max_epochs : int or None

@@ -150,8 +150,9 @@ def fit_igmc(ratings: sp.csr_matrix, settings: IGMCSettings, seed: int) -> IGMCF
     reference = max(reference, _LEAST_REFERENCE * float(data.values.var()))
     mean, scale = float(data.values[fitted].mean()), float(np.sqrt(reference))
     target = torch.from_numpy(((data.values - mean) / scale).astype(np.float32))
-    # A regularisation published beside the squared error in rating units.
-    smoothness = settings.rating_smoothness / scale**2
+    # A regularisation published beside the squared error of ratings from 1 to 5.
+    unit = float(data.levels[-1] - data.levels[0]) / 4
+    smoothness = settings.rating_smoothness * (unit / scale) ** 2
 
     with local_seed(seed):
         network = IGMCNetwork(
