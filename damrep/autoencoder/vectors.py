@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from damrep.masking.validation import InputError
-from damrep.reading.frames import frame_columns, frame_part, vector_columns
+from damrep.reading.frames import frame_columns, vector_columns, vector_matrix
 
 __all__ = ["unfolded"]
 
@@ -44,14 +42,4 @@ def unfolded(X: Any) -> Any:
             f"X: column {lists[0]!r} holds vectors, beside {len(names) - 1} other columns; give it "
             f"alone, as X[[{lists[0]!r}]]"
         )
-    import pyarrow as pa
-
-    from damrep.reading.cells import as_matrix
-
-    cells = frame_part(X, lists)[lists[0]]
-    where = f"X: column {lists[0]!r}"
-    try:
-        column = pa.chunked_array([pa.array([None if c is None else np.asarray(c) for c in cells])])
-    except (pa.ArrowException, TypeError, ValueError) as error:
-        raise InputError(f"{where} holds no vectors of numbers ({error})") from None
-    return as_matrix(column, where)
+    return vector_matrix(X, lists[0], f"X: column {lists[0]!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,15 @@ import scipy.sparse as sp
 
 from damrep.graph.node_tables import NodeTable, feature_table, label_table
 from damrep.lazy_imports import postponed
-from damrep.reading.frames import is_frame, is_series, to_pandas
+from damrep.masking.validation import InputError
+from damrep.reading.frames import (
+    is_frame,
+    is_series,
+    to_pandas,
+    vector_columns,
+    vector_matrix,
+)
+from damrep.reading.ids import clean_ids
 
 with postponed("pandas"):
     import pandas as pd
@@ -41,12 +50,28 @@ def feature_rows(features: Any) -> NodeTable:
     features = _of_pandas(features)
     if isinstance(features, pd.Series):
         features = features.to_frame()
+    lists = vector_columns(features) if isinstance(features, pd.DataFrame) else []
+    if lists:
+        return _vectors(features, lists)
     table = feature_table(features)
     if isinstance(features, pd.DataFrame) and table.names is not None:
         values = features.columns[len(features.columns) - len(table.names) :]
         if not all(isinstance(name, str) for name in values):
             return NodeTable(table.values, table.ids, None, table.where)
     return table
+
+
+def _vectors(frame: pd.DataFrame, lists: Sequence[Hashable]) -> NodeTable:
+    """Features of a frame that holds them as one column of vectors."""
+    where = f"features: column {lists[0]!r}"
+    others = [name for name in frame.columns if name != lists[0]]
+    if len(others) > 1:
+        raise InputError(
+            f"{where} holds vectors, beside {len(others)} other columns; expected the ids of the "
+            "nodes and the vectors alone"
+        )
+    ids = frame[others[0]] if others else pd.Series(frame.index)
+    return NodeTable(vector_matrix(frame, lists[0], where), clean_ids(ids, "features"))
 
 
 def label_rows(labels: Any) -> NodeTable:

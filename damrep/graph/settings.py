@@ -89,7 +89,7 @@ class EmbeddingSettings:
                 "feature_dropout and validation_fraction must be below 1, got "
                 f"{self.feature_dropout} and {self.validation_fraction}"
             )
-        if self.keep_graph not in (True, False, "auto"):
+        if not isinstance(self.keep_graph, bool) and self.keep_graph != "auto":
             raise InputError(f'keep_graph must be True, False or "auto", got {self.keep_graph!r}')
         self.training_options(seed=0)
 

@@ -22,6 +22,7 @@ __all__ = [
     "pandas_series",
     "to_pandas",
     "vector_columns",
+    "vector_matrix",
 ]
 
 
@@ -183,6 +184,43 @@ def vector_columns(obj: Any) -> list[Hashable]:
         elif isinstance(kind, nw.List | nw.Array):
             lists.append(name)
     return lists
+
+
+def vector_matrix(obj: Any, name: Hashable, where: str) -> NDArray[Any]:
+    """A column of vectors as a matrix, (rows, their length).
+
+    Parameters
+    ----------
+    obj
+        A frame.
+    name
+        Of the column.
+    where
+        What error messages call it.
+
+    Raises
+    ------
+    InputError
+        If the vectors differ in length, hold no numbers, or one has a gap.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"id": ["a", "b"], "v": [[1.0, 2.0], [3.0, 4.0]]})
+    >>> vector_matrix(frame, "v", "column v").tolist()
+    [[1.0, 2.0], [3.0, 4.0]]
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    from damrep.reading.cells import as_matrix
+
+    cells = frame_part(obj, [name])[name]
+    try:
+        column = pa.chunked_array([pa.array([None if c is None else np.asarray(c) for c in cells])])
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise InputError(f"{where} holds no vectors of numbers ({error})") from None
+    return as_matrix(column, where)
 
 
 def pandas_series(values: Any) -> pd.Series:

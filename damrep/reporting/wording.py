@@ -189,7 +189,8 @@ def evaluation_lines(report: FitReport) -> list[str]:
     """
     ways = report.details.get("evaluation")
     found = ways.values() if isinstance(ways, Mapping) else ()
-    return [str(way["how"]) for way in found if isinstance(way, Mapping) and "how" in way]
+    ways_told = [str(way["how"]) for way in found if isinstance(way, Mapping) and "how" in way]
+    return [" ".join(how.split()) for how in ways_told]
 
 
 def worth_of_a_dimension(report: FitReport) -> tuple[float | None, float | None]:

@@ -286,6 +286,20 @@ def test_columns_are_named_where_a_frames_are_all_strings():
     assert as_graph(WEIGHTS, mixed).feature_names is None
 
 
+def test_a_column_of_vectors_is_as_many_features():
+    rows = FEATURES.tolist()
+    for features in (
+        pd.DataFrame({"v": rows}),
+        pd.DataFrame({"node": [4, 3, 2, 1, 0], "v": [np.array(row) for row in rows[::-1]]}),
+    ):
+        read = as_graph(WEIGHTS, features)
+        assert np.array_equal(read.features, FEATURES) and read.feature_names is None
+    with pytest.raises(InputError, match="'v' holds vectors, beside 2 other columns"):
+        as_graph(WEIGHTS, pd.DataFrame({"id": range(5), "age": 1.0, "v": rows}))
+    with pytest.raises(InputError, match="features: column 'v'"):
+        as_graph(WEIGHTS, pd.DataFrame({"v": [*rows[:4], [1.0]]}))
+
+
 def test_a_series_is_one_feature_and_labels_by_position_or_id():
     pl = pytest.importorskip("polars")
     read = as_graph(WEIGHTS, pd.Series(FEATURES[:, 0], name="age"), pl.Series(LABELS))

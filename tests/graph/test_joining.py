@@ -295,7 +295,7 @@ def test_nothing_is_said_of_the_same_graph_a_stranger_or_positions() -> None:
             model.transform(communities(n=9))
 
 
-@pytest.mark.parametrize("value", [None, 1.5, "yes"])
+@pytest.mark.parametrize("value", [None, 1, 1.5, "yes"])
 def test_keep_graph_is_true_false_or_auto(value: Any) -> None:
     with pytest.raises(InputError, match='keep_graph must be True, False or "auto"'):
         fit(featured(), keep_graph=value)

@@ -252,3 +252,25 @@ def test_a_table_has_rows_and_columns_and_its_measures_their_names(z: np.ndarray
 def test_shapes_that_do_not_agree(z: np.ndarray, options: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said):
         render_page(report(), z, **options)
+
+
+@pytest.mark.parametrize(("spread", "how"), [(0.03, "no clear difference"), (0.01, "0.020 less")])
+def test_a_difference_within_its_spread_is_none(spread: float, how: str) -> None:
+    told = {"full width": {"difference": -0.02, "spread": spread}}
+    shown = report(
+        measures=[
+            {"name": "learned", "dims": 3, "accuracy": 0.8, "accuracy_spread": 0.05},
+            {"name": "full width", "dims": 16, "accuracy": 0.82, "accuracy_spread": 0.04},
+        ],
+        details={
+            "evaluation": {
+                "probe": {"how": "accuracy is the mean over 10 splits"},
+                "differences": {"accuracy": told},
+            }
+        },
+    )
+    text = Page(render_page(shown, np.zeros((4, 3)))).text
+    assert f"accuracy is 0.800 ({how})" in text
+    assert "learned 3 0.800 ± 0.050 full width 16 0.820 ± 0.040" in text
+    assert "± 0.050; 0.820 at full width" in text
+    assert "accuracy is the mean over 10 splits." in text

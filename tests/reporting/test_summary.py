@@ -28,6 +28,31 @@ def test_a_row_a_name_and_no_empty_column() -> None:
     ]
 
 
+def test_a_measure_has_its_spread_and_how_it_came_about() -> None:
+    report = FitReport("E", 512, 14, price=0.01, seconds=16.0, cpu_seconds=2.5)
+    report.measures = [
+        {"name": "learned", "dims": 14, "accuracy": 0.9, "ap": None, "accuracy_spread": 0.0512},
+        {"name": "svd", "dims": 14, "accuracy": 0.81, "ap": None},
+    ]
+    report.details = {
+        "evaluation": {"probe": {"seed": 0, "how": "accuracy is over 10 splits"}, "on": "a part"},
+        "seconds": {"reading": 0.25, "fit": 16.0, "start and writing": 3.5, "whole": 19.75},
+    }
+    assert summary_text(report, "out").splitlines() == [
+        "learned 14 of 512 dimensions (price 0.01)",
+        "",
+        "         dims       accuracy",
+        "learned    14  0.900 ± 0.051",
+        "svd        14          0.810",
+        "accuracy is over 10 splits",
+        "",
+        "19.8 s (reading 0.2, fit 16.0, start and writing 3.5; fit: 2.5 s of processor), in out",
+    ]
+    lines = str(report).splitlines()
+    assert lines[-3].split() == ["dims", "accuracy", "ap"]
+    assert lines[-2].split() == ["learned", "14", "0.9", "±", "0.0512", "-"]
+
+
 def test_a_report_of_next_to_nothing() -> None:
     assert summary_text(FitReport("E", 8, 1)) == "1 of 8 dimensions, as asked for"
     assert summary_text(FitReport("E", 8, 1), "out").splitlines()[-1] == "in out"
