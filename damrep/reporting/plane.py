@@ -100,7 +100,7 @@ def project(embedding: np.ndarray) -> Plane:
     Plane
         The components themselves where there are one or two, else principal components.
     """
-    values = np.nan_to_num(np.asarray(embedding, dtype=np.float64))
+    values = np.nan_to_num(np.asarray(embedding, dtype=np.float64), posinf=0.0, neginf=0.0)
     if values.shape[1] <= 2:
         return Plane(values, "only" if values.shape[1] == 1 else "both")
     centred = values - values.mean(axis=0)

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 import torch
+from hypothesis import given, settings
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
@@ -18,6 +19,8 @@ from damrep.masking.report import FitReport
 from damrep.masking.validation import InputError
 from damrep.recommend.biases import fit_biases
 from damrep.recommend.igmc import IGMC
+from tests.degenerate import Spoiling, spoilings, spoilt
+from tests.disturbing import disturb_moments
 
 QUICK: dict[str, Any] = {
     "hidden": (8, 8), "max_components": 16, "max_epochs": 2, "batch_size": 100, "device": "cpu",
@@ -309,3 +312,34 @@ def test_nobody_around_a_pair_gets_the_mean(model: IGMC) -> None:
     lonely = sp.csr_matrix(([5.0], ([0], [0])), shape=(2, 2))
     told = model.predict([1], [1], user_items=lonely)
     assert told[0] == pytest.approx(model._scores[0], rel=1e-5)
+
+
+# -- numbers
+
+
+@settings(max_examples=6)
+@given(how=spoilings)
+def test_ratings_of_any_rank_at_any_scale(how: Spoiling) -> None:
+    matrix = spoilt(taste(20, 15), how)
+    fitted = IGMC(**QUICK).fit(matrix)
+    entries = matrix.tocoo()
+    assert np.isfinite(fitted.predict(entries.row, entries.col)).all()
+    assert np.isfinite(fitted.components_curve_).all()
+
+
+@pytest.mark.parametrize("exponent", [-100, -40, 40, 100])
+def test_the_unit_of_ratings_changes_nothing(exponent: int) -> None:
+    """Powers of 2, which round nothing; their squares are far out of single precision."""
+    fits = [
+        IGMC(**QUICK).fit(spoilt(taste(20, 15), Spoiling(scale=scale, dtype=np.float32)))
+        for scale in (1.0, 2.0**exponent)
+    ]
+    assert fits[0].n_components_ == fits[1].n_components_
+    assert fits[0].report_.curve == fits[1].report_.curve
+
+
+def test_how_moments_are_rounded_changes_no_width(
+    model: IGMC, ratings: sp.csr_matrix, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disturb_moments(monkeypatch, seed=0)
+    assert IGMC(**LONGER).fit(ratings).n_components_ == model.n_components_
