@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from damrep.masking.gate import GATES, beta_for_width, offsets
+from damrep.masking.moments import second_moment
 from damrep.masking.price import price_to_lambda
 
 __all__ = ["Contributions", "GateSolution", "solve_beta"]
@@ -67,8 +68,8 @@ class Contributions:
         for start in range(0, len(rows), _BLOCK):
             block = slice(start, start + _BLOCK)
             parts = users[rows[block]] * items[columns[block]]
-            quadratic += (parts.T @ parts).double()
-            linear += (parts.T @ targets[block]).double()
+            quadratic += second_moment(parts)
+            linear += second_moment(parts, targets[block, None])[:, 0]
         count = max(1, len(rows))
         square = float(targets.double().square().sum()) / count
         return cls(quadratic / count, linear / count, square)

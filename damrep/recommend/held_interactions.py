@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from damrep.masking.moments import second_moment
 from damrep.recommend.entries import stored_pairs
 from damrep.recommend.gate_solve import Contributions
 from damrep.recommend.interaction_model import InteractionModel
@@ -63,7 +64,7 @@ class HeldInteractions:
         held = Contributions.of_pairs(users, items, *self._held, torch.ones(len(self._held[0])))
         items = items * model.shares.sqrt()[:, None]
         seen = Contributions.of_pairs(users, items, *self._seen, torch.zeros(len(self._seen[0])))
-        everywhere = (users.T @ users).double() * (items.T @ items).double()
+        everywhere = second_moment(users) * second_moment(items)
         count = len(self._held[0])
         if not self._replaced:
             everywhere = everywhere - seen.quadratic * len(self._seen[0]) * self._every
