@@ -10,8 +10,10 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 
 from damrep import DAMExplicitMF, DAMImplicitMF
+from damrep.recommend.entries import both_ways
 from damrep.recommend.explicit_fit import fit_explicit
 from damrep.recommend.implicit_fit import fit_implicit
+from damrep.recommend.rating_pattern import pattern_features
 from damrep.recommend.settings import FactorSettings
 from damrep.recommend.standardising import standardised
 from tests.degenerate import Spoiling, spoilings, spoilt
@@ -101,6 +103,19 @@ def test_ratings_that_are_all_the_same_are_that(rating: float) -> None:
     model = DAMExplicitMF(**FEW).fit(matrix)
     assert model.n_components_ == 0
     assert model.predict([0, 1], [0, 1]).tolist() == pytest.approx([rating] * 2)
+
+
+def test_what_is_rounding_in_a_pattern_is_no_feature() -> None:
+    """Three kinds of users tell two directions apart; the counts are a feature of their own."""
+    pattern = sp.csr_matrix(np.kron(np.eye(3), np.ones((20, 16))))
+    by_user, by_item, _ = both_ways(pattern)
+    for seed in range(3):
+        sides = pattern_features(by_user, by_item, 5, seed)
+        for side, entries in zip(sides, (by_user, by_item), strict=True):
+            assert side.directions.shape[1] == 2
+            features = side.of(entries)
+            assert np.isfinite(features.numpy()).all()
+            assert len(np.unique(features.numpy().round(3), axis=0)) == 3
 
 
 # -- the width where it is sharp
