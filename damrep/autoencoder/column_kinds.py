@@ -14,6 +14,7 @@ from damrep.masking.validation import InputError
 from damrep.reading import tables
 from damrep.reading.cells import as_numbers, as_words
 from damrep.reading.dates import holds_dates
+from damrep.reading.written_numbers import POINT, NumberMarks
 
 __all__ = [
     "DATES",
@@ -37,7 +38,7 @@ _DATE = re.compile(r"(\d{1,4})([./-])(\d{1,2})\2(\d{4}|\d{2})$")
 _SIGNS_ONLY = r"^\P{L}*\d\P{L}*$"
 
 
-def column_kind(column: pa.ChunkedArray, decimal: str = ".") -> str:
+def column_kind(column: pa.ChunkedArray, marks: NumberMarks = POINT) -> str:
     """What a column holds.
 
     Words are not looked for where most cells are numbers, or written like "31/05/2024" or "$1,200":
@@ -62,7 +63,7 @@ def column_kind(column: pa.ChunkedArray, decimal: str = ".") -> str:
     kind = column.type
     if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         return OTHER
-    numbers, bad = as_numbers(column, decimal)
+    numbers, bad = as_numbers(column, marks)
     if not bad.any():
         return EMPTY if np.isnan(numbers).all() else NUMBERS
     if holds_dates(column):
@@ -78,9 +79,9 @@ def way_in(source: tables.Table, position: int) -> str:
     (column,) = source.columns([position])
     name = shlex.quote(source.names[position] if source.names else str(position + 1))
     drop = f"leaves the column out with --drop {name}"
-    kind = column_kind(column, source.decimal)
+    kind = column_kind(column, source.marks)
     if kind == NUMBERS:
-        numbers, _ = as_numbers(column, source.decimal)
+        numbers, _ = as_numbers(column, source.marks)
         first = numbers[np.argmax(~np.isfinite(numbers))]
         if np.isinf(first):
             return f"fit-autoencoder {drop}"

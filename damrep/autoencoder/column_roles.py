@@ -124,6 +124,6 @@ def _guessed_ids(source: tables.Table, taken: Collection[int | None]) -> int | N
         numbers = column.type if not source.is_text else None
         whole = numbers is None or pa.types.is_integer(numbers) or pa.types.is_string(numbers)
         if whole and not is_gap(column).any() and len(column.unique()) == len(column) > 1:
-            if called or as_numbers(column, source.decimal)[1].all():
+            if called or as_numbers(column, source.marks)[1].all():
                 return position
     return None

@@ -34,6 +34,7 @@ from damrep.masking.validation import InputError
 from damrep.reading import tables
 from damrep.reading.cells import as_numbers, as_words
 from damrep.reading.ids import shown
+from damrep.reading.written_numbers import NumberMarks
 
 __all__ = ["learn_columns"]
 
@@ -116,7 +117,7 @@ def _kinds(source: tables.Table, positions: list[int]) -> list[str]:
     try:
         values = source.numbers(positions, gaps=True)
     except InputError:
-        return [column_kind(column, source.decimal) for column in source.columns(positions)]
+        return [column_kind(column, source.marks) for column in source.columns(positions)]
     return [EMPTY if gone else HOLDS_NUMBERS for gone in np.isnan(values).all(axis=0)]
 
 
@@ -210,7 +211,7 @@ def _word_column(
                 f"{', '.join(map(shown, categories))}"
             )
     else:
-        categories = tuple(_sorted(different, source.decimal))
+        categories = tuple(_sorted(different, source.marks))
     if len(categories) > max_categories:
         raise InputError(
             f"{where} holds {len(categories):,} different words, more than --max-categories "
@@ -222,11 +223,11 @@ def _word_column(
     )
 
 
-def _sorted(words: np.ndarray, decimal: str) -> list[str]:
+def _sorted(words: np.ndarray, marks: NumberMarks) -> list[str]:
     """In the order of the alphabet, or of numbers where all are; the empty word first."""
     import pyarrow as pa
 
-    numbers, bad = as_numbers(pa.chunked_array([pa.array(words, pa.string())]), decimal)
+    numbers, bad = as_numbers(pa.chunked_array([pa.array(words, pa.string())]), marks)
     if bad.any() or np.isnan(numbers[words != ""]).any():
         return sorted(words)
     return [words[i] for i in np.argsort(np.where(np.isnan(numbers), -np.inf, numbers))]

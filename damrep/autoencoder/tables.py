@@ -23,7 +23,7 @@ from damrep.masking.validation import InputError
 from damrep.reading import tables
 from damrep.reading.arrays import ARRAY_ENDINGS
 from damrep.reading.cells import as_labels
-from damrep.reading.dialect import Dialect, is_number
+from damrep.reading.dialect import Dialect
 from damrep.reading.files import TABLE_ENDINGS as COLUMN_ENDINGS
 from damrep.reading.files import require_file, stem
 from damrep.reading.headers import (
@@ -35,6 +35,7 @@ from damrep.reading.ids import require_unique, shown
 from damrep.reading.in_memory import array_table
 from damrep.reading.names import is_id_name
 from damrep.reading.opening import open_table
+from damrep.reading.written_numbers import NumberMarks, is_number
 
 if TYPE_CHECKING:
     from damrep.autoencoder.preparing import TablePreparation
@@ -229,22 +230,22 @@ def column_names(
 def _open(path: Path, dialect: Dialect) -> tables.Table:
     table = open_table(path, dialect)
     rows, undecided = table.rows, table.names is None and dialect.header is None
-    decide_header(table, _is_header(rows, table.decimal))
+    decide_header(table, _is_header(rows, table.marks))
     if undecided and table.names is None:
-        numbers = any(is_number(cell, table.decimal) for cell in rows[0])
+        numbers = any(is_number(cell, table.marks) for cell in rows[0])
         what = "holds numbers" if numbers else "holds a word that comes again"
         table.notes.append(f"the first row {what}, so it was taken for data, not for names")
     return table
 
 
-def _is_header(rows: list[list[str]], decimal: str) -> bool:
+def _is_header(rows: list[list[str]], marks: NumberMarks) -> bool:
     """Whether the first row names the columns."""
     if not rows:
         return False
-    numbers = [cell for cell in rows[0] if is_number(cell, decimal)]
-    if words_above_numbers(rows, decimal) or counts_columns(rows[0]):
+    numbers = [cell for cell in rows[0] if is_number(cell, marks)]
+    if words_above_numbers(rows, marks) or counts_columns(rows[0]):
         return True
-    if len(numbers) == len(rows[0]) or _comes_again(rows, decimal):
+    if len(numbers) == len(rows[0]) or _comes_again(rows, marks):
         return False
     if not numbers:
         return True
@@ -254,13 +255,13 @@ def _is_header(rows: list[list[str]], decimal: str) -> bool:
     return is_id_name(rows[0][0]) or counted and rising == sorted(set(rising))
 
 
-def _comes_again(rows: list[list[str]], decimal: str) -> bool:
+def _comes_again(rows: list[list[str]], marks: NumberMarks) -> bool:
     """Whether a word of the first row is one of the words below it, as no column's name is."""
     again = False
     for place, cell in enumerate(rows[0]):
         below = [row[place] for row in rows[1:] if place < len(row)]
-        if not is_number(cell, decimal):
-            if any(is_number(one, decimal) for one in below):
+        if not is_number(cell, marks):
+            if any(is_number(one, marks) for one in below):
                 return False  # a header that stands in the file twice comes again, too
             again = again or bool(cell) and cell in below
     return again

@@ -11,12 +11,13 @@ import pandas as pd
 from damrep.graph.edge_columns import choose_edge_columns, known_ends, two_kinds
 from damrep.graph.edges import EdgeList
 from damrep.masking.validation import InputError
-from damrep.reading.dialect import Dialect, is_number
+from damrep.reading.dialect import Dialect
 from damrep.reading.headers import decide_header, first_pair_is_alone, words_above_numbers
 from damrep.reading.ids import match_kinds
 from damrep.reading.opening import open_table
 from damrep.reading.tables import Table
 from damrep.reading.text_tables import TextTable
+from damrep.reading.written_numbers import is_number
 
 __all__ = ["EdgeColumns", "drop_unknown_header", "read_edges"]
 
@@ -114,9 +115,9 @@ def _names_columns(table: Table, named: bool) -> bool:
     first = table.rows[0]
     if known_ends(first) is not None or two_kinds(first) is not None:
         return True
-    if any(is_number(cell, table.decimal) for cell in first[:2]):
+    if any(is_number(cell, table.marks) for cell in first[:2]):
         return False
-    if words_above_numbers(table.rows, table.decimal):
+    if words_above_numbers(table.rows, table.marks):
         return True
     if table.width != 2 or not isinstance(table, TextTable) or table.header is not None:
         return False

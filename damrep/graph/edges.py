@@ -137,8 +137,10 @@ def graph_from_edges(
         name=name,
     )
     if again:
-        rows = "1 row repeats" if again == 1 else f"{again:,} rows repeat"
-        graph = dataclasses.replace(graph, notes=(f"{rows} an edge, which counts once",))
+        what = "1 row repeats an edge and counts once"
+        if again > 1:
+            what = f"{again:,} rows repeat an edge and count once"
+        graph = dataclasses.replace(graph, notes=(what,))
     return graph
 
 

@@ -16,7 +16,7 @@ from damrep.graph.node_tables import NodeTable
 from damrep.masking.validation import InputError
 from damrep.reading.arrays import ARRAY_ENDINGS, Arrays, open_npy
 from damrep.reading.cells import as_numbers
-from damrep.reading.dialect import Dialect, is_number
+from damrep.reading.dialect import Dialect
 from damrep.reading.files import TABLE_ENDINGS, require_file
 from damrep.reading.headers import (
     counts_columns,
@@ -27,6 +27,7 @@ from damrep.reading.ids import match_kinds, require_unique
 from damrep.reading.names import is_id_name, plain_name
 from damrep.reading.opening import open_table
 from damrep.reading.tables import Table
+from damrep.reading.written_numbers import is_number
 
 __all__ = ["read_features", "read_labels"]
 
@@ -167,7 +168,7 @@ def _feature_ids(table: Table, order: list[int], nodes: np.ndarray | None) -> np
         return table.ids(order[0], "node id")
     if table.holds_vectors(order[0]):
         return None
-    numbers, words = as_numbers(table.columns(order[:1])[0], table.decimal)
+    numbers, words = as_numbers(table.columns(order[:1])[0], table.marks)
     if not words.any() and (np.isfinite(numbers) & (numbers != np.floor(numbers))).any():
         return None
     ids = table.ids(order[0], "node id")

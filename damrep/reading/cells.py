@@ -10,6 +10,13 @@ import pyarrow.compute as pc
 
 from damrep.masking.validation import InputError
 from damrep.reading.ids import clean_ids, infer_integers, shown
+from damrep.reading.written_numbers import (
+    GAP_WORDS,
+    POINT,
+    NumberMarks,
+    is_unclear,
+    parse_numbers,
+)
 
 __all__ = [
     "as_ids",
@@ -26,11 +33,6 @@ __all__ = [
     "is_list",
     "is_numeric",
 ]
-
-_NO_NUMBER = (
-    "", "na", "n/a", "#n/a", "#na", "nan", "-nan", "+nan", "null", "none", "<na>", "?", "-", ".",
-)  # fmt: skip
-_TRUTH = {"true": 1.0, "false": 0.0}
 
 
 def is_list(kind: pa.DataType) -> bool:
@@ -80,7 +82,7 @@ def is_gap_word(column: pa.ChunkedArray) -> np.ndarray:
     [False, True, True, True]
     """
     words = pc.utf8_lower(pc.utf8_trim_whitespace(column))
-    found = pc.is_in(words, value_set=pa.array(_NO_NUMBER))
+    found = pc.is_in(words, value_set=pa.array(GAP_WORDS))
     return np.asarray(pc.or_(found, pc.is_null(column)).to_numpy())
 
 
@@ -90,7 +92,9 @@ def has_gap(column: pa.ChunkedArray) -> bool:
     return bool(column.null_count or is_text and pc.any(pc.equal(column, "")).as_py())
 
 
-def as_numbers(column: pa.ChunkedArray, decimal: str = ".") -> tuple[np.ndarray, np.ndarray]:
+def as_numbers(
+    column: pa.ChunkedArray, marks: NumberMarks = POINT
+) -> tuple[np.ndarray, np.ndarray]:
     """A column as float64, and which cells are no number.
 
     An empty cell and the words for one (NA, null, ...) are NaN; true and false are 1 and 0.
@@ -101,33 +105,16 @@ def as_numbers(column: pa.ChunkedArray, decimal: str = ".") -> tuple[np.ndarray,
     [False, False, False, True]
     """
     kind = column.type
+    if pa.types.is_string(kind):
+        values, bad, _ = parse_numbers(column, marks)
+        return values, bad
     none = np.zeros(len(column), dtype=bool)
     if is_numeric(kind):
         if pa.types.is_boolean(kind):
             column = pc.cast(column, pa.uint8())
         numbers = pc.cast(column, pa.float64(), safe=False)
         return np.asarray(pc.fill_null(numbers, np.nan).to_numpy()), none
-    if not pa.types.is_string(kind):
-        return np.full(len(column), np.nan), none if pa.types.is_null(kind) else ~none
-    if decimal != ".":
-        column = pc.replace_substring(column, decimal, ".")
-    try:
-        filled = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
-        numbers = pc.cast(filled, pa.float64())
-        return np.asarray(pc.fill_null(numbers, np.nan).to_numpy()), none
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        pass
-    values, bad = np.full(len(column), np.nan), none
-    for row, cell in enumerate(column.to_pylist()):
-        word = "" if cell is None else cell.strip().lower()
-        if word in _TRUTH:
-            values[row] = _TRUTH[word]
-        elif word not in _NO_NUMBER:
-            try:
-                values[row] = float("x" if "_" in word else word)
-            except ValueError:
-                bad[row] = True
-    return values, bad
+    return np.full(len(column), np.nan), none if pa.types.is_null(kind) else ~none
 
 
 def fault(cell: Any, *, finite: bool = True) -> str:
@@ -149,6 +136,12 @@ def fault(cell: Any, *, finite: bool = True) -> str:
             )
     except (TypeError, ValueError):
         pass
+    if isinstance(cell, str) and is_unclear(cell):
+        mark = "comma" if "," in cell else "point"
+        return (
+            f"is {shown(cell)}; expected a number; is {shown(cell)} a thousand or a decimal "
+            f"{mark}? give the decimal mark"
+        )
     return f"is {shown(cell)}; expected a number"
 
 

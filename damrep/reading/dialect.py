@@ -20,17 +20,18 @@ from damrep.masking.validation import InputError
 from damrep.reading.files import file_ending, open_bytes, reason
 from damrep.reading.ids import shown
 from damrep.reading.layout import BLOCK_BYTES, Layout
+from damrep.reading.written_numbers import COMMA, POINT, NumberMarks, find_marks, is_number
 
-__all__ = ["Dialect", "find_layout", "is_number"]
+__all__ = ["Dialect", "find_layout"]
 
 _HEAD = 1 << 18
 _SAMPLE = 200  # rows
-_MARKS = ("#", "%", "//")
+_COMMENTS = ("#", "%", "//")
 # In the order they are tried: a comma is also a decimal mark and part of what people write.
 _SEPARATORS = ("\t", ";", "|", "::", ",", " ")
 _USUAL = {".csv": ",\t;", ".tsv": "\t,;"}
 _SPELLED = {"tab": "\t", "\\t": "\t", "space": " ", "blank": " ", "comma": ",", "semicolon": ";"}
-_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
+_MARKS = {".": POINT, ",": COMMA}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,23 +98,6 @@ class Dialect:
         return self != Dialect()
 
 
-def is_number(cell: str, decimal: str = ".") -> bool:
-    """Whether a cell of text reads as a number, NaN and infinity included.
-
-    Examples
-    --------
-    >>> is_number("1e-3"), is_number("nan"), is_number("x1"), is_number(""), is_number("0,5", ",")
-    (True, True, False, False, True)
-    """
-    if decimal != ".":
-        cell = cell.replace(decimal, ".")
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return "_" not in cell
-
-
 def find_layout(path: Path, dialect: Dialect, *, at_least: int = 1) -> Layout:
     """Find out how a text file is written.
 
@@ -132,9 +116,9 @@ def find_layout(path: Path, dialect: Dialect, *, at_least: int = 1) -> Layout:
         If there is no row, or it is not text of the encoding.
     """
     lines, encoding = _head(path, dialect.encoding)
-    marks = _MARKS if dialect.comment is None else (dialect.comment,)
+    comments = _COMMENTS if dialect.comment is None else (dialect.comment,)
     layout = Layout(
-        path, ",", ".", encoding, marks, dialect.comment is not None, frozenset(), [], ()
+        path, ",", encoding, comments=comments, bare_comments=dialect.comment is not None
     )
     passed: list[str] = []
     separator = dialect.separator
@@ -144,7 +128,7 @@ def find_layout(path: Path, dialect: Dialect, *, at_least: int = 1) -> Layout:
     proper = [line for line in lines[len(passed) :] if not layout.is_comment(line) and line.strip()]
     body = list(proper)
     if dialect.comment is None:
-        while body and body[0].startswith(marks):
+        while body and body[0].startswith(comments):
             body.pop(0)
     if not body:  # all lines look alike
         body = proper
@@ -154,17 +138,75 @@ def find_layout(path: Path, dialect: Dialect, *, at_least: int = 1) -> Layout:
     if separator is None:
         separator = _separator(body, path, dialect.decimal, at_least)
     layout = dataclasses.replace(layout, separator=separator)
+    layout = dataclasses.replace(layout, quoted=_is_quoted(body, layout))
     width = len(_cells(body[:1], layout)[0])
     # At the head a line that starts like a comment is a row only if it has the cells of one.
     for line in proper[: len(proper) - len(body)]:
         if len(_cells([line], layout)[0]) != width or width == 1:
             passed.append(line)
-    rows = [line for line in proper if line not in passed]
-    layout = dataclasses.replace(layout, passed=frozenset(passed), rows=_cells(rows, layout))
-    decimal, notes = dialect.decimal or _decimal(layout), []
-    if decimal == "," and dialect.decimal is None:
+    rows = _cells([line for line in proper if line not in passed], layout)
+    rows, spare = _without_spare(_completed(rows, separator))
+    marks = _MARKS[dialect.decimal] if dialect.decimal else _marks(rows)
+    notes = []
+    if marks.decimal == "," and dialect.decimal is None:
         notes.append("numbers were read with a decimal comma")
-    return dataclasses.replace(layout, decimal=decimal, notes=tuple(notes))
+    return dataclasses.replace(
+        layout, passed=frozenset(passed), rows=rows, spare=spare, marks=marks, notes=tuple(notes)
+    )
+
+
+def _is_quoted(lines: Sequence[str], layout: Layout) -> bool:
+    """Whether quotation marks hold cells together.
+
+    They do not where the lines have equally many separators, and taking the marks for more than
+    letters makes one row of several lines: a title that begins with one and does not end with one.
+    """
+    sample = [layout.cleaned(line) for line in lines[:_SAMPLE]]
+    if not any('"' in line for line in sample):
+        return True
+    counts = {line.count(layout.delimiter) for line in sample}
+    return len(counts) > 1 or counts == {0} or len(_cells(lines[:_SAMPLE], layout)) == len(sample)
+
+
+def _completed(rows: list[list[str]], separator: str) -> list[list[str]]:
+    """Rows whose first one has a name for every column where it lacks one.
+
+    R writes none above the names of the rows, and some programs a mark at the end of all rows but
+    that of the names.
+    """
+    first, others = rows[0], rows[1:]
+    if not others or any(len(row) != len(first) + 1 for row in others):
+        return rows
+    if not any(row[-1] for row in others):
+        return [[*first, ""], *others]
+    distinct = len({row[0] for row in others}) == len(others)
+    if (
+        separator in " \t"
+        and len(first) > 1
+        and distinct
+        and not any(is_number(cell) for cell in first)
+    ):
+        return [["", *first], *others]
+    return rows
+
+
+def _without_spare(rows: list[list[str]]) -> tuple[list[list[str]], int]:
+    """Rows without empty columns at their end, and how many these are.
+
+    A mark at the end of every line makes one, and spreadsheets write more of them.
+    """
+    width = len(rows[0])
+    if len(rows) < 2 or any(len(row) != width for row in rows):
+        return rows, 0
+    spare = 0
+    while spare < width - 1 and not any(row[width - 1 - spare] for row in rows):
+        spare += 1
+    return [row[: width - spare] for row in rows], spare
+
+
+def _marks(rows: list[list[str]]) -> NumberMarks:
+    below = rows[1:] or rows
+    return find_marks([[row[i] for row in below if i < len(row)] for i in range(len(rows[0]))])
 
 
 def _head(path: Path, encoding: str | None) -> tuple[list[str], str | None]:
@@ -182,7 +224,10 @@ def _head(path: Path, encoding: str | None) -> tuple[list[str], str | None]:
     if encoding is None and data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         encoding = "utf-16"
     if encoding is None and b"\0" in data:
-        raise InputError(f"{path}: not text (it holds a zero byte)")
+        raise InputError(
+            f"{path}: not text (it holds a zero byte); of UTF-16 without a mark the encoding "
+            "has to be named: utf-16-le"
+        )
     text = data.decode(encoding or "utf-8-sig", errors="replace")
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return (lines if whole or len(lines) == 1 else lines[:-1]), encoding
@@ -192,9 +237,9 @@ def _cells(lines: Sequence[str], layout: Layout) -> list[list[str]]:
     text = io.StringIO("\n".join(layout.cleaned(line) for line in lines), newline="")
     rows: list[list[str]] = []
     try:
-        for cells in csv.reader(text, delimiter=layout.delimiter):
+        for cells in layout.reader(text):
             if cells:
-                rows.append([cell.strip() for cell in cells])
+                rows.append([layout.cell(cell) for cell in cells])
             if len(rows) == _SAMPLE:
                 break
     except csv.Error as error:
@@ -213,12 +258,13 @@ def _separator(lines: Sequence[str], path: Path, decimal: str | None, at_least: 
     for mark in _SEPARATORS:
         if mark == decimal or (mark == " " and at_least < 2 and ending in _USUAL):
             continue
-        layout = Layout(path, mark, ".", None, (), False, frozenset(), [], ())
+        layout = Layout(path, mark)
         try:
-            widths = Counter(len(row) for row in _cells(lines[:_SAMPLE], layout))
-            width = len(_cells(lines[:1], layout)[0])
+            layout = dataclasses.replace(layout, quoted=_is_quoted(lines, layout))
+            rows = _completed(_cells(lines[:_SAMPLE], layout), mark)
         except InputError:
             continue
+        widths, width = Counter(map(len, rows)), len(rows[0])
         if width < 2:
             continue
         if len(widths) == 1:
@@ -228,19 +274,3 @@ def _separator(lines: Sequence[str], path: Path, decimal: str | None, at_least: 
         if found > share:
             best, share = mark, found
     return best
-
-
-def _decimal(layout: Layout) -> str:
-    """A comma, if there are cells such as 0,46 and none such as 0.46 beside them."""
-    if layout.separator == ",":
-        return "."
-    cells = [cell for row in layout.rows for cell in row]
-    commas = [cell for cell in cells if _DECIMAL_COMMA.fullmatch(cell)]
-    if not commas or any(re.fullmatch(r"[+-]?\d+\.\d+", cell) for cell in cells):
-        return "."
-    if all(re.fullmatch(r"[+-]?[1-9]\d{0,2},\d{3}", cell) for cell in commas):
-        raise InputError(
-            f"{layout.path}: is {shown(commas[0])} a thousand or a decimal comma? give the decimal "
-            "mark"
-        )
-    return ","

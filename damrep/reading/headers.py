@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from damrep.reading.dialect import is_number
 from damrep.reading.tables import Table
 from damrep.reading.text_tables import TextTable
+from damrep.reading.written_numbers import POINT, NumberMarks, is_number
 
 __all__ = [
     "counts_columns",
@@ -19,7 +19,7 @@ __all__ = [
 ]
 
 
-def words_above_numbers(rows: Sequence[Sequence[str]], decimal: str = ".") -> bool:
+def words_above_numbers(rows: Sequence[Sequence[str]], marks: NumberMarks = POINT) -> bool:
     """Whether some column starts with a word and holds nothing but numbers below it.
 
     Examples
@@ -31,7 +31,7 @@ def words_above_numbers(rows: Sequence[Sequence[str]], decimal: str = ".") -> bo
     """
     below = [row for row in rows[1:] if len(row) == len(rows[0])]
     return bool(below) and any(
-        not is_number(cell, decimal) and all(is_number(row[i], decimal) for row in below)
+        not is_number(cell, marks) and all(is_number(row[i], marks) for row in below)
         for i, cell in enumerate(rows[0])
     )
 

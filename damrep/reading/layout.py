@@ -1,27 +1,55 @@
-"""The rows of a text file of which is known how it is written, as lines and as bytes."""
+"""The rows of a text file of which is known how it is written, as lines and as a stream."""
 
 from __future__ import annotations
 
 import codecs
+import csv
 import dataclasses
-import io
-import mmap
+import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain, pairwise
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
-from damrep.masking.validation import InputError
-from damrep.reading.files import is_packed, native_bytes, open_bytes, reason
+from damrep.reading.files import is_packed, native_bytes
+from damrep.reading.line_chunks import line_chunks, text_lines
+from damrep.reading.written_numbers import NumberMarks
 
-__all__ = ["BLOCK_BYTES", "Layout"]
+__all__ = ["BLOCK_BYTES", "Layout", "Streamed"]
 
 BLOCK_BYTES = 1 << 26
 """What is parsed at once; the widest row must fit."""
 
-_CHUNK = 1 << 24
+_CHUNK = 1 << 22
 _UNIT = "\x1f"  # stands for a separator of two characters
+
+
+@dataclasses.dataclass
+class Streamed:
+    """What a stream of rows had in it.
+
+    Attributes
+    ----------
+    comments : int
+        Lines that were passed over.
+    empty : int
+        Rows of nothing but separators at the end, which were passed over.
+    lines : int
+        That are left.
+    quotes : bool
+        Whether there is a quotation mark.
+    padded : bool
+        Whether a cell may have blanks around it.
+    """
+
+    comments: int = 0
+    empty: int = 0
+    lines: int = 0
+    quotes: bool = False
+    padded: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,14 +59,19 @@ class Layout:
     Attributes
     ----------
     path : Path
-    separator, decimal : str
+    separator : str
     encoding : str or None
-    marks : tuple of str
+    marks : NumberMarks
+    comments : tuple of str
         A line that starts with one of them and a blank, or is one, is a comment.
-    whole_marks : bool
-        Whether no blank is needed after a mark.
+    bare_comments : bool
+        Whether no blank is needed after that.
     passed : frozenset of str
         Lines at the head of the file that are passed over.
+    quoted : bool
+        Whether quotation marks keep a cell together that has separators or lines in it.
+    spare : int
+        Columns at the end that have neither name nor cells.
     rows : list of list of str
         Cells of the first rows, stripped.
     notes : tuple of str
@@ -47,13 +80,15 @@ class Layout:
 
     path: Path
     separator: str
-    decimal: str
-    encoding: str | None
-    marks: tuple[str, ...]
-    whole_marks: bool
-    passed: frozenset[str]
-    rows: list[list[str]]
-    notes: tuple[str, ...]
+    encoding: str | None = None
+    marks: NumberMarks = NumberMarks()
+    comments: tuple[str, ...] = ()
+    bare_comments: bool = False
+    passed: frozenset[str] = frozenset()
+    quoted: bool = True
+    spare: int = 0
+    rows: list[list[str]] = dataclasses.field(default_factory=list)
+    notes: tuple[str, ...] = ()
 
     @property
     def delimiter(self) -> str:
@@ -62,132 +97,194 @@ class Layout:
 
     def is_comment(self, line: str) -> bool:
         """Whether a line, not of the head, is passed over."""
-        for mark in self.marks:
+        for mark in self.comments:
             if line.startswith(mark):
                 rest = line[len(mark) :]
-                if self.whole_marks or not rest or rest[0] in " \t":
+                if self.bare_comments or not rest or rest[0] in " \t":
                     return True
         return False
 
     def lines(self) -> Iterator[tuple[int, str]]:
         """Number and cleaned text of every line that is a row or part of one."""
-        at_head = True
-        for number, line in enumerate(_text_lines(self.path, self.encoding), start=1):
+        at_head, inside = True, False
+        for number, line in enumerate(text_lines(self.path, self.encoding), start=1):
             text = line.rstrip("\r\n")
-            if not text.strip() or self.is_comment(text) or (at_head and text in self.passed):
+            if not text.strip():
+                continue
+            if not inside and (self.is_comment(text) or at_head and text in self.passed):
                 continue
             at_head = False
+            inside ^= self.quoted and text.count('"') % 2 == 1
             yield number, self.cleaned(text)
 
     def cleaned(self, line: str) -> str:
         """A line as it is split: runs of blanks are one, a separator is one character."""
         if self.separator == " ":
             return " ".join(line.split())
-        return line.replace("::", _UNIT) if self.separator == "::" else line
+        if self.separator == "::":
+            line = line.replace("::", _UNIT)
+        if '"' in line:
+            for blanks in _around_quotes(self.delimiter):
+                line = re.sub(blanks, "", line)
+        return line
 
-    def source(self, passed_over: list[int]) -> pa.NativeFile:
-        """The rows as UTF-8, cleaned, without comments; how many these were is added to a list.
+    def cell(self, text: str) -> str:
+        """A cell without blanks around it, nor quotation marks that hold nothing together."""
+        text = text.strip()
+        if not self.quoted and len(text) > 1 and text[0] == text[-1] == '"':
+            text = text[1:-1].replace('""', '"').strip()
+        return text
+
+    def reader(self, lines: Iterable[str]) -> Any:
+        """Cleaned lines as rows, which know the number of the line they end in."""
+        quoting: Any = csv.QUOTE_MINIMAL if self.quoted else csv.QUOTE_NONE
+        return csv.reader(lines, delimiter=self.delimiter, quoting=quoting)
+
+    def source(self, streamed: Streamed) -> pa.NativeFile:
+        """The rows as UTF-8, cleaned, without comments; what was in them is noted.
 
         A file that needs no cleaning is mapped, not read.
         """
-        if self._is_clean():
-            return pa.memory_map(str(self.path))
-        return native_bytes(self._chunks(passed_over))
-
-    def _is_clean(self) -> bool:
-        """Whether the file can be parsed as it lies on disk."""
         plain = self.encoding is None and len(self.separator) == 1 and self.separator != " "
-        if not plain or self.passed or is_packed(self.path):
-            return False
-        odd = [b"\n" + mark.encode() for mark in self.marks]
-        odd += [b"\n ", b"\n\t", b"\r"]
-        with (
-            self.path.open("rb") as file,
-            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
-        ):
-            starts = (b"\n", b" ", b"\t", *(mark.encode() for mark in self.marks))
-            return not data[:3].startswith(starts) and all(data.find(mark) < 0 for mark in odd)
+        if plain and not self.passed and not is_packed(self.path):
+            if (seen := self._clean()) is not None:
+                vars(streamed).update(vars(seen))
+                return pa.memory_map(str(self.path))
+        return native_bytes(self._chunks(streamed))
 
-    def _chunks(self, passed_over: list[int]) -> Iterator[bytes]:
-        kept = b"|".join(re.escape(mark.encode()) for mark in self.marks)
-        after = rb"" if self.whole_marks else rb"(?=[ \t\n]|\Z)"
-        comment = re.compile(rb"(?m)^(?:" + kept + rb")" + after + rb"[^\n]*\n?")
-        starts = tuple(mark.encode() for mark in self.marks)
-        at_head = True
-        for chunk in _line_chunks(self.path, self.encoding):
+    def _clean(self) -> Streamed | None:
+        """What is in a file that can be parsed as it lies on disk; None for any other."""
+        seen, delimiter = Streamed(), self.delimiter.encode()
+        odd = [b"\n" + mark.encode() for mark in self.comments]
+        odd += [b"\n ", b"\n\t", b"\r", delimiter + b' "', b'" ' + delimiter]
+        starts = (b"\n", b" ", b"\t", codecs.BOM_UTF8, *(mark[1:] for mark in odd[:-4]))
+        with self.path.open("rb") as file:
+            chunk = last = file.readline()
+            while chunk:
+                if chunk.startswith(starts) or any(mark in chunk for mark in odd):
+                    return None
+                seen.quotes |= b'"' in chunk
+                seen.padded |= _is_padded(chunk, delimiter)
+                seen.lines += _count_lines(chunk)
+                last = chunk
+                chunk = file.read(_CHUNK) + file.readline()
+        return seen if last == _without_empty_end(last, delimiter, Streamed()) else None
+
+    def _chunks(self, streamed: Streamed) -> Iterator[bytes]:
+        at_head, inside = True, False
+        delimiter = self.delimiter.encode()
+        for chunk, following in pairwise(chain(line_chunks(self.path, self.encoding), [b""])):
             if at_head:
-                chunk = self._below_head(chunk, comment, passed_over)
+                chunk = self._below_head(chunk, streamed)
                 at_head = not chunk
-            if chunk.startswith(starts) or any(b"\n" + start in chunk for start in starts):
-                chunk, count = comment.subn(b"", chunk)
-                passed_over.append(count)
+            quotes = self.quoted and b'"' in chunk
+            chunk, inside = self._without_comments(chunk, quotes, inside, streamed)
             if b"\n " in chunk or b"\n\t" in chunk:  # lines of nothing but blanks
-                chunk = re.sub(
-                    rb"(?m)^ +\n" if self.separator == "\t" else rb"(?m)^[ \t]+\n", b"", chunk
-                )
+                blanks = rb"(?m)^ +\n" if self.separator == "\t" else rb"(?m)^[ \t]+\n"
+                chunk = re.sub(blanks, b"", chunk)
             if self.separator == " ":
                 chunk = re.sub(rb"[ \t]+", b" ", chunk)
                 chunk = re.sub(rb"(?m)^ | (?=$)", b"", chunk)
-            elif self.separator == "::":
-                chunk = chunk.replace(b"::", _UNIT.encode())
+            else:
+                if self.separator == "::":
+                    chunk = chunk.replace(b"::", delimiter)
+                if quotes:
+                    for pattern in _around_quotes(self.delimiter):
+                        chunk = re.sub(pattern.encode(), b"", chunk)
+                streamed.padded |= quotes or _is_padded(chunk, delimiter)
+            if not following:
+                chunk = _without_empty_end(chunk, delimiter, streamed)
             if chunk:
+                streamed.quotes |= b'"' in chunk
+                streamed.lines += _count_lines(chunk)
                 yield chunk
 
-    def _below_head(
-        self, chunk: bytes, comment: re.Pattern[bytes], passed_over: list[int]
-    ) -> bytes:
+    @functools.cached_property
+    def _comment(self) -> re.Pattern[bytes]:
+        kept = b"|".join(re.escape(mark.encode()) for mark in self.comments)
+        after = rb"" if self.bare_comments else rb"(?=[ \t\n]|\Z)"
+        return re.compile(rb"(?m)^(?:" + kept + rb")" + after + rb"[^\n]*\n?")
+
+    def _without_comments(
+        self, chunk: bytes, quotes: bool, inside: bool, streamed: Streamed
+    ) -> tuple[bytes, bool]:
+        """A chunk without comments, and whether it ends between quotation marks."""
+        starts = tuple(mark.encode() for mark in self.comments)
+        found = bool(starts) and (
+            chunk.startswith(starts) or any(b"\n" + start in chunk for start in starts)
+        )
+        if not quotes and not inside:
+            if found:
+                chunk, count = self._comment.subn(b"", chunk)
+                streamed.comments += count
+            return chunk, False
+        kept, start = [], 0
+        for comment in self._comment.finditer(chunk) if found else ():
+            inside ^= chunk.count(b'"', start, comment.start()) % 2 == 1
+            kept.append(chunk[start : comment.start()])
+            start = comment.end()
+            if inside:
+                kept.append(comment.group())
+                inside ^= comment.group().count(b'"') % 2 == 1
+            else:
+                streamed.comments += 1
+        inside ^= chunk.count(b'"', start) % 2 == 1
+        return b"".join([*kept, chunk[start:]]), inside
+
+    def _below_head(self, chunk: bytes, streamed: Streamed) -> bytes:
         """A chunk without blank lines, comments and what else is passed over at its start."""
         start = 0
         while start < len(chunk):
             end = chunk.find(b"\n", start) + 1 or len(chunk)
             line = chunk[start:end].rstrip(b"\n")
-            passed = line.decode("utf-8", "replace") in self.passed
+            text = line.decode("utf-8", "replace")
             if line.strip():
-                if not passed and not comment.match(line):
+                if text not in self.passed and not self.is_comment(text):
                     break
-                passed_over.append(not line.lstrip(b'"').startswith(b"sep="))
+                streamed.comments += not line.lstrip(b'"').startswith(b"sep=")
             start = end
         return chunk[start:]
 
 
-def _line_chunks(path: Path, encoding: str | None) -> Iterator[bytes]:
-    """The file as UTF-8 in chunks that end with a line, which ends with a line feed."""
-    decoder = None if encoding is None else codecs.getincrementaldecoder(encoding)()
-    left, first = b"", True
-    with open_bytes(path) as stream:
-        while True:
-            data = stream.read(_CHUNK)
-            last = not data
-            if decoder is not None:
-                try:
-                    data = decoder.decode(data, final=last).encode("utf-8", "strict")
-                except UnicodeError as error:
-                    raise InputError(f"{path}: not {encoding} text ({reason(error)})") from None
-            if first:
-                data, first = data.removeprefix(codecs.BOM_UTF8), False
-            data = left + data
-            if b"\r" in data:
-                # A line feed may come with the next chunk.
-                tail = b"\r" if data.endswith(b"\r") and not last else b""
-                data = data[: len(data) - len(tail)]
-                data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") + tail
-            end = len(data) if last else data.rfind(b"\n") + 1
-            left = data[end:]
-            if end:
-                yield data[:end]
-            if last:
-                return
+@functools.cache
+def _around_quotes(delimiter: str) -> tuple[str, str]:
+    """What people write between a separator and a quotation mark: ``"a", "b"``."""
+    mark = re.escape(delimiter)
+    return rf'(?m)(?:(?<={mark})|^) +(?=")', rf'(?m)(?<=") +(?={mark}|$)'
 
 
-def _text_lines(path: Path, encoding: str | None) -> Iterator[str]:
-    number = 0
-    for chunk in _line_chunks(path, encoding):
-        for line in io.BytesIO(chunk):  # one at a time: often only the first ones are wanted
-            number += 1
-            try:
-                yield line.decode("utf-8").removesuffix("\n")
-            except UnicodeDecodeError as error:
-                raise InputError(
-                    f"{path}: not UTF-8 text (line {number} has the byte "
-                    f"0x{line[error.start]:02x}); name its encoding, such as latin-1"
-                ) from None
+def _count_lines(chunk: bytes) -> int:
+    """Lines that are not empty."""
+    if b"\n\n" in chunk or chunk.startswith(b"\n"):
+        return len(re.findall(rb"[^\n](?:\n|\Z)", chunk))
+    return chunk.count(b"\n") + (not chunk.endswith(b"\n"))
+
+
+def _is_padded(chunk: bytes, delimiter: bytes) -> bool:
+    blanks = (b" ",) if delimiter == b"\t" else (b" ", b"\t")
+    return any(
+        blank in chunk
+        and (
+            delimiter + blank in chunk
+            or blank + delimiter in chunk
+            or b"\n" + blank in chunk
+            or blank + b"\n" in chunk
+            or chunk.startswith(blank)
+            or chunk.endswith(blank)
+        )
+        for blank in blanks
+    )
+
+
+def _without_empty_end(chunk: bytes, delimiter: bytes, streamed: Streamed) -> bytes:
+    """The last chunk without rows of nothing but separators at its end, as spreadsheets have."""
+    if delimiter == b" ":
+        return chunk
+    while True:
+        stripped = chunk.rstrip(b"\n")
+        start = stripped.rfind(b"\n") + 1
+        line = stripped[start:]
+        if not line or line.strip(delimiter + b' \t"'):
+            return chunk
+        chunk = chunk[:start]
+        streamed.empty += 1

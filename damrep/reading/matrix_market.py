@@ -16,7 +16,7 @@ from damrep.masking.validation import InputError
 from damrep.reading.arrays import require_sane_shape
 from damrep.reading.files import open_bytes, reason
 from damrep.reading.ids import shown
-from damrep.reading.layout import Layout
+from damrep.reading.layout import Layout, Streamed
 
 __all__ = ["read_matrix_market"]
 
@@ -67,7 +67,7 @@ def read_matrix_market(path: Path) -> sp.coo_array:
             f"{path}: line 1 says {shown(first)}; expected coordinate or array, "
             f"one of {', '.join(_FIELDS)}, one of {', '.join(_SYMMETRIES)}"
         )
-    layout = Layout(path, " ", ".", None, ("%",), True, frozenset(), [], ())
+    layout = Layout(path, " ", comments=("%",), bare_comments=True, quoted=False)
     number, sizes = _sizes(layout, 3 if kind == "coordinate" else 2)
     if kind == "array":
         return _dense(layout, sizes, symmetry)
@@ -138,7 +138,7 @@ def _parsed(layout: Layout, kinds: list[pa.DataType]) -> pa.Table:
     keys = [str(i) for i in range(len(kinds))]
     try:
         return pyarrow.csv.read_csv(
-            layout.source([]),
+            layout.source(Streamed()),
             read_options=pyarrow.csv.ReadOptions(column_names=keys, skip_rows=1),
             parse_options=pyarrow.csv.ParseOptions(delimiter=" ", quote_char=False),
             convert_options=pyarrow.csv.ConvertOptions(

@@ -14,6 +14,7 @@ import pyarrow as pa
 from damrep.masking.validation import InputError
 from damrep.reading import cells
 from damrep.reading.ids import listed, shown
+from damrep.reading.written_numbers import NumberMarks, parse_numbers
 
 __all__ = ["Table"]
 
@@ -35,6 +36,8 @@ class Table(ABC):
         The column that the file itself says names the rows.
     notes : list of str
         What was decided without being told.
+    marks : NumberMarks
+        That text has in its numbers.
     is_text : bool
         Whether cells are the text of a file: "7" may be the number.
     """
@@ -45,7 +48,7 @@ class Table(ABC):
     rows: list[list[str]]
     index: int | None = None
     notes: list[str]
-    decimal: str = "."
+    marks: NumberMarks = NumberMarks()
     is_text: bool = False
 
     @abstractmethod
@@ -133,7 +136,7 @@ class Table(ABC):
         length = len(columns[0]) if columns else 0
         values = np.empty((length, len(positions)), dtype=np.float32 if narrow else np.float64)
         for place, column in enumerate(columns):
-            numbers, bad = cells.as_numbers(column, self.decimal)
+            numbers, bad = self._as_numbers(column, positions[place])
             if not gaps or finite:
                 odd = ~np.isfinite(numbers) if finite else np.zeros(length, dtype=bool)
                 bad = bad | odd if not gaps else bad | np.isinf(numbers)
@@ -148,6 +151,16 @@ class Table(ABC):
                 )
             values[:, place] = numbers
         return values
+
+    def _as_numbers(self, column: pa.ChunkedArray, position: int) -> tuple[np.ndarray, np.ndarray]:
+        if not pa.types.is_string(column.type):
+            return cells.as_numbers(column)
+        numbers, bad, said = parse_numbers(column, self.marks)
+        for read in said:
+            note = f"column {self.column_name(position)}: {read}"
+            if note not in self.notes:
+                self.notes.append(note)
+        return numbers, bad
 
     def ids(self, position: int, what: str = "id") -> np.ndarray:
         """One column of names: int64, or strings.

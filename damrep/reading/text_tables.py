@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pyarrow.compute as pc
 from damrep.masking.validation import InputError
 from damrep.reading.dialect import Dialect, find_layout
 from damrep.reading.files import reason
-from damrep.reading.layout import BLOCK_BYTES
+from damrep.reading.layout import BLOCK_BYTES, Layout, Streamed
 from damrep.reading.tables import Table
 
 __all__ = ["TextTable"]
@@ -43,7 +44,7 @@ class TextTable(Table):
     def __init__(self, path: Path, dialect: Dialect, at_least: int = 1) -> None:
         self._layout = find_layout(path, dialect, at_least=at_least)
         self.where, self.names = str(path), None
-        self.rows, self.decimal = self._layout.rows, self._layout.decimal
+        self.rows, self.marks = self._layout.rows, self._layout.marks
         self.width = len(self.rows[0])
         self.notes = list(self._layout.notes)
         self.header = dialect.header
@@ -53,7 +54,7 @@ class TextTable(Table):
 
     def take_header(self) -> None:
         """Take the first row for the names of the columns."""
-        self.names = tuple(cell.lstrip("#").strip() for cell in self.rows[0])
+        self.names = tuple(" ".join(cell.lstrip("#").split()) for cell in self.rows[0])
         self.rows = self.rows[1:]
         self._texts = {i: column.slice(1) for i, column in self._texts.items()}
 
@@ -61,11 +62,14 @@ class TextTable(Table):
         """Some columns as strings, without blanks around them."""
         wanted = [i for i in positions if i not in self._texts]
         if wanted:
-            read = self._parsed(dict.fromkeys(wanted, pa.string()))
+            read, streamed = self._parsed(dict.fromkeys(wanted, pa.string()))
             for i in wanted:
                 column = read.column(str(i))
-                padded = pc.any(pc.match_substring_regex(column, r"^\s|\s$")).as_py()
-                self._texts[i] = pc.utf8_trim_whitespace(column) if padded else column
+                if streamed.padded:
+                    column = pc.utf8_trim_whitespace(column)
+                if streamed.quotes and not self._layout.quoted:
+                    column = _unquoted(column)
+                self._texts[i] = column
         return [self._texts[i] for i in positions]
 
     def numbers(
@@ -73,9 +77,9 @@ class TextTable(Table):
     ) -> np.ndarray:
         """Some columns as numbers; see `Table.numbers`."""
         # Straight to numbers where every cell is one: text takes ten times the memory.
-        if not any(i in self._texts for i in positions):
+        if not set(positions) <= set(self._texts):
             try:
-                read = self._parsed(dict.fromkeys(positions, pa.float64()), strict=False)
+                read, _ = self._parsed(dict.fromkeys(positions, pa.float64()), strict=False)
             except pa.ArrowInvalid:
                 read = None
             if read is not None and (gaps or not any(c.null_count for c in read.columns)):
@@ -106,58 +110,104 @@ class TextTable(Table):
                 numbers.append(number)
                 yield line + "\n"
 
-        return csv.reader(lines(), delimiter=self._layout.delimiter), numbers
+        return self._layout.reader(lines()), numbers
 
-    def _parsed(self, kinds: dict[int, pa.DataType], *, strict: bool = True) -> pa.Table:
-        import pyarrow.csv
-
-        keys = [str(i) for i in range(self.width)]
-        types = {str(i): kind for i, kind in kinds.items()}
-        passed_over: list[int] = []
+    def _parsed(
+        self, kinds: dict[int, pa.DataType], *, strict: bool = True
+    ) -> tuple[pa.Table, Streamed]:
+        """Some columns of a type each, and what was in the text."""
+        table, streamed, wrong = None, Streamed(), ""
         try:
-            table = pyarrow.csv.read_csv(
-                self._layout.source(passed_over),
-                read_options=pyarrow.csv.ReadOptions(
-                    column_names=keys,
-                    block_size=BLOCK_BYTES,
-                    skip_rows_after_names=int(self.names is not None),
-                ),
-                parse_options=pyarrow.csv.ParseOptions(
-                    delimiter=self._layout.delimiter, newlines_in_values=True
-                ),
-                convert_options=pyarrow.csv.ConvertOptions(
-                    column_types=types,
-                    include_columns=list(types),
-                    strings_can_be_null=False,
-                    null_values=[""],
-                    decimal_point=self.decimal,
-                ),
-            )
+            table = self._read(kinds, self._layout, streamed)
+            one_a_line = table.num_rows + (self.names is not None) == streamed.lines
         except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+            wrong = str(error)
+            one_a_line = "CSV parse error" not in wrong
+        if streamed.quotes and not one_a_line and self._layout.quoted and self.width > 1:
+            # Where every line has the cells of a row by itself, a quotation mark is a letter: else
+            # one that begins a title would swallow lines up to the next.
+            layout, again = dataclasses.replace(self._layout, quoted=False), Streamed()
+            try:
+                table = self._read(kinds, layout, again)
+                self._layout, streamed = layout, again
+            except (pa.ArrowInvalid, UnicodeDecodeError):
+                pass
+        if table is None:
             if not strict:
-                raise pa.ArrowInvalid(str(error)) from None
-            raise InputError(self._trouble(str(error))) from None
-        if (count := sum(passed_over)) and not any("comment" in note for note in self.notes):
-            what = "1 line was" if count == 1 else f"{count:,} lines were"
-            self.notes.append(f"{what} passed over as comments")
+                raise pa.ArrowInvalid(wrong)
+            raise InputError(self._trouble(wrong))
+        self._note(streamed)
         if table.num_rows == 0:
             raise InputError(f"{self.where}: a header and no rows")
+        return table, streamed
+
+    def _read(self, kinds: dict[int, pa.DataType], layout: Layout, streamed: Streamed) -> pa.Table:
+        import pyarrow.csv
+
+        keys = [str(i) for i in range(self.width + layout.spare)]
+        types = {str(i): kind for i, kind in kinds.items()}
+        types |= dict.fromkeys(keys[self.width :], pa.string())
+        table = pyarrow.csv.read_csv(
+            layout.source(streamed),
+            read_options=pyarrow.csv.ReadOptions(
+                column_names=keys,
+                block_size=BLOCK_BYTES,
+                skip_rows_after_names=int(self.names is not None),
+            ),
+            parse_options=pyarrow.csv.ParseOptions(
+                delimiter=layout.delimiter,
+                newlines_in_values=layout.quoted,
+                quote_char='"' if layout.quoted else False,
+            ),
+            convert_options=pyarrow.csv.ConvertOptions(
+                column_types=types,
+                include_columns=list(types),
+                strings_can_be_null=False,
+                null_values=[""],
+                decimal_point=self.marks.decimal,
+            ),
+        )
+        for key in keys[self.width :]:
+            filled = pc.not_equal(pc.utf8_trim_whitespace(table.column(key)), "")
+            if pc.any(filled).as_py():
+                row = int(pc.index(filled, True).as_py())
+                raise InputError(
+                    f"{self.where}: {self.row_name(row)} has {int(key) + 1} cells; the first rows "
+                    f"have {self.width}"
+                )
         return table
+
+    def _note(self, streamed: Streamed) -> None:
+        for count, what, done in (
+            (streamed.comments, "line", "passed over as comments"),
+            (streamed.empty, "row", "left out at the end, as nothing is in them"),
+        ):
+            if count and not any(done in note for note in self.notes):
+                several = f"{what} was" if count == 1 else f"{what}s were"
+                self.notes.append(f"{count:,} {several} {done}")
 
     def _trouble(self, error: str) -> str:
         """What is wrong with the text, found by reading it once more, a row at a time."""
         reader, numbers = self._reader()
+        width = self.width + self._layout.spare
         try:
-            for row in reader:
-                if row and len(row) != self.width:
+            for place, row in enumerate(reader):
+                if place and row and len(row) != width:
                     marked = row[0].startswith(("#", "%", "//"))
                     hint = "; comment= says how a comment starts" if marked else ""
                     return (
                         f"{self.where}: line {numbers[reader.line_num - 1]} has {len(row)} "
-                        f"columns; the first row has {self.width}{hint}"
+                        f"columns; the first row has {width}{hint}"
                     )
         except csv.Error as wrong:
             return f"{self.where}: not readable as a table ({reason(wrong)})"
         except InputError as wrong:
             return str(wrong)
         return f"{self.where}: not readable as a table ({error.splitlines()[0]})"
+
+
+def _unquoted(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Cells without quotation marks around all of them, as `Layout.cell` has them."""
+    around = pc.match_substring_regex(column, r'\A".*"\z')
+    inner = pc.replace_substring(pc.utf8_slice_codeunits(column, 1, -1), '""', '"')
+    return pc.if_else(around, pc.utf8_trim_whitespace(inner), column)

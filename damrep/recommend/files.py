@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from damrep.masking.validation import InputError
-from damrep.reading.dialect import Dialect, is_number
+from damrep.reading.dialect import Dialect
 from damrep.reading.files import TABLE_ENDINGS, require_file, stem
 from damrep.reading.headers import decide_header, first_pair_is_alone, words_above_numbers
 from damrep.reading.names import (
@@ -23,6 +23,7 @@ from damrep.reading.names import (
 from damrep.reading.opening import open_table
 from damrep.reading.tables import Table
 from damrep.reading.text_tables import TextTable
+from damrep.reading.written_numbers import is_number
 
 __all__ = ["RATING_ENDINGS", "RatingsTable", "read_ratings"]
 
@@ -125,9 +126,9 @@ def _is_header(table: Table, asked: list[str]) -> bool:
     # What comes again below is an item: somebody bought a book.
     if any(all(row[i : i + 1] != [first[i]] for row in table.rows[1:]) for i in known):
         return True
-    if any(is_number(cell, table.decimal) for cell in first[:3]):
+    if any(is_number(cell, table.marks) for cell in first[:3]):
         return False
-    if words_above_numbers(table.rows, table.decimal):
+    if words_above_numbers(table.rows, table.marks):
         return True
     if table.width != 2 or not isinstance(table, TextTable) or table.header is not None:
         return False

@@ -103,7 +103,7 @@ def test_a_decimal_comma(tmp_path: Path, content: str, numbers: Any, noted: bool
 def test_a_thousand_is_no_decimal(tmp_path: Path) -> None:
     path = put(tmp_path, "t.csv", "a;b\n1,234;2\n5,678;3\n")
     with pytest.raises(InputError, match="is '1,234' a thousand or a decimal comma"):
-        open_table(path)
+        open_table(path, Dialect(header=True)).numbers([0])
     table = open_table(path, Dialect(decimal=",", header=True))
     assert table.numbers([0]).tolist() == [[1.234], [5.678]]
 
