@@ -78,7 +78,7 @@ GOOD = "source,target\na,b\nb,c\n"
         ("e.csv", "u,v,weight\na,b,1\nb,c,nan\n", "line 3 has weight nan"),
         ("e.csv", b"a,b\n\xff\xfe,c\n", "not UTF-8 text"),
         ("e.csv.gz", b"not gzip", "not a readable gzip file"),
-        ("e.csv.gz", gzip.compress(GOOD.encode())[:-12], "not a readable gzip file"),
+        ("e.csv.gz", gzip.compress(GOOD.encode(), mtime=0)[:-12], "not a readable gzip file"),
         ("e.parquet", "PAR1 no", "not a readable parquet file"),
         ("e.npz", "PK no", "not a readable .npz file"),
         ("e.npz", b"\x93NUMPY", "holds a single array, not an .npz archive"),
