@@ -63,6 +63,7 @@ def fit_report(
                 "directed": graph.directed,
                 "kept with the model": nodes.described,
             },
+            **({"asked_dims": asked.n_components} if budget else {}),
             **fitted.details,
         },
     )

@@ -128,9 +128,14 @@ def dimensions_line(report: FitReport) -> str:
     'learned 14 of 512 dimensions (price 0.01)'
     >>> dimensions_line(FitReport("E", initial_dims=512, learned_dims=14))
     '14 of 512 dimensions, as asked for'
+    >>> dimensions_line(FitReport("E", 512, 28, details={"asked_dims": 128}))
+    '28 of 512 dimensions, 128 were asked for'
     """
     what = f"{report.learned_dims} of {counted(report.initial_dims, 'dimension')}"
     if report.price is None:
+        asked = report.details.get("asked_dims", report.learned_dims)
+        if asked != report.learned_dims:
+            return f"{what}, {number(asked)} were asked for"
         return f"{what}, as asked for"
     return f"learned {what} (price {report.price:g})"
 

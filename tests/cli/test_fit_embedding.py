@@ -209,6 +209,8 @@ def test_no_more_dimensions_than_there_are(run: Run, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.stderr
     frame = pd.read_parquet(tmp_path / "out" / "embeddings.parquet")
     assert 2 < frame.shape[1] - 1 < 34
+    first = result.stdout.splitlines()[0]
+    assert first == f"{frame.shape[1] - 1} of 512 dimensions, 128 were asked for"
     assert (
         f"note: 34 nodes have only {frame.shape[1] - 1} dimensions here, 128 were" in result.stdout
     )
