@@ -13,6 +13,7 @@ from damrep.masking.validation import InputError
 from damrep.reading import tables
 from damrep.reading.cells import as_numbers, is_gap
 from damrep.reading.names import is_id_name, plain_name
+from damrep.reading.written_numbers import is_number
 
 if TYPE_CHECKING:
     from damrep.autoencoder.preparing import TablePreparation
@@ -120,6 +121,9 @@ def _guessed_ids(source: tables.Table, taken: Collection[int | None]) -> int | N
         called = source.names is not None and plain_name(source.names[position]).endswith("id")
         if position in taken or source.holds_vectors(position) or not (called or position == 0):
             continue
+        first = [row[position] for row in source.rows if position < len(row)]
+        if len({*first}) < len(first) or not called and any(map(is_number, first)):
+            continue  # without reading all of it
         (column,) = source.columns([position])
         numbers = column.type if not source.is_text else None
         whole = numbers is None or pa.types.is_integer(numbers) or pa.types.is_string(numbers)

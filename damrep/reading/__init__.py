@@ -7,7 +7,7 @@ damaged archive is understood once, and named in one way where it cannot be used
 - `dialect`, `layout`: how a text file is written, and its rows;
 - `opening`, `tables`, `text_tables`, `arrow_tables`, `cells`: columns, read when asked for;
 - `headers`, `names`: whether a first row names the columns, and which column is which;
-- `ids`: names of nodes, users, items and rows;
+- `ids`, `text_ids`: names of nodes, users, items and rows;
 - `arrays`: .npy and .npz, never unpickled;
 - `frames`: data frames of any library.
 """

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from damrep.masking.validation import InputError
-from damrep.reading.ids import clean_ids, infer_integers, shown
+from damrep.reading.ids import clean_ids, shown
+from damrep.reading.text_ids import text_as_integers
 from damrep.reading.written_numbers import (
     GAP_WORDS,
     POINT,
@@ -188,24 +189,23 @@ def as_ids(column: pa.ChunkedArray, where: str, *, infer: bool) -> np.ndarray:
     Parameters
     ----------
     column
+        Whole floats count as integers, because a gap elsewhere makes floats of integers.
     where
         What messages call it.
     infer
-        Whether strings that are all plain integers become integers.
+        Whether strings that are all whole numbers become integers.
 
     Raises
     ------
     InputError
         If its cells are lists or bytes, or integers that do not fit 64 bits.
     """
-    kind = column.type
-    _require_plain(kind, where)
-    if pa.types.is_string(kind):
-        strings = np.asarray(column.to_numpy(), dtype=object)
-        return infer_integers(strings) if infer else strings
-    if pa.types.is_integer(kind) and not pa.types.is_uint64(kind):
-        return np.asarray(column.to_numpy()).astype(np.int64)
-    return clean_ids(column.to_pandas(), where)
+    found = _as_integers(column, where, infer=infer)
+    if pa.types.is_integer(found.type):
+        return np.asarray(found.to_numpy())
+    if pa.types.is_string(found.type):
+        return np.asarray(found.to_numpy(), dtype=object)
+    return clean_ids(found.to_pandas(), where)
 
 
 def as_words(column: pa.ChunkedArray, where: str) -> np.ndarray:
@@ -235,11 +235,6 @@ def as_words(column: pa.ChunkedArray, where: str) -> np.ndarray:
     return np.asarray(words.to_numpy(), dtype=object)
 
 
-def _require_plain(kind: pa.DataType, where: str) -> None:
-    if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-        raise InputError(f"{where}: ids are of type {kind}; expected integers or strings")
-
-
 def as_labels(column: pa.ChunkedArray) -> np.ndarray:
     """A column of classes: strings or numbers, None where a cell is empty.
 
@@ -261,9 +256,7 @@ def factorised(
     a: pa.ChunkedArray, b: pa.ChunkedArray, where: str, *, infer: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Two columns of ids as positions in the list of the different ids of both."""
-    for column in (a, b):
-        _require_plain(column.type, where)
-    left, right = (_as_integers(column) if infer else column for column in (a, b))
+    left, right = (_as_integers(column, where, infer=infer) for column in (a, b))
     if pa.types.is_integer(left.type) and pa.types.is_integer(right.type):
         first, second = left.to_numpy(), right.to_numpy()
         # Hashing millions of ids takes most of the time of reading; a table of all integers up to
@@ -286,16 +279,25 @@ def factorised(
     return codes[: len(a)], codes[len(a) :], ids
 
 
-def _as_integers(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A column of text as integers, if it reads the same when they are written again."""
-    if not pa.types.is_string(column.type):
+def _as_integers(column: pa.ChunkedArray, where: str, *, infer: bool) -> pa.ChunkedArray:
+    """A column of ids as int64, if all of them are whole numbers; strings only to be inferred."""
+    kind = column.type
+    if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        raise InputError(f"{where}: ids are of type {kind}; expected integers or strings")
+    if pa.types.is_string(kind):
+        found = text_as_integers(column) if infer else None
+        return column if found is None else found
+    whole = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    if not whole:
         return column
     try:
-        numbers = pc.cast(column, pa.int64())
+        return pc.cast(column, pa.int64())
     except pa.ArrowInvalid:
-        return column
-    same = pc.all(pc.equal(pc.cast(numbers, pa.string()), column)).as_py()
-    return numbers if same else column
+        if not pa.types.is_integer(kind):  # fractions
+            return column
+    raise InputError(
+        f"{where}: the id {pc.max(column).as_py()} does not fit 64 bits; give such ids as strings"
+    )
 
 
 def _counted(

@@ -11,6 +11,7 @@ import codecs
 import csv
 import dataclasses
 import io
+import itertools
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -125,7 +126,9 @@ def find_layout(path: Path, dialect: Dialect, *, at_least: int = 1) -> Layout:
     if lines and (said := re.fullmatch(r'"?sep=(.)"?', lines[0])) is not None:
         passed.append(lines[0])  # what Excel writes and reads
         separator = separator or said.group(1)
-    proper = [line for line in lines[len(passed) :] if not layout.is_comment(line) and line.strip()]
+    rest = itertools.islice(lines, len(passed), None)
+    found = (line for line in rest if line.strip() and not layout.is_comment(line))
+    proper = list(itertools.islice(found, 10 * _SAMPLE))
     body = list(proper)
     if dialect.comment is None:
         while body and body[0].startswith(comments):
@@ -180,12 +183,8 @@ def _completed(rows: list[list[str]], separator: str) -> list[list[str]]:
     if not any(row[-1] for row in others):
         return [[*first, ""], *others]
     distinct = len({row[0] for row in others}) == len(others)
-    if (
-        separator in " \t"
-        and len(first) > 1
-        and distinct
-        and not any(is_number(cell) for cell in first)
-    ):
+    words = len(first) > 1 and not any(map(is_number, first))
+    if separator in " \t" and words and distinct:
         return [["", *first], *others]
     return rows
 

@@ -1,7 +1,7 @@
 """Names of nodes, users, items and rows: integers or strings, and how lists of them are matched.
 
 Identifiers from text are integers only if every one of them is written as an integer is (no leading
-zero, no plus sign, no blank); one "007" keeps all of them strings.
+zero, no plus sign, no blank), perhaps with ".0" behind; one "007" keeps all of them strings.
 """
 
 from __future__ import annotations
@@ -17,9 +17,14 @@ from damrep.masking.validation import InputError
 with postponed("pandas"):
     import pandas as pd
 
-__all__ = ["clean_ids", "infer_integers", "listed", "match_kinds", "require_unique", "shown"]
-
-_INTEGER = r"0|-?[1-9][0-9]{0,18}"
+__all__ = [
+    "clean_ids",
+    "infer_integers",
+    "listed",
+    "match_kinds",
+    "require_unique",
+    "shown",
+]
 
 
 def shown(node_id: Any, most: int = 80) -> str:
@@ -118,7 +123,7 @@ def _flat(values: Any, where: str) -> np.ndarray:
 
 
 def infer_integers(ids: np.ndarray) -> np.ndarray:
-    """Turn strings that are all plain integers into int64; anything else stays as it is.
+    """Turn strings that are all whole numbers into int64; anything else stays as it is.
 
     Parameters
     ----------
@@ -126,19 +131,22 @@ def infer_integers(ids: np.ndarray) -> np.ndarray:
 
     Examples
     --------
-    >>> infer_integers(np.array(["10", "2"], dtype=object)).tolist()
+    >>> infer_integers(np.array(["10", "2.0"], dtype=object)).tolist()
     [10, 2]
     >>> infer_integers(np.array(["007", "2"], dtype=object)).tolist()
     ['007', '2']
     """
     if ids.dtype != object or len(ids) == 0:
         return ids
-    if not pd.Series(ids, dtype="str").str.fullmatch(_INTEGER).all():
-        return ids
+    import pyarrow as pa
+
+    from damrep.reading.text_ids import text_as_integers
+
     try:
-        return ids.astype(np.int64)
-    except OverflowError:  # the longest may not fit
+        found = text_as_integers(pa.chunked_array([pa.array(ids, pa.string())]))
+    except (pa.ArrowException, TypeError, UnicodeError):  # half a surrogate pair
         return ids
+    return ids if found is None else np.asarray(found.to_numpy())
 
 
 def match_kinds(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

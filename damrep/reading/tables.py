@@ -14,6 +14,7 @@ import pyarrow as pa
 from damrep.masking.validation import InputError
 from damrep.reading import cells
 from damrep.reading.ids import listed, shown
+from damrep.reading.text_ids import odd_ids
 from damrep.reading.written_numbers import NumberMarks, parse_numbers
 
 __all__ = ["Table"]
@@ -172,7 +173,10 @@ class Table(ABC):
         """
         (column,) = self.columns([position])
         self._require_filled(column, position, what)
-        return cells.as_ids(column, self.where, infer=self.is_text)
+        ids = cells.as_ids(column, self.where, infer=self.is_text)
+        if self.is_text:
+            self._note_ids([column], ids)
+        return ids
 
     def id_pairs(
         self, first: int, second: int, what: str = "id"
@@ -193,7 +197,22 @@ class Table(ABC):
         a, b = self.columns([first, second])
         for column, position in ((a, first), (b, second)):
             self._require_filled(column, position, what)
-        return cells.factorised(a, b, self.where, infer=self.is_text)
+        first_codes, second_codes, ids = cells.factorised(a, b, self.where, infer=self.is_text)
+        if self.is_text:
+            self._note_ids([a, b], ids)
+        return first_codes, second_codes, ids
+
+    def _note_ids(self, columns: list[pa.ChunkedArray], ids: np.ndarray) -> None:
+        """Note what was made of ids that not everybody would make of them."""
+        if ids.dtype == object:
+            notes = odd_ids(ids)
+        else:
+            notes = [
+                f"{shown(column[0].as_py())} and other ids were read as whole numbers"
+                for column in columns
+                if len(column) and column[0].as_py().endswith(".0")
+            ][:1]
+        self.notes += [note for note in notes if note not in self.notes]
 
     def _require_filled(self, column: pa.ChunkedArray, position: int, what: str) -> None:
         if cells.has_gap(column):
