@@ -235,7 +235,9 @@ def measure_columns(
         raise InputError(
             "X: every column is constant, there is nothing to reduce; expected rows that differ"
         )
-    # Or it would vary, by chance, where the others are much smaller.
-    raw.mean = np.zeros(columns)
-    mean[constant], variances[constant] = raw.take(slice(0, 1)).numpy()[0, constant], 0.0
+    variances[constant] = 0.0
+    rounded = constant & (mean != 0)
+    if rounded.any():  # or it would vary, by chance, where the others are much smaller
+        raw.mean = np.zeros(columns)
+        mean[rounded] = raw.take(slice(0, 1)).numpy()[0, rounded]
     return mean, math.sqrt(float(variances.mean()))
