@@ -68,7 +68,10 @@ def column_kind(column: pa.ChunkedArray, marks: NumberMarks = POINT) -> str:
         return EMPTY if np.isnan(numbers).all() else NUMBERS
     if holds_dates(column):
         return DATES
-    words = as_words(column, "")
+    try:
+        words = as_words(column, "")
+    except InputError:
+        return OTHER
     signs = pc.match_substring_regex(pa.array(words, pa.string()), _SIGNS_ONLY).to_numpy(False)
     unlike_words = ~np.isnan(numbers) | signs
     return UNCLEAR if 2 * unlike_words.sum() > (words != "").sum() else WORDS
@@ -78,6 +81,8 @@ def way_in(source: tables.Table, position: int) -> str:
     """What a user can do with a column that cannot be read as numbers, for the end of a message."""
     (column,) = source.columns([position])
     name = shlex.quote(source.names[position] if source.names else str(position + 1))
+    if len(name) > 40 or not name.isprintable():
+        name = "COLUMN"
     drop = f"leaves the column out with --drop {name}"
     kind = column_kind(column, source.marks)
     if kind == NUMBERS:
@@ -146,7 +151,7 @@ def read_numbers(
         raise InputError(f"{errors[first]}; {way}{also}{left}") from None
 
 
-def counting_note(named: Iterable[tuple[str, np.ndarray]]) -> list[str]:
+def counting_note(columns: Iterable[tuple[str, np.ndarray]]) -> list[str]:
     """A note where a column of numbers only counts the rows.
 
     Examples
@@ -154,9 +159,10 @@ def counting_note(named: Iterable[tuple[str, np.ndarray]]) -> list[str]:
     >>> counting_note([("age", np.array([3.0, 5.0, 9.0])), ("row", np.array([1.0, 2.0, 3.0]))])
     ["column 'row' counts the rows and was used as numbers; --id row names it"]
     """
-    for name, values in named:
+    for name, values in columns:
         if len(values) >= 3 and (np.diff(values[:3]) == 1).all() and (np.diff(values) == 1).all():
+            named = shlex.quote(name)
             return [
-                f"column {name!r} counts the rows and was used as numbers; --id {name} names it"
+                f"column {name!r} counts the rows and was used as numbers; --id {named} names it"
             ]
     return []

@@ -31,10 +31,11 @@ from damrep.reading.headers import (
     decide_header,
     words_above_numbers,
 )
-from damrep.reading.ids import require_unique, shown
+from damrep.reading.ids import infer_integers, require_unique, shown
 from damrep.reading.in_memory import array_table
 from damrep.reading.names import is_id_name
 from damrep.reading.opening import open_table
+from damrep.reading.totals import last_is_total
 from damrep.reading.written_numbers import NumberMarks, is_number
 
 if TYPE_CHECKING:
@@ -284,6 +285,12 @@ def _from_columns(
     if ids is not None:
         _require_unique(ids, where, shown(id_name))
     labels = None if roles.label is None else _label_cells(source, roles.label)
+    if preparation is None:
+        total, more = last_is_total(ids, values)
+        said = [*said, *more]
+        if total and ids is not None:
+            values, ids = values[:-1], infer_integers(ids[:-1])
+            labels = None if labels is None else labels[:-1]
     codes, classes = _classes(labels, where, label_column)
     kept = None if source.names is None else tuple(roles.names[i] for i in taken)
     notes = (*source.notes, *roles.notes, *said)
@@ -332,7 +339,9 @@ def _label_cells(source: tables.Table, position: int) -> np.ndarray:
             f"{source.where}: column {source.column_name(position)} for --labels holds vectors; "
             "expected plain values"
         )
-    return as_labels(column)
+    labels, notes = as_labels(column, f"{source.where}: cells for --labels")
+    source.notes += notes
+    return labels
 
 
 def _require_unique(ids: np.ndarray, where: Any, column: str) -> None:

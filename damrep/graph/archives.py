@@ -100,6 +100,9 @@ def _attributes(arrays: Arrays) -> dict[str, Any]:
         if features is not None:
             own["features"] = features
     labels = arrays.first(LABEL_KEYS)
+    for what, part in (("features", own.get("features")), ("labels", labels)):
+        if part is not None and part.ndim == 0:
+            raise InputError(f"{arrays.path}: {what} are a single value; expected one a node")
     if labels is not None:
         own["labels"] = labels
         names = arrays["class_names"] if "class_names" in arrays else None

@@ -117,9 +117,10 @@ def choose_edge_columns(
         ends: tuple[int, int] | None = (exact.index(source), exact.index(target))
     elif names is None:
         if width not in (2, 3):
+            way = "; name the ends with --source 1 --target 2 (source=, target=)"
             raise InputError(
                 f"{where}: {width} columns without a header; expected source, target and "
-                "perhaps weight"
+                f"perhaps weight{way if width > 3 else ''}"
             )
         return 0, 1, 2 if heavy is None and width == 3 else heavy
     else:

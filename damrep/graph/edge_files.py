@@ -14,6 +14,7 @@ from damrep.masking.validation import InputError
 from damrep.reading.dialect import Dialect
 from damrep.reading.headers import decide_header, first_pair_is_alone, words_above_numbers
 from damrep.reading.ids import match_kinds
+from damrep.reading.names import plain_name
 from damrep.reading.opening import open_table
 from damrep.reading.tables import Table
 from damrep.reading.text_tables import TextTable
@@ -67,8 +68,7 @@ def read_edges(path: Path, asked: EdgeColumns) -> tuple[EdgeList, list[str]]:
         If the columns cannot be told, an end is empty or a weight is no number.
     """
     table = open_table(path, asked.dialect, at_least=2)
-    named = any(part is not None for part in (asked.source, asked.target, asked.weight))
-    decide_header(table, _names_columns(table, named))
+    decide_header(table, _names_columns(table, asked))
     try:
         edges, notes = _edges(table, asked)
     except InputError as error:
@@ -108,10 +108,14 @@ def drop_unknown_header(
     return read_edges(path, dataclasses.replace(asked, dialect=dialect))
 
 
-def _names_columns(table: Table, named: bool) -> bool:
+def _names_columns(table: Table, asked: EdgeColumns) -> bool:
     """Whether the first row of a text table names its columns."""
-    if named or not table.rows:
-        return named
+    if not table.rows:
+        return False
+    named = [name for name in (asked.source, asked.target, asked.weight) if name is not None]
+    # Columns without names are called "1", "2", ...
+    if named and not set(named) <= {str(i + 1) for i in range(table.width)}:
+        return True
     first = table.rows[0]
     if known_ends(first) is not None or two_kinds(first) is not None:
         return True
@@ -126,26 +130,31 @@ def _names_columns(table: Table, named: bool) -> bool:
 
 
 def _edges(table: Table, asked: EdgeColumns) -> tuple[EdgeList, list[str]]:
-    first, second, heavy = choose_edge_columns(
-        table.names, table.width, table.where, asked.source, asked.target, asked.weight
-    )
+    first, second, heavy = _chosen(table, asked)
     if not asked.weighted:
         heavy = None
     ends = " and ".join(table.column_name(i) for i in (first, second))
     if table.names is None:
-        notes = ["no row names the columns: the first two are the ends of an edge"]
+        taken = "the first two" if asked.source is None else f"columns {ends}"
+        notes = [f"no row names the columns: {taken} are the ends of an edge"]
     else:
         where = "line 1 names the columns: " if isinstance(table, TextTable) else ""
         notes = [f"{where}{ends} are the ends of an edge"]
     weights = None
     if heavy is not None:
-        weights = table.numbers([heavy], what="weight", finite=False)[:, 0].astype(np.float64)
+        weights = _weights(table, heavy)
         notes.append(_weight_note(table, heavy, weights))
     unused = [i for i in range(table.width) if i not in (first, second, heavy)]
     if unused and table.names is not None:
         listed = ", ".join(table.column_name(i) for i in unused[:6])
         notes.append(f"not used: {listed}{', ...' if len(unused) > 6 else ''}")
     left, right, ids = table.id_pairs(first, second, "node id")
+    if table.names is None and heavy is not None and asked.source is None:
+        if len(left) > 2 and (np.diff(left) == 1).all() and ids.dtype != object:
+            notes.append(
+                "the first column counts the rows; if it is no end of an edge, name these with "
+                "--source 2 --target 3"
+            )
     if asked.bipartite:
         left, right, ids = _two_sides(left, right, ids, table, first, second)
     elif table.names is not None and two_kinds(table.names) == (first, second):
@@ -157,6 +166,39 @@ def _edges(table: Table, asked: EdgeColumns) -> tuple[EdgeList, list[str]]:
             )
     edges = EdgeList(left, right, ids, weights, table.where, table.row_name)
     return edges, notes
+
+
+def _chosen(table: Table, asked: EdgeColumns) -> tuple[int, int, int | None]:
+    """Positions of the ends and the weight, where a column that only names the rows is neither."""
+    names = table.names or ()
+    index = table.index
+    if index is None and len(names) > 2 and plain_name(names[0]) in ("", "unnamed0"):
+        index = 0  # as pandas writes it
+    asked_for = asked.source is not None or asked.weight is not None
+    known = asked_for or known_ends(names) is not None or two_kinds(names) is not None
+    kept = [i for i in range(table.width) if known or i != index]
+    first, second, heavy = choose_edge_columns(
+        tuple(names[i] for i in kept) if table.names else None,
+        len(kept),
+        table.where,
+        asked.source,
+        asked.target,
+        asked.weight,
+    )
+    return kept[first], kept[second], None if heavy is None else kept[heavy]
+
+
+def _weights(table: Table, heavy: int) -> np.ndarray:
+    try:
+        values = table.numbers([heavy], what="weight", finite=False)[:, 0]
+    except InputError as error:
+        if table.names is not None:
+            raise
+        raise InputError(
+            f"{error}; name other columns as the ends with --source 1 --target 3, or leave weights "
+            "out with --unweighted"
+        ) from None
+    return np.asarray(values, dtype=np.float64)
 
 
 def _weight_note(table: Table, heavy: int, weights: np.ndarray) -> str:

@@ -12,6 +12,7 @@ How a text or parquet table is understood:
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
 import os
 from pathlib import Path
@@ -35,7 +36,14 @@ from damrep.graph.node_files import read_features, read_labels
 from damrep.graph.node_tables import NodeTable, feature_table, label_table
 from damrep.masking.validation import InputError
 from damrep.reading.dialect import Dialect, find_layout
-from damrep.reading.files import ARROW_ENDINGS, TABLE_ENDINGS, TEXT_ENDINGS, require_file, stem
+from damrep.reading.files import (
+    ARROW_ENDINGS,
+    TABLE_ENDINGS,
+    TEXT_ENDINGS,
+    open_bytes,
+    require_file,
+    stem,
+)
 from damrep.reading.matrix_market import read_matrix_market
 
 __all__ = ["GRAPH_ENDINGS", "EdgeColumns", "read_features", "read_graph", "read_labels"]
@@ -105,8 +113,11 @@ def read_graph(
     path = Path(path)
     dialect = dialect or Dialect()
     columns = EdgeColumns(source, target, weight, weighted, bipartite, dialect)
-    ending = require_file(path, GRAPH_ENDINGS, "a graph file", as_text=bool(dialect.separator))
+    as_text = bool(dialect.separator) or path.suffix.lower() == ".net"  # of Pajek
+    ending = require_file(path, GRAPH_ENDINGS, "a graph file", as_text=as_text)
     name = name or stem(path, "graph")
+    if ending in TEXT_ENDINGS:
+        ending = _format_of_text(path, ending)
     as_table = ending in ARROW_ENDINGS or ending in TEXT_ENDINGS
     if not as_table and columns.given:
         raise InputError(f"{path}: column names were given, but the file is not an edge table")
@@ -126,6 +137,8 @@ def read_graph(
         elif ending == ".mtx":
             matrix = canonical_adjacency(read_matrix_market(path), str(path))
             graph = assemble(matrix, None, {}, rows, label_rows, directed, name)
+            counted = "nodes are counted from 0, in the file from 1"
+            graph = dataclasses.replace(graph, notes=(counted,))
         elif ending == ".npz":
             matrix, own = read_npz_graph(path, directed)
             graph = assemble(matrix, None, own, rows, label_rows, directed, name)
@@ -135,7 +148,7 @@ def read_graph(
         files = tuple(str(part) for part in (path, features, labels) if part is not None)
         said = str(error) if str(error).startswith(files) else f"{path}: {error}"
         raise InputError(said) from None
-    return dataclasses.replace(graph, notes=_notes_of(rows) + _notes_of(label_rows))
+    return dataclasses.replace(graph, notes=graph.notes + _notes_of(rows) + _notes_of(label_rows))
 
 
 def _from_table(
@@ -158,6 +171,20 @@ def _from_table(
             edges, notes = again or (edges, notes)
     graph = graph_from_edges(edges, rows, labels, directed=bool(directed), infer=True, name=name)
     return dataclasses.replace(graph, notes=(*notes, *graph.notes, *_notes_of(rows)))
+
+
+def _format_of_text(path: Path, ending: str) -> str:
+    """The ending that what is in a text file would have."""
+    with open_bytes(path) as stream:
+        start = stream.readline(200).lstrip(codecs.BOM_UTF8).lower()
+    if start.startswith(b"%%matrixmarket"):  # networkrepository.com has them as .edges
+        return ".mtx"
+    if start.startswith((b"*vertices", b"*network")):
+        raise InputError(
+            f"{path}: a Pajek file; networkx.read_pajek reads it and networkx.write_graphml writes "
+            "what is read here"
+        )
+    return ending
 
 
 def _attributed(path: Path, columns: EdgeColumns) -> Any:

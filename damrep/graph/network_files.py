@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,8 @@ def read_network(path: Path, ending: str) -> Any:
     import networkx
 
     try:
-        with open_bytes(path) as stream:
+        with open_bytes(path) as stream, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of attributes without a type, which are text
             if ending == ".graphml":
                 return networkx.read_graphml(stream, node_type=str)
             if ending == ".gexf":
@@ -71,7 +73,12 @@ def _node_link(networkx: Any, data: Any, path: Path) -> Any:
     )
     if edges is None or "nodes" not in data:
         raise InputError(f"{path}: expected a JSON object with nodes and edges (or links)")
-    return networkx.node_link_graph(data, edges=edges)
+    graph = networkx.node_link_graph(data, edges=edges)
+    # d3 points to nodes by their place where they have no id; what they are called is better.
+    names = [node.get("name") for node in data["nodes"] if "id" not in node]
+    if len(names) == len(set(names)) == len(graph) and all(isinstance(n, str) for n in names):
+        graph = networkx.relabel_nodes(graph, dict(enumerate(names)))
+    return graph
 
 
 def holds_attributes(line: str) -> bool:

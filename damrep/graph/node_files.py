@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import scipy.sparse as sp
 
 from damrep.graph.archives import FEATURE_KEYS, LABEL_KEYS
@@ -15,7 +14,7 @@ from damrep.graph.features import clean_features
 from damrep.graph.node_tables import NodeTable
 from damrep.masking.validation import InputError
 from damrep.reading.arrays import ARRAY_ENDINGS, Arrays, open_npy
-from damrep.reading.cells import as_numbers
+from damrep.reading.cells import as_labels, as_numbers
 from damrep.reading.dialect import Dialect
 from damrep.reading.files import TABLE_ENDINGS, require_file
 from damrep.reading.headers import (
@@ -23,11 +22,12 @@ from damrep.reading.headers import (
     decide_header,
     words_above_numbers,
 )
-from damrep.reading.ids import match_kinds, require_unique
+from damrep.reading.ids import infer_integers, match_kinds, require_unique
 from damrep.reading.names import is_id_name, plain_name
 from damrep.reading.opening import open_table
 from damrep.reading.tables import Table
-from damrep.reading.written_numbers import is_number
+from damrep.reading.totals import last_is_total
+from damrep.reading.written_numbers import NumberMarks, is_number
 
 __all__ = ["read_features", "read_labels"]
 
@@ -80,7 +80,7 @@ def read_features(
         clean, names = clean_features(values, rows, None, where)
         return NodeTable(clean, None, names, where)
     table = open_table(path, dialect)
-    decide_header(table, _is_feature_header(table.rows))
+    decide_header(table, _is_feature_header(table.rows, table.marks))
     order = _index_first(table)
     ids = _feature_ids(table, order, nodes)
     if ids is not None:
@@ -96,10 +96,14 @@ def read_features(
         names, shown_names = None, tuple(str(i + 1) for i in range(values.shape[1]))
     else:
         values = table.numbers(columns, what="features", finite=False)
+    total, said = last_is_total(ids, values)
+    if total and ids is not None:
+        values, ids = values[:-1], infer_integers(ids[:-1])
     known = np.arange(len(values)) if ids is None else ids
     clean, _ = clean_features(values, known, shown_names, where)
     id_note = "row i is node i" if ids is None else f"ids in {table.column_name(order[0])}"
-    notes = (*table.notes, f"{values.shape[1]} features of {len(values)} nodes, {id_note}")
+    counted = f"{values.shape[1]} features of {len(values)} nodes, {id_note}"
+    notes = (*table.notes, *said, counted)
     return NodeTable(clean, ids, names, where, notes)
 
 
@@ -133,24 +137,32 @@ def read_labels(path: str | os.PathLike[str], dialect: Dialect | None = None) ->
         return NodeTable(_the_array(Arrays(path), LABEL_KEYS, "labels"), where=str(path))
     table = open_table(path, dialect)
     decide_header(table, _is_label_header(table.rows))
+    place, identity = _label_columns(table)
+    (column,) = table.columns([place])
+    labels, said = as_labels(column, f"{path}: labels")
+    ids = None if identity is None else table.ids(identity, "node id")
+    notes = [*table.notes, *said]
+    if ids is not None:
+        notes.append(f"labels of {len(ids)} nodes in {table.column_name(place)}")
+    return NodeTable(labels, ids, where=str(path), notes=tuple(notes))
+
+
+def _label_columns(table: Table) -> tuple[int, int | None]:
+    """The column of the labels, and that of the ids."""
     order = _index_first(table)
     if len(order) == 1:
-        (column,) = table.columns(order)
-        return NodeTable(_cells(column), where=str(path), notes=tuple(table.notes))
-    place = order[1]
-    if len(order) > 2:
-        names = [plain_name(name) for name in table.names or ()]
-        known = next((name for name in _LABEL_NAMES if name in names), None)
-        if known is None:
-            raise InputError(
-                f"{path}: {len(order)} columns; expected one label a line, or the two columns id "
-                "and label"
-            )
-        place = names.index(known)
-    (column,) = table.columns([place])
-    ids = table.ids(order[0], "node id")
-    notes = (*table.notes, f"labels of {len(ids)} nodes in {table.column_name(place)}")
-    return NodeTable(_cells(column), ids, where=str(path), notes=notes)
+        return order[0], None
+    names = [plain_name(name) for name in table.names or ()]
+    known = next((names.index(name) for name in _LABEL_NAMES if name in names), None)
+    if known is None and len(order) > 2:
+        raise InputError(
+            f"{table.where}: {len(order)} columns; expected one label a line, or the two columns "
+            "id and label"
+        )
+    place = order[1] if known is None else known
+    others = [i for i in order if i != place]
+    called = [i for i in others if names and table.index is None and is_id_name(names[i])]
+    return place, (called or others)[0]
 
 
 def _index_first(table: Table) -> list[int]:
@@ -185,13 +197,14 @@ def _feature_ids(table: Table, order: list[int], nodes: np.ndarray | None) -> np
     return ids
 
 
-def _is_feature_header(rows: list[list[str]]) -> bool:
+def _is_feature_header(rows: list[list[str]], marks: NumberMarks) -> bool:
     if not rows:
         return False
     first = rows[0]
     if is_id_name(first[0]) or counts_columns(first) and not is_number(first[0]):
         return True
-    return not any(is_number(cell) for cell in (first[1:] or first)) or words_above_numbers(rows)
+    words = not any(is_number(cell, marks) for cell in (first[1:] or first))
+    return words or words_above_numbers(rows, marks)
 
 
 def _is_label_header(rows: list[list[str]]) -> bool:
@@ -202,11 +215,9 @@ def _is_label_header(rows: list[list[str]]) -> bool:
         return first[0] in _LABEL_NAMES
     if first[0] and is_id_name(first[0]) or any(cell in _LABEL_NAMES for cell in first[1:]):
         return True
+    if first[0] in _LABEL_NAMES and any(cell and is_id_name(cell) for cell in first[1:]):
+        return True
     return words_above_numbers([row[:1] for row in rows])
-
-
-def _cells(column: pa.ChunkedArray) -> np.ndarray:
-    return np.array(column.to_pylist(), dtype=object)
 
 
 def _npz_features(path: Path) -> np.ndarray | sp.csr_array:

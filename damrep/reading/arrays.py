@@ -172,7 +172,9 @@ class Arrays:
                 with archive.open(member) as stream:
                     _check_header(stream, _DEFLATED * self.path.stat().st_size)
                 with archive.open(member) as stream:
-                    return np.lib.format.read_array(stream, allow_pickle=False)
+                    array = np.lib.format.read_array(stream, allow_pickle=False)
+            # scipy ends the process on indices of another processor's byte order.
+            return array.astype(array.dtype.newbyteorder("="), copy=False)
         except _BROKEN as error:
             raise _unreadable(self.path, f"array {shown(key)}", error) from None
 
@@ -203,7 +205,7 @@ class Arrays:
     def csr(self, prefix: str) -> sp.csr_array:
         """The CSR matrix stored as prefix_data (1 if absent), _indices, _indptr and _shape."""
         parts = [self[f"{prefix}{part}"] for part in ("indices", "indptr")]
-        data = self[f"{prefix}data"] if f"{prefix}data" in self else np.ones(len(parts[0]), "f4")
+        data = self[f"{prefix}data"] if f"{prefix}data" in self else np.ones(parts[0].shape, "f4")
         what = f"{prefix}data, {prefix}indices and {prefix}indptr are no CSR matrix"
         return self._made("csr", prefix, (data, *parts), what)
 

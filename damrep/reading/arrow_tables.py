@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -39,7 +40,7 @@ class ArrowTable(Table):
 
     def __init__(self, where: str, schema: pa.Schema, read: ReadColumns, num_rows: int) -> None:
         self.where, self.rows, self.notes = where, [], []
-        self._schema, self._read = schema, read
+        self._schema, self._read, self._num_rows = schema, read, num_rows
         self.names = tuple(schema.names)
         self.width = len(self.names)
         self._held: dict[int, pa.ChunkedArray] = {}
@@ -59,6 +60,8 @@ class ArrowTable(Table):
             try:
                 table = self._read([self.names[i] for i in wanted])
                 table.validate(full=True)  # strings that are not UTF-8, offsets out of bounds
+                if table.num_rows != self._num_rows:
+                    raise ValueError(f"{table.num_rows} of {self._num_rows} rows are there")
                 for i in wanted:
                     self._held[i] = _plain(table.column(self.names[i]))
             except (pa.ArrowException, OSError, ValueError, KeyError, MemoryError) as error:
@@ -144,11 +147,19 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A column without a dictionary, with strings of the usual type."""
+    """A column without a dictionary, with text and UUIDs as strings of the usual type."""
     if pa.types.is_dictionary(column.type):
         column = pc.cast(column, column.type.value_type)
+    if isinstance(column.type, getattr(pa, "UuidType", ())):  # since pyarrow 18
+        names = [None if cell is None else str(cell) for cell in column.to_pylist()]
+        return pa.chunked_array([pa.array(names, pa.string())])
+    if isinstance(column.type, pa.BaseExtensionType):
+        column = pc.cast(column, column.type.storage_type)
     if _is_text(column.type) and not pa.types.is_string(column.type):
         column = pc.cast(column, pa.string())
+    if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
+        with contextlib.suppress(pa.ArrowInvalid):  # text that was not said to be text
+            column = pc.cast(column, pa.string())
     return column
 
 

@@ -33,6 +33,7 @@ __all__ = [
     "is_gap_word",
     "is_list",
     "is_numeric",
+    "is_opaque",
 ]
 
 
@@ -50,6 +51,16 @@ def is_numeric(kind: pa.DataType) -> bool:
         or pa.types.is_floating(kind)
         or pa.types.is_boolean(kind)
         or pa.types.is_decimal(kind)
+    )
+
+
+def is_opaque(kind: pa.DataType) -> bool:
+    """Whether a type is one of bytes, or of several values a cell."""
+    return bool(
+        pa.types.is_nested(kind)
+        or pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+        or pa.types.is_fixed_size_binary(kind)
     )
 
 
@@ -224,7 +235,7 @@ def as_words(column: pa.ChunkedArray, where: str) -> np.ndarray:
     ['true', 'false']
     """
     kind = column.type
-    if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+    if is_opaque(kind):
         raise InputError(f"{where} holds cells of type {kind}; expected words")
     if not pa.types.is_string(kind):
         try:
@@ -235,21 +246,56 @@ def as_words(column: pa.ChunkedArray, where: str) -> np.ndarray:
     return np.asarray(words.to_numpy(), dtype=object)
 
 
-def as_labels(column: pa.ChunkedArray) -> np.ndarray:
-    """A column of classes: strings or numbers, None where a cell is empty.
+def as_labels(column: pa.ChunkedArray, where: str = "labels") -> tuple[np.ndarray, list[str]]:
+    """A column of classes, and notes on what was made of it.
 
-    Text that is all numbers is numbers, so that class 10 comes after class 9.
+    Returns
+    -------
+    labels : ndarray, shape (n,)
+        Strings or numbers, None where a cell is empty. Text that is all numbers is numbers, so that
+        class 10 comes after class 9; only there are words such as NA gaps.
+    notes : list of str
+
+    Raises
+    ------
+    InputError
+        If its cells are lists or bytes.
+
+    Examples
+    --------
+    >>> as_labels(pa.chunked_array([["10", "9.0", "", "NA"]]))[0].tolist()
+    [10, 9, None, None]
+    >>> as_labels(pa.chunked_array([["b", "", "NA"]]))
+    (array(['b', None, 'NA'], dtype=object), ["'NA' was read as a class, not as a gap"])
     """
+    if is_opaque(column.type):
+        raise InputError(f"{where} are of type {column.type}; expected numbers or words")
+    notes: list[str] = []
     if pa.types.is_string(column.type):
-        column = pc.utf8_trim_whitespace(column)
-        column = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
-        for kind in (pa.int64(), pa.float64()):
-            try:
-                column = pc.cast(column, kind)
-                break
-            except pa.ArrowInvalid:
-                continue
-    return np.array(column.to_pylist(), dtype=object)
+        words = pc.utf8_trim_whitespace(column)
+        nothing = pa.scalar(None, pa.string())
+        gap = pa.array(is_gap_word(words))
+        numbers = pc.if_else(gap, nothing, words)
+        filled = pc.drop_null(numbers)
+        column = pc.if_else(pc.equal(words, ""), nothing, words)
+        if len(filled):
+            whole = text_as_integers(filled)
+            floats, bad, _ = parse_numbers(filled)
+            if whole is not None:
+                floats = whole.to_numpy()
+            elif bad.any() or pc.any(pc.match_substring_regex(filled, r"\A[+-]?0\d")).as_py():
+                said = [word for word in pc.unique(pc.filter(column, gap)).to_pylist() if word]
+                notes = [f"{shown(word)} was read as a class, not as a gap" for word in said[:2]]
+                return np.array(column.to_pylist(), dtype=object), notes
+            labels = np.full(len(words), None, dtype=object)
+            labels[~is_gap_word(words)] = floats
+            return labels, notes
+    if pa.types.is_floating(column.type):
+        try:
+            column = pc.cast(pc.if_else(pc.is_nan(column), None, column), pa.int64())
+        except pa.ArrowInvalid:  # fractions
+            pass
+    return np.array(column.to_pylist(), dtype=object), notes
 
 
 def factorised(
@@ -282,7 +328,7 @@ def factorised(
 def _as_integers(column: pa.ChunkedArray, where: str, *, infer: bool) -> pa.ChunkedArray:
     """A column of ids as int64, if all of them are whole numbers; strings only to be inferred."""
     kind = column.type
-    if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+    if is_opaque(kind):
         raise InputError(f"{where}: ids are of type {kind}; expected integers or strings")
     if pa.types.is_string(kind):
         found = text_as_integers(column) if infer else None
@@ -290,6 +336,13 @@ def _as_integers(column: pa.ChunkedArray, where: str, *, infer: bool) -> pa.Chun
     whole = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
     if not whole:
         return column
+    if pa.types.is_floating(kind):
+        largest = pc.max(pc.abs(column)).as_py()
+        if largest is not None and np.isfinite(largest) and largest > 2**53:
+            raise InputError(
+                f"{where}: the id {largest:.0f} is a float, which has not as many digits; give "
+                "such ids as strings"
+            )
     try:
         return pc.cast(column, pa.int64())
     except pa.ArrowInvalid:

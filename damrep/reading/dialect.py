@@ -21,7 +21,14 @@ from damrep.masking.validation import InputError
 from damrep.reading.files import file_ending, open_bytes, reason
 from damrep.reading.ids import shown
 from damrep.reading.layout import BLOCK_BYTES, Layout
-from damrep.reading.written_numbers import COMMA, POINT, NumberMarks, find_marks, is_number
+from damrep.reading.written_numbers import (
+    COMMA,
+    POINT,
+    NumberMarks,
+    find_marks,
+    is_number,
+    is_unclear,
+)
 
 __all__ = ["Dialect", "find_layout"]
 
@@ -153,6 +160,10 @@ def find_layout(path: Path, dialect: Dialect, *, at_least: int = 1) -> Layout:
     notes = []
     if marks.decimal == "," and dialect.decimal is None:
         notes.append("numbers were read with a decimal comma")
+    if separator == ";" and not marks.grouping:
+        cells = (cell for row in rows[1:] for cell in row)
+        if (unclear := next(filter(is_unclear, cells), None)) is not None and "." in unclear:
+            notes.append(f"{unclear} was read with a decimal point, not as a thousand")
     return dataclasses.replace(
         layout, passed=frozenset(passed), rows=rows, spare=spare, marks=marks, notes=tuple(notes)
     )
@@ -208,6 +219,10 @@ def _marks(rows: list[list[str]]) -> NumberMarks:
     return find_marks([[row[i] for row in below if i < len(row)] for i in range(len(rows[0]))])
 
 
+def _all_numbers(rows: list[list[str]]) -> bool:
+    return bool(rows) and all(is_number(cell) for row in rows for cell in row)
+
+
 def _head(path: Path, encoding: str | None) -> tuple[list[str], str | None]:
     """The first lines, the last of which is whole, and the encoding unless it is UTF-8."""
     with open_bytes(path) as stream:
@@ -252,10 +267,10 @@ def _cells(lines: Sequence[str], layout: Layout) -> list[list[str]]:
 def _separator(lines: Sequence[str], path: Path, decimal: str | None, at_least: int) -> str:
     """The first mark that splits all of the first rows alike; else the one that splits most so."""
     ending = file_ending(path)
-    usual = _USUAL.get(ending, "\t,; ")
+    usual = [mark for mark in _USUAL.get(ending, "\t,; ") if mark != decimal]
     best, share = usual[0], 0.0
     for mark in _SEPARATORS:
-        if mark == decimal or (mark == " " and at_least < 2 and ending in _USUAL):
+        if mark == decimal:
             continue
         layout = Layout(path, mark)
         try:
@@ -266,6 +281,8 @@ def _separator(lines: Sequence[str], path: Path, decimal: str | None, at_least: 
         widths, width = Counter(map(len, rows)), len(rows[0])
         if width < 2:
             continue
+        if mark == " " and at_least < 2 and ending in _USUAL and not _all_numbers(rows[1:]):
+            continue  # words of one cell
         if len(widths) == 1:
             return mark
         # The usual one of the ending where none splits all rows alike.

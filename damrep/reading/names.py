@@ -16,8 +16,10 @@ __all__ = [
     "plain_name",
 ]
 
-# A first column of this name names the rows; the empty name is what pandas gives a written index.
-_ID_NAMES = ("", "id", "ids", "rowid", "node", "nodes", "nodeid", "name", "names", "index", "key")
+# A first column of this name names the rows; the empty name is what pandas gives a written index,
+# which is "Unnamed: 0" once it was read and written again.
+_ID_NAMES = ("", "id", "ids", "rowid", "node", "nodes", "nodeid", "name", "names", "index", "key",
+             "unnamed0")  # fmt: skip
 
 # Nouns, in lower case, letters and digits only. The first group that has one counts: what is called
 # by its role's own name needs no guess, and a title or a session is only taken for want of better.

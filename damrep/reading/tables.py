@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from damrep.masking.validation import InputError
 from damrep.reading import cells
@@ -142,7 +143,7 @@ class Table(ABC):
                 odd = ~np.isfinite(numbers) if finite else np.zeros(length, dtype=bool)
                 bad = bad | odd if not gaps else bad | np.isinf(numbers)
             if not gaps:
-                bad |= cells.is_gap(column)
+                bad |= cells.is_gap(column) | self._is_other_gap(column, numbers)
             if bad.any():
                 row = int(np.argmax(bad))
                 raise InputError(
@@ -152,6 +153,14 @@ class Table(ABC):
                 )
             values[:, place] = numbers
         return values
+
+    def _is_other_gap(self, column: pa.ChunkedArray, numbers: np.ndarray) -> np.ndarray:
+        """Which cells are NaN because of a word that does not say so."""
+        unknown = np.isnan(numbers)
+        if not pa.types.is_string(column.type) or not unknown.any():
+            return np.zeros(len(numbers), dtype=bool)
+        words = pc.ascii_trim(pc.utf8_lower(column), "+- ")
+        return unknown & (np.asarray(words.to_numpy()) != "nan")
 
     def _as_numbers(self, column: pa.ChunkedArray, position: int) -> tuple[np.ndarray, np.ndarray]:
         if not pa.types.is_string(column.type):

@@ -18,6 +18,7 @@ from damrep.reading.dialect import Dialect, find_layout
 from damrep.reading.files import reason
 from damrep.reading.layout import BLOCK_BYTES, Layout, Streamed
 from damrep.reading.tables import Table
+from damrep.reading.written_numbers import is_number
 
 __all__ = ["TextTable"]
 
@@ -193,8 +194,11 @@ class TextTable(Table):
         try:
             for place, row in enumerate(reader):
                 if place and row and len(row) != width:
-                    marked = row[0].startswith(("#", "%", "//"))
-                    hint = "; comment= says how a comment starts" if marked else ""
+                    hint = ""
+                    if row[0].startswith(("#", "%", "//")):
+                        hint = "; comment= says how a comment starts"
+                    elif len(row) > width and all(map(is_number, row)):
+                        hint = "; if the comma is a decimal one, name it as the decimal mark"
                     return (
                         f"{self.where}: line {numbers[reader.line_num - 1]} has {len(row)} "
                         f"columns; the first row has {width}{hint}"

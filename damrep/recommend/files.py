@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from damrep.masking.validation import InputError
@@ -28,6 +30,7 @@ from damrep.reading.written_numbers import is_number
 __all__ = ["RATING_ENDINGS", "RatingsTable", "read_ratings"]
 
 RATING_ENDINGS = TABLE_ENDINGS
+_WIDEST = 5  # columns without names: user, item, rating, time and one more
 _KNOWN = {"user": USER_NAMES, "item": ITEM_NAMES, "rating": RATING_NAMES}
 
 
@@ -108,7 +111,8 @@ def read_ratings(
     users, items = (table.ids(found[role], role) for role in ("user", "item"))
     read = pd.DataFrame({"user": users, "item": items})
     if "rating" in found:
-        read["rating"] = table.numbers([found["rating"]], what="ratings")[:, 0].astype(float)
+        read["rating"], more = _ratings(table, found["rating"])
+        notes += more
     names = table.names or tuple(str(i + 1) for i in range(table.width))
     called = {role: names[position] for role, position in found.items()}
     return RatingsTable(stem(path, "ratings"), read, called, (*table.notes, *notes))
@@ -145,6 +149,11 @@ def _roles(table: Table, asked: dict[str, str | None]) -> tuple[dict[str, int], 
                 f"{table.where}: {table.width} columns without a header; expected "
                 f"{', '.join(asked)}"
             )
+        if table.width > _WIDEST:
+            raise InputError(
+                f"{table.where}: {table.width} columns without a header; expected "
+                f"{', '.join(asked)} and perhaps a time; {_way(asked)}"
+            )
         more = f"; columns from {len(asked) + 1} on are not used" if table.width > 3 else ""
         notes.append(f"no row names the columns: the first are {', '.join(asked)}{more}")
         return {role: i for i, role in enumerate(asked)}, notes
@@ -156,6 +165,8 @@ def _roles(table: Table, asked: dict[str, str | None]) -> tuple[dict[str, int], 
             named = known_column(table.names or (), role, table.where, f"--{role}")
             if named is not None:
                 found[role] = table.position(str(named), f"--{role}")
+    if table.names is None:
+        notes.append("no row names the columns")
     missing = [role for role in asked if role not in found]
     left = [i for i in range(table.width) if i not in found.values() and not _is_known(table, i)]
     # By elimination, where the names of all the others are known.
@@ -172,6 +183,29 @@ def _roles(table: Table, asked: dict[str, str | None]) -> tuple[dict[str, int], 
         if asked[role] is None and (table.names or ("",) * table.width)[position] != role:
             notes.append(f"column {table.column_name(position)} was taken for the {role}s")
     return {role: found[role] for role in asked}, notes
+
+
+def _ratings(table: Table, position: int) -> tuple[np.ndarray, list[str]]:
+    """A column of ratings, and what is odd about them."""
+    try:
+        ratings = table.numbers([position], what="ratings")[:, 0].astype(float)
+    except InputError as error:
+        if table.names is not None:
+            raise
+        raise InputError(f"{error}; {_way(['user', 'item', 'rating'])}") from None
+    less = ratings < 0
+    if less.any() and not less.all() and len(np.unique(ratings[less])) == 1:
+        what = "1 rating is" if less.sum() == 1 else f"{less.sum():,} ratings are"
+        return ratings, [
+            f"{what} {ratings[less][0]:g} and all others not below 0; if that means none, leave "
+            "such rows out"
+        ]
+    return ratings, []
+
+
+def _way(roles: Iterable[str]) -> str:
+    """How columns without names are named."""
+    return f"name columns with {' '.join(f'--{role} {i}' for i, role in enumerate(roles, 1))}, say"
 
 
 def _is_known(table: Table, position: int) -> bool:

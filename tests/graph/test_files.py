@@ -200,7 +200,7 @@ def test_wide_and_long_feature_table(put):
         ("l.csv", "a,x\nb,y\n", ["a", "b"], ["x", "y"]),
         ("l.csv", "id,age,class\na,3,x\n", ["a"], ["x"]),
         ("l.csv", "Machine Learning\nData Bases\n", None, ["Machine Learning", "Data Bases"]),
-        ("l.txt", "label\n1\n2\n", None, ["1", "2"]),
+        ("l.txt", "label\n1\n2\n", None, [1, 2]),
         ("l.txt", "1 x\n2 y\n", [1, 2], ["x", "y"]),
     ],
 )
