@@ -14,6 +14,7 @@ from damrep.masking.validation import InputError
 from damrep.reading import tables
 from damrep.reading.cells import as_numbers, as_words
 from damrep.reading.dates import holds_dates
+from damrep.reading.ids import shown
 from damrep.reading.written_numbers import POINT, NumberMarks
 
 __all__ = [
@@ -80,9 +81,7 @@ def column_kind(column: pa.ChunkedArray, marks: NumberMarks = POINT) -> str:
 def way_in(source: tables.Table, position: int) -> str:
     """What a user can do with a column that cannot be read as numbers, for the end of a message."""
     (column,) = source.columns([position])
-    name = shlex.quote(source.names[position] if source.names else str(position + 1))
-    if len(name) > 40 or not name.isprintable():
-        name = "COLUMN"
+    name = _option(source.names[position] if source.names else str(position + 1))
     drop = f"leaves the column out with --drop {name}"
     kind = column_kind(column, source.marks)
     if kind == NUMBERS:
@@ -108,6 +107,12 @@ def way_in(source: tables.Table, position: int) -> str:
     if kind == EMPTY:
         return f"fit-autoencoder fills gaps with --impute where there are other cells, or {drop}"
     return f"fit-autoencoder {drop}"
+
+
+def _option(name: str) -> str:
+    """A column's name as it is given on a command line."""
+    quoted = shlex.quote(name)
+    return quoted if len(quoted) <= 40 and quoted.isprintable() else "COLUMN"
 
 
 def _date_form(words: np.ndarray) -> str | None:
@@ -161,8 +166,8 @@ def counting_note(columns: Iterable[tuple[str, np.ndarray]]) -> list[str]:
     """
     for name, values in columns:
         if len(values) >= 3 and (np.diff(values[:3]) == 1).all() and (np.diff(values) == 1).all():
-            named = shlex.quote(name)
             return [
-                f"column {name!r} counts the rows and was used as numbers; --id {named} names it"
+                f"column {shown(name)} counts the rows and was used as numbers; --id "
+                f"{_option(name)} names it"
             ]
     return []

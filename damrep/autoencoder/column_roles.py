@@ -12,6 +12,7 @@ import pyarrow as pa
 from damrep.masking.validation import InputError
 from damrep.reading import tables
 from damrep.reading.cells import as_numbers, is_gap
+from damrep.reading.ids import listed, shown
 from damrep.reading.names import is_id_name, plain_name
 from damrep.reading.written_numbers import is_number
 
@@ -79,7 +80,7 @@ def column_roles(
     else:
         identity = _guessed_ids(source, meant)
         if identity is not None and names[identity] and source.index is None:
-            notes.append(f"column {names[identity]!r} was taken for the names of the rows")
+            notes.append(f"column {shown(names[identity])} was taken for the names of the rows")
     roles = {
         "--id": {identity},
         "--labels": {label},
@@ -88,7 +89,8 @@ def column_roles(
     }
     for (one, first), (other, second) in itertools.combinations(roles.items(), 2):
         for position in (first & second) - {None}:
-            raise InputError(f"{where}: column {names[position]!r} is named by {one} and {other}")
+            name = shown(names[position])
+            raise InputError(f"{where}: column {name} is named by {one} and {other}")
     taken = chosen
     if taken is None:
         taken = [i for i in range(source.width) if i not in {identity, label, *dropped}]
@@ -96,12 +98,12 @@ def column_roles(
         if len(vectors) == 1 and len(taken) > 1:
             others = len(taken) - 1
             what = "1 other column was" if others == 1 else f"{others} other columns were"
-            notes.append(f"the vectors are in {names[vectors[0]]!r}; {what} left out")
+            notes.append(f"the vectors are in {shown(names[vectors[0]])}; {what} left out")
             taken = vectors
     if not taken:
         raise InputError(f"{where}: no column of numbers is left")
     if dropped:
-        notes.append(f"left out: {', '.join(repr(names[i]) for i in sorted(dropped))}")
+        notes.append(f"left out: {listed([names[i] for i in sorted(dropped)])}")
     return ColumnRoles(names, identity, label, taken, notes)
 
 

@@ -103,6 +103,8 @@ def read_attributed_edges(path: Path, lines: list[str]) -> Any:
     import networkx
 
     try:
-        return networkx.parse_edgelist(lines, nodetype=str, data=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of escapes that Python does not know
+            return networkx.parse_edgelist(lines, nodetype=str, data=True)
     except Exception as error:  # literal_eval of damaged text
         raise InputError(f"{path}: not a readable edge list ({reason(error)})") from None

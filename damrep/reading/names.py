@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable
 
 from damrep.masking.validation import InputError
+from damrep.reading.ids import shown
 
 __all__ = [
     "ITEM_NAMES",
@@ -132,7 +133,8 @@ def known_column(names: Iterable[Hashable], role: str, where: str, option: str) 
     for group in _NOUNS[role]:
         found = [name for noun in group.split() for name in _called(noun, plain, role)]
         if len(found) > 1:
-            listed = f"{', '.join(map(repr, found[:-1]))} and {found[-1]!r}"
+            *others, last = (shown(name) for name in found[:4])
+            listed = f"{', '.join(others)} and {last}"
             either = "both" if len(found) == 2 else "each"
             raise InputError(
                 f"{where}: columns {listed} may {either} be the {role}s; name one with {option}"
