@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from damrep.masking import DAM
 from damrep.pruning import ChannelPruner
-from damrep.training import local_seed
 from damrep.training.seeding import local_seed
 from tests.pruning.samples import Chain, Stream, settled
 
