@@ -39,6 +39,7 @@ _COMMENTS = ("#", "%", "//")
 _SEPARATORS = ("\t", ";", "|", "::", ",", " ")
 _USUAL = {".csv": ",\t;", ".tsv": "\t,;"}
 _SPELLED = {"tab": "\t", "\\t": "\t", "space": " ", "blank": " ", "comma": ",", "semicolon": ";"}
+_SEP = re.compile(r'"?sep=([\t !#-/:-@\[-`{-~])"?')
 _MARKS = {".": POINT, ",": COMMA}
 
 
@@ -130,12 +131,11 @@ def find_layout(path: Path, dialect: Dialect, *, at_least: int = 1) -> Layout:
     )
     passed: list[str] = []
     separator = dialect.separator
-    if lines and (said := re.fullmatch(r'"?sep=(.)"?', lines[0])) is not None:
+    if lines and (said := _SEP.fullmatch(lines[0])) is not None:
         passed.append(lines[0])  # what Excel writes and reads
         separator = separator or said.group(1)
     rest = itertools.islice(lines, len(passed), None)
-    found = (line for line in rest if line.strip() and not layout.is_comment(line))
-    proper = list(itertools.islice(found, 10 * _SAMPLE))
+    proper = list(itertools.islice(layout.rows_of(rest), 10 * _SAMPLE))
     body = list(proper)
     if dialect.comment is None:
         while body and body[0].startswith(comments):
@@ -155,6 +155,8 @@ def find_layout(path: Path, dialect: Dialect, *, at_least: int = 1) -> Layout:
         if len(_cells([line], layout)[0]) != width or width == 1:
             passed.append(line)
     rows = _cells([line for line in proper if line not in passed], layout)
+    while len(rows) > 1 and len(rows[-1]) > 1 and not any(rows[-1]):
+        rows.pop()  # as spreadsheets have them at the end
     rows, spare = _without_spare(_completed(rows, separator))
     marks = _MARKS[dialect.decimal] if dialect.decimal else _marks(rows)
     notes = []

@@ -106,16 +106,24 @@ class Layout:
 
     def lines(self) -> Iterator[tuple[int, str]]:
         """Number and cleaned text of every line that is a row or part of one."""
-        at_head, inside = True, False
-        for number, line in enumerate(text_lines(self.path, self.encoding), start=1):
-            text = line.rstrip("\r\n")
-            if not text.strip():
-                continue
-            if not inside and (self.is_comment(text) or at_head and text in self.passed):
-                continue
-            at_head = False
-            inside ^= self.quoted and text.count('"') % 2 == 1
-            yield number, self.cleaned(text)
+        at_head, numbers = True, [0]
+
+        def numbered() -> Iterator[str]:
+            for numbers[0], line in enumerate(text_lines(self.path, self.encoding), start=1):
+                yield line.rstrip("\r\n")
+
+        for line in self.rows_of(numbered()):
+            if not (at_head and line in self.passed):
+                at_head = False
+                yield numbers[0], self.cleaned(line)
+
+    def rows_of(self, lines: Iterable[str]) -> Iterator[str]:
+        """The lines that are neither blank nor comments; within a cell nothing is a comment."""
+        inside = False
+        for line in lines:
+            if line.strip() and (inside or not self.is_comment(line)):
+                inside ^= self.quoted and line.count('"') % 2 == 1
+                yield line
 
     def cleaned(self, line: str) -> str:
         """A line as it is split: runs of blanks are one, a separator is one character."""

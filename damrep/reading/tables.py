@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from damrep.masking.validation import InputError
 from damrep.reading import cells
+from damrep.reading.id_columns import as_ids, factorised
 from damrep.reading.ids import listed, shown
 from damrep.reading.text_ids import odd_ids
 from damrep.reading.written_numbers import NumberMarks, parse_numbers
@@ -182,7 +183,7 @@ class Table(ABC):
         """
         (column,) = self.columns([position])
         self._require_filled(column, position, what)
-        ids = cells.as_ids(column, self.where, infer=self.is_text)
+        ids = as_ids(column, self.where, infer=self.is_text)
         if self.is_text:
             self._note_ids([column], ids)
         return ids
@@ -206,7 +207,7 @@ class Table(ABC):
         a, b = self.columns([first, second])
         for column, position in ((a, first), (b, second)):
             self._require_filled(column, position, what)
-        first_codes, second_codes, ids = cells.factorised(a, b, self.where, infer=self.is_text)
+        first_codes, second_codes, ids = factorised(a, b, self.where, infer=self.is_text)
         if self.is_text:
             self._note_ids([a, b], ids)
         return first_codes, second_codes, ids
@@ -224,6 +225,8 @@ class Table(ABC):
         self.notes += [note for note in notes if note not in self.notes]
 
     def _require_filled(self, column: pa.ChunkedArray, position: int, what: str) -> None:
+        if pa.types.is_floating(column.type):  # of integers with gaps
+            column = pc.if_else(pc.is_nan(column), None, column)
         if cells.has_gap(column):
             empty = cells.is_gap(column)
             row = int(np.argmax(empty))
