@@ -210,8 +210,8 @@ def atomic_folder(path: str | os.PathLike[str], is_ours: Callable[[Path], bool])
     ['a.txt']
     """
     target = Path(path).expanduser().resolve()
-    _check_replaceable(target, is_ours, path)
     with claimed(path):
+        _check_replaceable(target, is_ours, path)
         temporary = _beside(target, "tmp")
         try:
             temporary.mkdir()

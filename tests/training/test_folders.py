@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -144,11 +145,8 @@ def test_many_savers_at_once_leave_one_whole_model(tmp_path: Path) -> None:
             except InputError as error:
                 refused.append(str(error))
 
-    threads = [threading.Thread(target=one, args=(float(k),)) for k in range(5)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(5) as pool:
+        list(pool.map(one, map(float, range(5))))  # whatever else one of them raises is raised
     config, tensors = load_folder(tmp_path / "out", EXAMPLE)
     assert done and config["value"] in done
     assert all((tensor == config["value"]).all() for tensor in tensors.values())
