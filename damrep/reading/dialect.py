@@ -271,9 +271,9 @@ def _separator(lines: Sequence[str], path: Path, decimal: str | None, at_least: 
     ending = file_ending(path)
     usual = [mark for mark in _USUAL.get(ending, "\t,; ") if mark != decimal]
     best, share = usual[0], 0.0
-    for mark in _SEPARATORS:
-        if mark == decimal:
-            continue
+    # A decimal mark separates nothing, unless there have to be columns and nothing else makes them.
+    marks = [mark for mark in _SEPARATORS if mark != decimal]
+    for mark in [*marks, *([decimal] if decimal == "," and at_least > 1 else [])]:
         layout = Layout(path, mark)
         try:
             layout = dataclasses.replace(layout, quoted=_is_quoted(lines, layout))
