@@ -39,6 +39,20 @@ _COMMENTS = ("#", "%", "//")
 _SEPARATORS = ("\t", ";", "|", "::", ",", " ")
 _USUAL = {".csv": ",\t;", ".tsv": "\t,;"}
 _SPELLED = {"tab": "\t", "\\t": "\t", "space": " ", "blank": " ", "comma": ",", "semicolon": ";"}
+# What files begin with that have got the wrong ending, in lower case.
+_NO_TEXT = {
+    b"pk\x03\x04": "a zip archive or a spreadsheet (.xlsx); save it as .csv",
+    b"\xd0\xcf\x11\xe0": "a spreadsheet (.xls); save it as .csv",
+    b"\x1f\x8b": "packed by gzip; its name has to end in .gz",
+    b"bzh9": "packed by bzip2; its name has to end in .bz2",
+    b"\xfd7zxz": "packed by xz; its name has to end in .xz",
+    b"par1": "parquet; its name has to end in .parquet",
+    b"arrow1": "Arrow; its name has to end in .feather",
+    b"\x93numpy": "an array of NumPy; its name has to end in .npy",
+    b"<!doctype html": "a web page: the download failed, or needs a login",
+    b"<html": "a web page: the download failed, or needs a login",
+    b"version https://git-lfs": "a pointer to a file of Git LFS; git lfs pull fetches it",
+}
 _SEP = re.compile(r'"?sep=([\t !#-/:-@\[-`{-~])"?')
 _MARKS = {".": POINT, ",": COMMA}
 
@@ -237,6 +251,9 @@ def _head(path: Path, encoding: str | None) -> tuple[list[str], str | None]:
             if len(data) > BLOCK_BYTES:
                 raise InputError(f"{path}: a line of more than {BLOCK_BYTES >> 20} MB")
         whole = not stream.read(1)
+    for start, what in _NO_TEXT.items():
+        if data[:40].lstrip().lower().startswith(start):
+            raise InputError(f"{path}: no table in text but {what}")
     if encoding is None and data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         encoding = "utf-16"
     if encoding is None and b"\0" in data:

@@ -166,6 +166,46 @@ def test_cells_of_several_lines_across_chunks(read: Any) -> None:
     assert table.values.ravel().tolist() == [i + 0.5 for i in range(15_000)]
 
 
+# -- what is no table, or no column of names
+
+
+@pytest.mark.parametrize(
+    ("start", "message"),
+    [
+        (b"PK\x03\x04\x14\0", "a zip archive or a spreadsheet (.xlsx); save it as .csv"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", "a spreadsheet (.xls)"),
+        (b"\x1f\x8b\x08\0", "packed by gzip; its name has to end in .gz"),
+        (b"PAR1\x15\x04", "parquet; its name has to end in .parquet"),
+        (b"\n<!DOCTYPE html>\n<html><body>Log in</body></html>", "a web page"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+            "a pointer to a file of Git LFS",
+        ),
+    ],
+)
+def test_files_of_another_kind_are_named(read: Any, start: bytes, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        read(start)
+    assert f"t.csv: no table in text but {message}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("names", "cells", "taken"),
+    [
+        ("a,sample_id", "1,{i}\n", "sample_id"),
+        ("a,customerId", "1,{i}\n", "customerId"),
+        ("a,userid", "1,u{i}\n", "userid"),
+        ("a,paid", "1,{i}\n", None),
+        ("a,acid", "1,{i}\n", None),
+        ("a,case_id", "1,{i}.5\n", None),
+        ("a,sample_id", "1,7\n", None),
+    ],
+)
+def test_which_column_names_the_rows(read: Any, names: str, cells: str, taken: str | None) -> None:
+    table = read(f"{names}\n" + "".join(cells.format(i=i * i + 3) for i in range(5)))
+    assert table.id_column == taken
+
+
 # -- labels
 
 
@@ -176,6 +216,7 @@ def test_cells_of_several_lines_across_chunks(read: Any) -> None:
         ("id,label\n1,1.0\n2,0.0\n3,\n", [1, 0, None], None),
         ("id,label\n1,NA\n2,red\n3,\n", ["NA", "red", None], "'NA' was read as a class"),
         ("id,label\n1,007\n2,010\n3,\n", ["007", "010", None], None),
+        ("id,label\n1,1.000e+00\n2,0.000e+00\n3,\n", [1, 0, None], None),
         ("label,id\nx,1\ny,2\nx,3\n", ["x", "y", "x"], None),
         ("id,age,label\n1,5,x\n2,6,y\n3,7,\n", ["x", "y", None], None),
     ],
