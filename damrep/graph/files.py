@@ -37,7 +37,7 @@ from damrep.graph.networkx_graphs import from_networkx
 from damrep.graph.node_files import read_features, read_labels
 from damrep.graph.node_tables import NodeTable, feature_table, label_table
 from damrep.masking.validation import InputError
-from damrep.reading.dialect import Dialect, find_layout
+from damrep.reading.dialect import Dialect
 from damrep.reading.files import (
     ARROW_ENDINGS,
     TABLE_ENDINGS,
@@ -47,6 +47,7 @@ from damrep.reading.files import (
     require_file,
     stem,
 )
+from damrep.reading.layout_finding import find_layout
 from damrep.reading.matrix_market import read_matrix_market
 
 __all__ = ["GRAPH_ENDINGS", "EdgeColumns", "read_features", "read_graph", "read_labels"]

@@ -14,9 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from damrep.masking.validation import InputError
-from damrep.reading.dialect import Dialect, find_layout
+from damrep.reading.dialect import Dialect
 from damrep.reading.files import reason
 from damrep.reading.layout import BLOCK_BYTES, Layout, Streamed
+from damrep.reading.layout_finding import find_layout
 from damrep.reading.tables import Table
 from damrep.reading.written_numbers import is_number
 

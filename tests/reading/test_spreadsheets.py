@@ -26,7 +26,7 @@ def read(tmp_path: Path) -> Any:
 GERMAN = "sep=;\r\nOrt;Größe;Preis;\r\nBonn;1,5;1.234,50;\r\nKöln;2,25;999,00;\r\n;;;\r\n;;;\r\n"
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "cp1252"])
 def test_an_export_of_a_spreadsheet_in_german(read: Any, encoding: str) -> None:
     told = Dialect(encoding="cp1252") if encoding == "cp1252" else None
     table = read(GERMAN.encode(encoding), dialect=told)
@@ -93,6 +93,8 @@ def test_a_name_over_two_lines_is_one_name(read: Any) -> None:
             "a,b\n1,2,5\n2,3,5\n",
             "has 3 columns; the first row has 2; if the comma is",
         ),
+        ("naïve,b\n1,2\n".encode("latin-1"), "line 1 has the byte 0xef.*name its encoding"),
+        ('"a,b"\n"1,2"\n"3,4"\n', "every line is between quotation marks as a whole"),
         ("a,b\n1,2\n".encode("utf-16-le"), "the encoding has to be named: utf-16-le"),
         ("year,a\n2001,1\n2002,2\nTotal,3\n", "column 'year', line 4 is 'Total'"),
     ],
@@ -204,6 +206,11 @@ def test_files_of_another_kind_are_named(read: Any, start: bytes, message: str) 
 def test_which_column_names_the_rows(read: Any, names: str, cells: str, taken: str | None) -> None:
     table = read(f"{names}\n" + "".join(cells.format(i=i * i + 3) for i in range(5)))
     assert table.id_column == taken
+
+
+def test_one_cell_a_line_may_have_commas_between_its_marks(tmp_path: Path) -> None:
+    (tmp_path / "l.txt").write_text('"Doe, J"\n"Roe, R"\n')
+    assert list(read_labels(tmp_path / "l.txt").values) == ["Doe, J", "Roe, R"]
 
 
 # -- labels
