@@ -118,6 +118,8 @@ class TextTable(Table):
         self, kinds: dict[int, pa.DataType], *, strict: bool = True
     ) -> tuple[pa.Table, Streamed]:
         """Some columns of a type each, and what was in the text."""
+        if self.names is not None and not self.rows:
+            raise InputError(f"{self.where}: a header and no rows")
         table, streamed, wrong = None, Streamed(), ""
         try:
             table = self._read(kinds, self._layout, streamed)

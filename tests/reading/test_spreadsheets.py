@@ -93,6 +93,8 @@ def test_a_name_over_two_lines_is_one_name(read: Any) -> None:
             "a,b\n1,2,5\n2,3,5\n",
             "has 3 columns; the first row has 2; if the comma is",
         ),
+        ("a,b", "a header and no rows"),
+        ("a,b\n,\n", "a header and no rows"),
         ("naïve,b\n1,2\n".encode("latin-1"), "line 1 has the byte 0xef.*name its encoding"),
         ('"a,b"\n"1,2"\n"3,4"\n', "every line is between quotation marks as a whole"),
         ("a,b\n1,2\n".encode("utf-16-le"), "the encoding has to be named: utf-16-le"),
@@ -175,9 +177,9 @@ def test_cells_of_several_lines_across_chunks(read: Any) -> None:
     ("start", "message"),
     [
         (b"PK\x03\x04\x14\0", "a zip archive or a spreadsheet (.xlsx); save it as .csv"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1", "a spreadsheet (.xls)"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\0", "a spreadsheet (.xls)"),
         (b"\x1f\x8b\x08\0", "packed by gzip; its name has to end in .gz"),
-        (b"PAR1\x15\x04", "parquet; its name has to end in .parquet"),
+        (b"PAR1\x15\x04\0", "parquet; its name has to end in .parquet"),
         (b"\n<!DOCTYPE html>\n<html><body>Log in</body></html>", "a web page"),
         (
             b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
