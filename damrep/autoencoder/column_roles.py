@@ -7,13 +7,14 @@ import itertools
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 
 from damrep.masking.validation import InputError
 from damrep.reading import tables
 from damrep.reading.cells import as_numbers, is_gap
 from damrep.reading.ids import listed, shown
-from damrep.reading.names import is_id_name, plain_name
+from damrep.reading.names import ends_in_id, is_id_name
 from damrep.reading.written_numbers import is_number
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def _guessed_ids(source: tables.Table, taken: Collection[int | None]) -> int | N
         position = source.index or 0
         return None if position in taken else position
     for position in range(source.width):
-        called = source.names is not None and plain_name(source.names[position]).endswith("id")
+        called = source.names is not None and ends_in_id(source.names[position])
         if position in taken or source.holds_vectors(position) or not (called or position == 0):
             continue
         first = [row[position] for row in source.rows if position < len(row)]
@@ -130,6 +131,8 @@ def _guessed_ids(source: tables.Table, taken: Collection[int | None]) -> int | N
         numbers = column.type if not source.is_text else None
         whole = numbers is None or pa.types.is_integer(numbers) or pa.types.is_string(numbers)
         if whole and not is_gap(column).any() and len(column.unique()) == len(column) > 1:
-            if called or as_numbers(column, source.marks)[1].all():
+            values, words = as_numbers(column, source.marks)
+            fractions = np.isfinite(values) & (values != np.floor(values))
+            if words.all() or called and not fractions.any():
                 return position
     return None

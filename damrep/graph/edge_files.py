@@ -149,6 +149,7 @@ def _edges(table: Table, asked: EdgeColumns) -> tuple[EdgeList, list[str]]:
         listed = ", ".join(table.column_name(i) for i in unused[:6])
         notes.append(f"not used: {listed}{', ...' if len(unused) > 6 else ''}")
     left, right, ids = table.id_pairs(first, second, "node id")
+    _refuse_names(table, (first, second), (left, right), ids)
     if table.names is None and heavy is not None and asked.source is None:
         if len(left) > 2 and (np.diff(left) == 1).all() and ids.dtype != object:
             notes.append(
@@ -166,6 +167,20 @@ def _edges(table: Table, asked: EdgeColumns) -> tuple[EdgeList, list[str]]:
             )
     edges = EdgeList(left, right, ids, weights, table.where, table.row_name)
     return edges, notes
+
+
+def _refuse_names(
+    table: Table, ends: tuple[int, int], codes: tuple[np.ndarray, np.ndarray], ids: np.ndarray
+) -> None:
+    """Refuse a row that is the row of names again, as where files were put together."""
+    if not isinstance(table, TextTable) or table.names is None or ids.dtype != object:
+        return
+    again = np.ones(len(codes[0]), dtype=bool)
+    for end, code in zip(ends, codes, strict=True):
+        again &= code == next(iter(np.flatnonzero(ids == table.names[end])), -1)
+    if again.any():
+        row = table.row_name(int(np.argmax(again)))
+        raise InputError(f"{table.where}: {row} is the row of names again; leave it out")
 
 
 def _chosen(table: Table, asked: EdgeColumns) -> tuple[int, int, int | None]:

@@ -125,7 +125,7 @@ def graph_from_edges(
             )
     source, target = position[edges.source], position[edges.target]
     matrix = adjacency_from_edges(source, target, weight, len(node_ids), where=edges.where)
-    again = 0 if weight is not None else len(source) - matrix.nnz
+    notes = _counts(len(source) - matrix.nnz if weight is None else 0, weight)
     if not directed:
         matrix = symmetrise(matrix)
     graph = build_graph(
@@ -136,12 +136,20 @@ def graph_from_edges(
         labels=None if labels is None else take_labels(labels, node_ids),
         name=name,
     )
+    return dataclasses.replace(graph, notes=notes) if notes else graph
+
+
+def _counts(again: int, weight: np.ndarray | None) -> tuple[str, ...]:
+    """Notes on rows that are no edge of their own."""
+    notes = []
     if again:
         what = "1 row repeats an edge and counts once"
-        if again > 1:
-            what = f"{again:,} rows repeat an edge and count once"
-        graph = dataclasses.replace(graph, notes=(what,))
-    return graph
+        notes.append(what if again == 1 else f"{again:,} rows repeat an edge and count once")
+    nothing = 0 if weight is None else int((weight == 0).sum())
+    if nothing:
+        what = "1 row has weight 0 and is no edge"
+        notes.append(what if nothing == 1 else f"{nothing:,} rows have weight 0 and are no edges")
+    return tuple(notes)
 
 
 def _places_in_features(

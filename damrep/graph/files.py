@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import codecs
 import dataclasses
+import functools
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -35,15 +37,17 @@ from damrep.graph.networkx_graphs import from_networkx
 from damrep.graph.node_files import read_features, read_labels
 from damrep.graph.node_tables import NodeTable, feature_table, label_table
 from damrep.masking.validation import InputError
-from damrep.reading.dialect import Dialect, find_layout
+from damrep.reading.dialect import Dialect
 from damrep.reading.files import (
     ARROW_ENDINGS,
     TABLE_ENDINGS,
     TEXT_ENDINGS,
+    file_ending,
     open_bytes,
     require_file,
     stem,
 )
+from damrep.reading.layout_finding import find_layout
 from damrep.reading.matrix_market import read_matrix_market
 
 __all__ = ["GRAPH_ENDINGS", "EdgeColumns", "read_features", "read_graph", "read_labels"]
@@ -84,7 +88,8 @@ def read_graph(
         True: a row u, v of an edge list is one arc. False: every arc becomes an edge. None: edge
         lists are undirected, a matrix or Data is directed if it is not symmetric, GraphML knows.
     source, target, weight, weighted, bipartite, dialect
-        Columns of an edge list and how its text is written; see `EdgeColumns`.
+        Columns of an edge list and how its text is written; see `EdgeColumns`. The encoding
+        is that of features and labels, too, if these are not UTF-8; the decimal mark of features.
     name : str, optional
         The file's name without its endings, if not given.
 
@@ -119,18 +124,19 @@ def read_graph(
     if ending in TEXT_ENDINGS:
         ending = _format_of_text(path, ending)
     as_table = ending in ARROW_ENDINGS or ending in TEXT_ENDINGS
-    if not as_table and columns.given:
+    beside = Dialect(decimal=dialect.decimal, encoding=dialect.encoding)
+    if not as_table and columns != EdgeColumns(dialect=beside):
         raise InputError(f"{path}: column names were given, but the file is not an edge table")
-    label_rows = _table(labels, read_labels, label_table)
+    label_rows = _table(labels, read_labels, label_table, Dialect(encoding=dialect.encoding))
     network = None
     if ending in NETWORK_ENDINGS:
         network = read_network(path, ending)
     elif ending in TEXT_ENDINGS:
         network = _attributed(path, columns)
     if as_table and network is None:
-        graph = _from_table(path, columns, features, label_rows, directed, name)
+        graph = _from_table(path, columns, features, label_rows, directed, name, beside)
         return dataclasses.replace(graph, notes=graph.notes + _notes_of(label_rows))
-    rows = _table(features, read_features, feature_table)
+    rows = _table(features, read_features, feature_table, beside)
     try:
         if network is not None:
             graph = from_networkx(network, rows, label_rows, directed, name, infer=True)
@@ -143,7 +149,10 @@ def read_graph(
             matrix, own = read_npz_graph(path, directed)
             graph = assemble(matrix, None, own, rows, label_rows, directed, name)
         else:
-            graph = as_graph(read_pt(path), rows, label_rows, directed, name)
+            loaded = read_pt(path)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", module="torch_geometric")
+                graph = as_graph(loaded, rows, label_rows, directed, name)
     except (InputError, TypeError) as error:  # in Python a wrong type is the caller's mistake
         files = tuple(str(part) for part in (path, features, labels) if part is not None)
         said = str(error) if str(error).startswith(files) else f"{path}: {error}"
@@ -158,17 +167,15 @@ def _from_table(
     labels: NodeTable | None,
     directed: bool | None,
     name: str,
+    beside: Dialect,
 ) -> Graph:
     edges, notes = read_edges(path, columns)
-    rows: NodeTable | None = None
-    if features is not None:
-        if isinstance(features, (str, os.PathLike)):
-            rows = read_features(features, nodes=edges.ids)
-        else:
-            rows = feature_table(features)
-        if rows.ids is not None:
-            again = drop_unknown_header(path, columns, edges, rows.ids)
-            edges, notes = again or (edges, notes)
+    rows = _table(
+        features, functools.partial(read_features, nodes=edges.ids), feature_table, beside
+    )
+    if rows is not None and rows.ids is not None:
+        again = drop_unknown_header(path, columns, edges, rows.ids)
+        edges, notes = again or (edges, notes)
     graph = graph_from_edges(edges, rows, labels, directed=bool(directed), infer=True, name=name)
     return dataclasses.replace(graph, notes=(*notes, *graph.notes, *_notes_of(rows)))
 
@@ -198,11 +205,22 @@ def _attributed(path: Path, columns: EdgeColumns) -> Any:
     return read_attributed_edges(path, [first, *(line for _, line in lines)])
 
 
-def _table(given: Any, read: Any, convert: Any) -> NodeTable | None:
+def _table(given: Any, read: Any, convert: Any, dialect: Dialect) -> NodeTable | None:
     """A node table out of a file, or out of an object."""
     if given is None:
         return None
-    table: NodeTable = read(given) if isinstance(given, (str, os.PathLike)) else convert(given)
+    if not isinstance(given, (str, os.PathLike)):
+        table: NodeTable = convert(given)
+    elif file_ending(Path(given)) not in TEXT_ENDINGS:
+        table = read(given)
+    else:
+        try:
+            table = read(given, Dialect(decimal=dialect.decimal))
+        except InputError:
+            # The encoding is that of the edges; of a file beside them only if it has to be.
+            if dialect.encoding is None:
+                raise
+            table = read(given, dialect)
     return table
 
 

@@ -52,8 +52,9 @@ def read_network(path: Path, ending: str) -> Any:
     except InputError:
         raise
     except Exception as error:  # parsers of damaged text fail in any way
+        lines = "; an edge a line is read as .jsonl" if "Extra data" in str(error) else ""
         raise InputError(
-            f"{path}: not a readable {_NAMES[ending]} file ({reason(error)})"
+            f"{path}: not a readable {_NAMES[ending]} file ({reason(error)}){lines}"
         ) from None
 
 
@@ -71,11 +72,14 @@ def _node_link(networkx: Any, data: Any, path: Path) -> Any:
     edges = next(
         (key for key in ("edges", "links") if isinstance(data, dict) and key in data), None
     )
-    if edges is None or "nodes" not in data:
-        raise InputError(f"{path}: expected a JSON object with nodes and edges (or links)")
+    nodes = data.get("nodes") if isinstance(data, dict) else None
+    if edges is None or not isinstance(nodes, list) or not all(isinstance(n, dict) for n in nodes):
+        raise InputError(
+            f"{path}: expected a JSON object with nodes and edges (or links), each an object"
+        )
     graph = networkx.node_link_graph(data, edges=edges)
     # d3 points to nodes by their place where they have no id; what they are called is better.
-    names = [node.get("name") for node in data["nodes"] if "id" not in node]
+    names = [node.get("name") for node in nodes if "id" not in node]
     if len(names) == len(set(names)) == len(graph) and all(isinstance(n, str) for n in names):
         graph = networkx.relabel_nodes(graph, dict(enumerate(names)))
     return graph

@@ -262,6 +262,8 @@ def as_labels(column: pa.ChunkedArray, where: str = "labels") -> tuple[np.ndarra
                 said = [word for word in pc.unique(pc.filter(column, gap)).to_pylist() if word]
                 notes = [f"{shown(word)} was read as a class, not as a gap" for word in said[:2]]
                 return np.array(column.to_pylist(), dtype=object), notes
+            elif (floats == np.floor(floats)).all() and (np.abs(floats) < 2**53).all():
+                floats = floats.astype(np.int64)
             labels = np.full(len(words), None, dtype=object)
             labels[~is_gap_word(words)] = floats
             return labels, notes

@@ -73,7 +73,8 @@ def file_ending(path: Path) -> str:
     if str(path) == STDIN:
         return ".txt"
     name = path.name.lower()
-    return Path(name.removesuffix(_packing(path))).suffix
+    ending = Path(name.removesuffix(_packing(path))).suffix
+    return ".jsonl" if ending == ".ndjson" else ending
 
 
 def stem(path: Path, default: str) -> str:

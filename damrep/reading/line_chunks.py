@@ -10,7 +10,7 @@ from pathlib import Path
 from damrep.masking.validation import InputError
 from damrep.reading.files import open_bytes, reason
 
-__all__ = ["line_chunks", "text_lines"]
+__all__ = ["line_chunks", "require_utf8", "text_lines"]
 
 _CHUNK = 1 << 24
 
@@ -68,10 +68,21 @@ def text_lines(path: Path, encoding: str | None) -> Iterator[str]:
     for chunk in line_chunks(path, encoding):
         for line in io.BytesIO(chunk):  # one at a time: often only the first ones are wanted
             number += 1
-            try:
-                yield line.decode("utf-8").removesuffix("\n")
-            except UnicodeDecodeError as error:
-                raise InputError(
-                    f"{path}: not UTF-8 text (line {number} has the byte "
-                    f"0x{line[error.start]:02x}); name its encoding, such as latin-1"
-                ) from None
+            yield require_utf8(line, path, number).removesuffix("\n")
+
+
+def require_utf8(line: bytes, path: Path, number: int) -> str:
+    """A line as text.
+
+    Raises
+    ------
+    InputError
+        If it is not UTF-8, naming the line.
+    """
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path}: not UTF-8 text (line {number} has the byte 0x{line[error.start]:02x}); name "
+            "its encoding, such as latin-1"
+        ) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterable
 
 from damrep.masking.validation import InputError
@@ -12,6 +13,7 @@ __all__ = [
     "RATING_NAMES",
     "TIME_NAMES",
     "USER_NAMES",
+    "ends_in_id",
     "is_id_name",
     "known_column",
     "plain_name",
@@ -95,6 +97,21 @@ def is_id_name(name: str) -> bool:
     (True, True, False)
     """
     return plain_name(name) in _ID_NAMES
+
+
+def ends_in_id(name: str) -> bool:
+    """Whether a column's name says that it holds ids, and not that something is paid or valid.
+
+    Examples
+    --------
+    >>> [ends_in_id(name) for name in ("customer_id", "sampleID", "userid", "ID", "paid", "humid")]
+    [True, True, True, True, False, False]
+    """
+    parted = re.search(r"(?:^|[\W_]|\d)ids?$", name, re.IGNORECASE)
+    humped = re.search(r"[a-z0-9]I[dD]s?$", name)
+    plain = plain_name(name)
+    known = plain.endswith(("id", "ids")) and plain in (*USER_NAMES, *ITEM_NAMES, *_ID_NAMES)
+    return bool(parted or humped or known)
 
 
 def known_column(names: Iterable[Hashable], role: str, where: str, option: str) -> Hashable | None:

@@ -220,7 +220,7 @@ class Table(ABC):
             notes = [
                 f"{shown(column[0].as_py())} and other ids were read as whole numbers"
                 for column in columns
-                if len(column) and column[0].as_py().endswith(".0")
+                if len(column) and not column[0].as_py().lstrip("-").isdecimal()
             ][:1]
         self.notes += [note for note in notes if note not in self.notes]
 

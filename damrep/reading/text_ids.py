@@ -28,6 +28,13 @@ def text_as_integers(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
     >>> text_as_integers(pa.chunked_array([["10", "+2"]])) is None
     True
     """
+    # What `numpy.savetxt` makes of whole numbers.
+    form = r"\A-?\d\.\d{18}e[+-]\d{2,3}\z"
+    if pc.all(pc.match_substring_regex(column.slice(0, 1), form)).as_py():
+        try:
+            return pc.cast(pc.cast(column, pa.float64()), pa.int64())
+        except pa.ArrowInvalid:
+            return None
     # A cast that fails takes longer than one that does not, as it fails for every cell.
     head = pc.match_substring_regex(column.slice(0, 100), rf"\A(?:{_INTEGER})(?:\.0+)?\z")
     if not pc.all(head).as_py():
@@ -66,6 +73,9 @@ def odd_ids(ids: np.ndarray) -> list[str]:
     words = pc.filter(text, pc.is_in(pc.utf8_lower(text), value_set=pa.array(GAP_WORDS)))
     for word in words.to_pylist()[:2]:
         notes.append(f"{shown(word)} was read as a name, not as a gap")
+    shortened = pc.filter(text, pc.match_substring_regex(text, r"\A\d(?:[.,]\d+)?E\+\d\d+\z"))
+    if len(shortened):
+        notes.append(f"{shown(shortened[0].as_py())} looks like a number that a spreadsheet cut")
     others = pc.invert(pc.match_substring_regex(text, r"\A-?\d+(?:\.0+)?\z"))
     count = int(pc.sum(others).as_py())
     if 0 < count <= 0.05 * len(ids) and count > len(words):

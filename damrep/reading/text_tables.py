@@ -14,9 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from damrep.masking.validation import InputError
-from damrep.reading.dialect import Dialect, find_layout
+from damrep.reading.dialect import Dialect
 from damrep.reading.files import reason
 from damrep.reading.layout import BLOCK_BYTES, Layout, Streamed
+from damrep.reading.layout_finding import find_layout
 from damrep.reading.tables import Table
 from damrep.reading.written_numbers import is_number
 
@@ -117,6 +118,8 @@ class TextTable(Table):
         self, kinds: dict[int, pa.DataType], *, strict: bool = True
     ) -> tuple[pa.Table, Streamed]:
         """Some columns of a type each, and what was in the text."""
+        if self.names is not None and not self.rows:
+            raise InputError(f"{self.where}: a header and no rows")
         table, streamed, wrong = None, Streamed(), ""
         try:
             table = self._read(kinds, self._layout, streamed)

@@ -242,3 +242,20 @@ def test_features_with_a_decimal_comma(put: Any) -> None:
 def test_repeated_edges_are_counted(put: Any) -> None:
     graph = read_graph(put("e.csv", text() + text()))
     assert is_the_graph(graph) and "492 rows repeat an edge and count once" in graph.notes
+
+
+def test_features_and_labels_may_have_the_encoding_of_the_edges(tmp_path: Path) -> None:
+    for name, content in (
+        ("e.csv", "source,target\nZoë,Jürgen\nJürgen,Ann\n"),
+        ("f.csv", "id;x\nZoë;1,500\nJürgen;2,500\nAnn;3,500\n"),
+        ("l.csv", "id,label\nZoë,é\nAnn,à\n"),
+    ):
+        (tmp_path / name).write_bytes(content.encode("latin-1"))
+        (tmp_path / f"utf8_{name}").write_text(content, encoding="utf-8")
+    told = Dialect(encoding="latin-1", decimal=",")
+    for beside in ("", "utf8_"):
+        features, labels = (tmp_path / f"{beside}{name}" for name in ("f.csv", "l.csv"))
+        graph = read_graph(tmp_path / "e.csv", features, labels, dialect=told)
+        assert graph.node_ids.tolist() == ["Zoë", "Jürgen", "Ann"]
+        assert graph.features.ravel().tolist() == [1.5, 2.5, 3.5]
+        assert graph.label_names == ("à", "é")

@@ -85,6 +85,9 @@ def test_numbers_name_columns_only_where_no_row_does(put: Any) -> None:
         ("a.txt", "a -> b\nb -> c\n", "--source 1 --target 3"),
         ("m.csv", ";A;B;C\nA;0;1;0\nB;1;0;1\nC;0;1;0\n", "which columns are the ends of an edge"),
         ("l.json", "[[1, 2], [2, 3]]", "expected a JSON object with nodes and edges"),
+        ("n.json", '{"nodes": ["a"], "edges": [["a", "a"]]}', "each an object"),
+        ("o.json", '{"source": 1}\n{"source": 2}\n', "an edge a line is read as .jsonl"),
+        ("c.csv", "source,target\na,b\nsource,target\nb,c\n", "line 3 is the row of names again"),
         ("n.csv", "a,b\nc,\n", "line 2 has an empty node id in column 2"),
         ("m.mtx", MTX + "complex general\n1 1 1\n1 1 1 1\n", "line 1 says '%%MatrixMarket"),
         ("m.mtx", MTX + "real general\n2 2 2\n1 1 1\n", "announces 2 entries, the file holds 1"),
@@ -141,8 +144,22 @@ def test_what_looks_like_a_slip_is_noted(put: Any) -> None:
     assert "'NULL' was read as a name, not as a gap" in graph.notes
     graph = read_graph(put("e.csv", "".join(f"{i},{i + 5},{i + 7}\n" for i in range(9))))
     assert any("the first column counts the rows" in note for note in graph.notes)
+    graph = read_graph(put("e.csv", "source,target\n1.23E+11,a\nb,a\n"))
+    assert "'1.23E+11' looks like a number that a spreadsheet cut" in graph.notes
+    graph = read_graph(put("e.csv", "source,target,weight\na,b,0\nb,c,1\n"))
+    assert "1 row has weight 0 and is no edge" in graph.notes
     graph = read_graph(put("e.csv", "source,target\n1.0,2.0\n2.0,3.0\n"))
     assert "'1.0' and other ids were read as whole numbers" in graph.notes
+
+
+@pytest.mark.parametrize("written", ["{}", "{}.0", '"{}"', "{:.18e}"])
+def test_whole_numbers_match_however_they_are_written(put: Any, written: str) -> None:
+    edges = "".join(f"{u},{v}\n" for u, v in [(10, 11), (11, 12), (12, 10)])
+    ids = "".join(f"{written.format(u)},{u / 4}\n" for u in (12, 10, 11))
+    graph = read_graph(put("e.csv", edges), put("f.csv", "id,x\n" + ids))
+    assert graph.node_ids.tolist() == [12, 10, 11]
+    turned = "".join(f"{written.format(u)},{written.format(v)}\n" for u, v in [(10, 11), (11, 12)])
+    assert read_graph(put("e.csv", turned)).node_ids.tolist() == [10, 11, 12]
 
 
 IDS = [

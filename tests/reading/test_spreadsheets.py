@@ -26,7 +26,7 @@ def read(tmp_path: Path) -> Any:
 GERMAN = "sep=;\r\nOrt;Größe;Preis;\r\nBonn;1,5;1.234,50;\r\nKöln;2,25;999,00;\r\n;;;\r\n;;;\r\n"
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "cp1252"])
 def test_an_export_of_a_spreadsheet_in_german(read: Any, encoding: str) -> None:
     told = Dialect(encoding="cp1252") if encoding == "cp1252" else None
     table = read(GERMAN.encode(encoding), dialect=told)
@@ -93,6 +93,10 @@ def test_a_name_over_two_lines_is_one_name(read: Any) -> None:
             "a,b\n1,2,5\n2,3,5\n",
             "has 3 columns; the first row has 2; if the comma is",
         ),
+        ("a,b", "a header and no rows"),
+        ("a,b\n,\n", "a header and no rows"),
+        ("naïve,b\n1,2\n".encode("latin-1"), "line 1 has the byte 0xef.*name its encoding"),
+        ('"a,b"\n"1,2"\n"3,4"\n', "every line is between quotation marks as a whole"),
         ("a,b\n1,2\n".encode("utf-16-le"), "the encoding has to be named: utf-16-le"),
         ("year,a\n2001,1\n2002,2\nTotal,3\n", "column 'year', line 4 is 'Total'"),
     ],
@@ -166,6 +170,51 @@ def test_cells_of_several_lines_across_chunks(read: Any) -> None:
     assert table.values.ravel().tolist() == [i + 0.5 for i in range(15_000)]
 
 
+# -- what is no table, or no column of names
+
+
+@pytest.mark.parametrize(
+    ("start", "message"),
+    [
+        (b"PK\x03\x04\x14\0", "a zip archive or a spreadsheet (.xlsx); save it as .csv"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\0", "a spreadsheet (.xls)"),
+        (b"\x1f\x8b\x08\0", "packed by gzip; its name has to end in .gz"),
+        (b"PAR1\x15\x04\0", "parquet; its name has to end in .parquet"),
+        (b"\n<!DOCTYPE html>\n<html><body>Log in</body></html>", "a web page"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+            "a pointer to a file of Git LFS",
+        ),
+    ],
+)
+def test_files_of_another_kind_are_named(read: Any, start: bytes, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        read(start)
+    assert f"t.csv: no table in text but {message}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("names", "cells", "taken"),
+    [
+        ("a,sample_id", "1,{i}\n", "sample_id"),
+        ("a,customerId", "1,{i}\n", "customerId"),
+        ("a,userid", "1,u{i}\n", "userid"),
+        ("a,paid", "1,{i}\n", None),
+        ("a,acid", "1,{i}\n", None),
+        ("a,case_id", "1,{i}.5\n", None),
+        ("a,sample_id", "1,7\n", None),
+    ],
+)
+def test_which_column_names_the_rows(read: Any, names: str, cells: str, taken: str | None) -> None:
+    table = read(f"{names}\n" + "".join(cells.format(i=i * i + 3) for i in range(5)))
+    assert table.id_column == taken
+
+
+def test_one_cell_a_line_may_have_commas_between_its_marks(tmp_path: Path) -> None:
+    (tmp_path / "l.txt").write_text('"Doe, J"\n"Roe, R"\n')
+    assert list(read_labels(tmp_path / "l.txt").values) == ["Doe, J", "Roe, R"]
+
+
 # -- labels
 
 
@@ -176,6 +225,7 @@ def test_cells_of_several_lines_across_chunks(read: Any) -> None:
         ("id,label\n1,1.0\n2,0.0\n3,\n", [1, 0, None], None),
         ("id,label\n1,NA\n2,red\n3,\n", ["NA", "red", None], "'NA' was read as a class"),
         ("id,label\n1,007\n2,010\n3,\n", ["007", "010", None], None),
+        ("id,label\n1,1.000e+00\n2,0.000e+00\n3,\n", [1, 0, None], None),
         ("label,id\nx,1\ny,2\nx,3\n", ["x", "y", "x"], None),
         ("id,age,label\n1,5,x\n2,6,y\n3,7,\n", ["x", "y", None], None),
     ],
