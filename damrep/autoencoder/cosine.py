@@ -270,12 +270,19 @@ def neighbour_losses(asked: Tensor, candidates: Tensor, weight: Tensor) -> list[
 class _Rotation(nn.Module):
     """Orthonormal rows that start as the first of the identity's."""
 
+    free: Tensor
+
     def __init__(self, width: int, directions: int) -> None:
         super().__init__()
         self.turn = nn.Parameter(torch.zeros(width, directions))
+        # A turn towards an earlier row changes nothing, nor does one among the rows that are never
+        # asked apart. What Adam sees there is rounding, which differs between processors.
+        free = torch.ones(width, directions).triu(1)
+        free[:, : min(_NARROWEST, width)] = 0
+        self.register_buffer("free", free)
 
     def rows(self) -> Tensor:
-        turn = self.turn.float()
+        turn = self.turn.float() * self.free
         straight = torch.eye(*turn.shape, device=turn.device)
         # Made orthogonal from the first on: an earlier row is never bent by a later one. Not by a
         # moment's root, whose derivative has poles where two of its eigenvalues meet.
