@@ -22,7 +22,7 @@ from damrep.training import TrainingOptions
 
 __all__ = ["METRICS", "STRATEGIES", "AutoencoderSettings"]
 
-STRATEGIES = ("search", "gradient")
+STRATEGIES = ("mask", "search", "gradient")
 METRICS = ("euclidean", "cosine")
 
 # The rotation of a cosine map costs the cube of its width a step.
