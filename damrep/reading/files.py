@@ -197,9 +197,12 @@ def reason(error: BaseException) -> str:
     --------
     >>> reason(ValueError("bad\\nvery bad."))
     'bad'
+    >>> reason(RuntimeError("DefaultCPUAllocator: can't allocate memory"))
+    'it promises more than the memory holds'
     """
     said = getattr(error, "strerror", None) or str(error)
-    if isinstance(error, MemoryError):
+    # What torch raises for it is no MemoryError.
+    if isinstance(error, MemoryError) or "allocate memory" in said:
         said = "it promises more than the memory holds"
     lines = str(said).strip().splitlines() or [type(error).__name__]
     text = "".join(c if c.isprintable() else "?" for c in lines[0]).rstrip(".")
