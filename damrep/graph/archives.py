@@ -194,10 +194,13 @@ def read_pt(path: Path) -> Any:
 def _torch_load(path: Path) -> Any:
     import torch
 
-    try:
+    def load() -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of other protocols; what cannot be read is refused
             return torch.load(path, weights_only=True, map_location="cpu")
+
+    try:
+        return load()
     except pickle.UnpicklingError as error:
         if "torch_geometric" not in str(error):
             raise InputError(_refusal(path, error)) from None
@@ -216,7 +219,7 @@ def _torch_load(path: Path) -> Any:
             storage.EdgeStorage,
         ]
         with torch.serialization.safe_globals(parts):
-            return torch.load(path, weights_only=True, map_location="cpu")
+            return load()
     except pickle.UnpicklingError as error:
         raise InputError(_refusal(path, error)) from None
     except Exception as error:  # its unpickler can fail on damaged bytes in any way
