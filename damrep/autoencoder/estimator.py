@@ -59,10 +59,10 @@ class DAMAutoencoder(LearnedDimensions, TransformerMixin, BaseEstimator):
         two layers, and keeps the cheaper by held-out loss and price.
     activation : {"elu", "gelu", "relu", "silu", "tanh"}
         Between the layers.
-    strategy : {"mask", "search", "gradient"}
-        "mask": the network is trained behind a mask that opens as a falling price allows, and the
-        mask decides (`MaskStrategy`). A linear model needs none: its curve is known, and so is its
-        best point. "search": the curve of held-out loss against width, and its best point. "gradient": the
+    strategy : {"search", "mask", "gradient"}
+        How a network's width is found; that of a linear model is the best point of a curve that is
+        known. "mask": the network is trained behind a mask that opens as a falling price allows,
+        and the mask decides (`damrep.masking.MaskStrategy`). "search": the curve of held-out loss against width, and its best point. "gradient": the
         paper's single stage, the mask's offset learned by gradient under the price.
     metric : {"euclidean", "cosine"}
         What is to be kept: the values, by squared error; or who is nearest to whom by cosine, for
@@ -129,7 +129,7 @@ class DAMAutoencoder(LearnedDimensions, TransformerMixin, BaseEstimator):
         n_components: int | float | None = None,
         hidden: Any = "auto",
         activation: str = "elu",
-        strategy: str = "mask",
+        strategy: str = "search",
         metric: str = "euclidean",
         max_components: int | None = None,
         batch_size: int = 256,

@@ -14,7 +14,7 @@ from damrep.autoencoder.cosine import STEPS_AN_EPOCH, fit_cosine_map
 from damrep.autoencoder.gradient import train_by_gradient
 from damrep.autoencoder.linear import principal_axes, projection_losses
 from damrep.autoencoder.masked import fit_masked, learn_width
-from damrep.autoencoder.nested import search_nested
+from damrep.autoencoder.nested import fit_at_width, search_nested
 from damrep.autoencoder.network import AutoencoderNetwork
 from damrep.autoencoder.rows import Rows, measure_columns
 from damrep.autoencoder.settings import AutoencoderSettings
@@ -229,7 +229,8 @@ def _network(
     if settings.budget is not None:
         width = min(settings.budget, initial)
         network = _start(settings, rows.columns, axes, width, seed)
-        found = fit_masked(network, rows, held_out, settings.batch_size, options)
+        fit = fit_masked if settings.strategy == "mask" else fit_at_width
+        found = fit(network, rows, held_out, settings.batch_size, options)
     elif settings.strategy == "mask":
         width = min(initial, math.ceil(1.25 * linear.width) + 4)
         found = learn_width(
@@ -259,7 +260,9 @@ def _network(
             "hidden_widths": list(settings.hidden_widths(rows.columns)),
             "steps": found.steps,
             "steps of one width": options.max_epochs * rows.num_batches(settings.batch_size),
+            **found.details,
         },
+        found.gate,
     )
 
 

@@ -255,28 +255,31 @@ def learn_width(
         goal.tolerated,
     )
     run.strategy = _Strategy(masked, run.asked, run.seed, width)
-    probe = min(whole - 1, max(1, round(_PROBE * whole)))
+    details: dict[str, Any] = {}
+    left = whole
     if linear_cost is not None:
+        probe = min(whole - 1, max(1, round(_PROBE * whole)))
         run.stage(probe, replace(options, schedule="warmup"), "narrow widths")
+        left -= probe
         width.renew()
-        curve = width.curve()
-        narrow = min(goal.cost(float(loss), m) for m, loss in enumerate(curve, start=1))
-        run.narrow = narrow <= _HOPELESS * linear_cost
-        import os
-        if os.environ.get("DBG"): print("ratio", narrow/linear_cost)
-        if not run.narrow:
-            again = MaskedNetwork(fresh())
-            masked.load_state_dict(again.state_dict())
+        narrow = min(goal.cost(float(x), m) for m, x in enumerate(width.curve(), start=1))
+        details["begins"] = "narrow"
+        if narrow > _HOPELESS * linear_cost:
+            details["begins"] = "as PCA"
+            masked.load_state_dict(MaskedNetwork(fresh()).state_dict())
             width.start_over()
-    else:
-        probe = 0
-    task = run.stage(whole - probe, replace(options, schedule="cosine"), "mask")
-    task.restore()
+    run.stage(left, replace(options, schedule="cosine"), "mask").restore()
     network = masked.fold()
-    found = width.curve()
-    loss = prefix_losses(network, held_out, [network.width])[0]
-    curve_pairs = [[m, float(left)] for m, left in enumerate(found, start=1)]
-    return NestedFit(network.cpu(), curve_pairs, loss, run.history, run.steps)
+    curve = width.curve() if width.settled_curve is None else width.settled_curve
+    return NestedFit(
+        network.cpu(),
+        [[m, float(x)] for m, x in enumerate(curve, start=1)],
+        prefix_losses(network, held_out, [network.width])[0],
+        run.history,
+        run.steps,
+        masked.mask.gate().detach().flip(0).tolist(),
+        details,
+    )
 
 
 def fit_masked(
@@ -290,7 +293,8 @@ def fit_masked(
     masked = MaskedNetwork(network)
     run = _Run(masked, rows, held_out, batch_size, options, options.max_epochs)
     run.strategy = _Strategy(masked, run.asked, run.seed)
-    run.stage(options.max_epochs, replace(options, schedule="cosine"), f"{network.width} dimensions").restore()
+    name = f"{network.width} dimensions"
+    run.stage(options.max_epochs, replace(options, schedule="cosine"), name).restore()
     small = masked.fold().cpu()
     widths = range(1, small.width + 1)
     curve = [[m, x] for m, x in zip(widths, prefix_losses(small, held_out, widths), strict=True)]
@@ -317,7 +321,6 @@ class _Run:
         self._few = held_out.part(_spread(len(held_out), _LOOKED_AT))
         self.asked = torch.cat(list(self._few.blocks()))
         self.strategy: Any = None
-        self.narrow: bool | None = None
         self.history: dict[str, list[Any]] = {}
         self.steps = 0
 

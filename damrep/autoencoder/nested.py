@@ -17,7 +17,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Any
 
@@ -59,6 +59,10 @@ class NestedFit:
         Columns of the training history.
     steps
         Optimiser steps taken.
+    gate
+        Of the mask, strongest unit first, where one was trained.
+    details
+        More for the report.
     """
 
     network: AutoencoderNetwork
@@ -66,6 +70,8 @@ class NestedFit:
     loss: float
     history: dict[str, list[Any]]
     steps: int
+    gate: list[float] = field(default_factory=list)
+    details: dict[str, Any] = field(default_factory=dict)
 
 
 class PrefixTask:

@@ -71,10 +71,39 @@ class MaskStrategy:
         Whether the price falls; False has it as asked for from the start, for weights that begin
         near the best ones.
 
+    settled_curve : ndarray or None
+        Held-out losses at 1 .. n when the width was settled.
+
     Raises
     ------
     InputError
         If the mask is not in the module.
+
+    Examples
+    --------
+    Four columns of which two are worth their price, in a loop of one's own:
+
+    >>> from damrep.masking import step_alpha
+    >>> draw = torch.Generator().manual_seed(0)
+    >>> x = torch.randn(400, 4, generator=draw) * torch.tensor([0.01, 0.01, 1.0, 2.0])
+    >>> mask = DAM(4, alpha=step_alpha(4))
+    >>> model = nn.Sequential(mask, nn.Linear(4, 4))
+    >>> def losses(widths, last):
+    ...     with torch.no_grad():
+    ...         told = [model[1](x * (torch.arange(4) >= 4 - m)) for m in widths]
+    ...     return [float((t - x).square().mean() / x.square().mean()) for t in told]
+    >>> def costs(losses, share):
+    ...     return share * losses + 0.01 * np.arange(1, 5)
+    >>> strategy = MaskStrategy(model, mask, 400, losses, costs, draw)
+    >>> optimiser = torch.optim.Adam(strategy.parameter_groups(lr=0.02))
+    >>> for _ in range(400):
+    ...     strategy.start_epoch(0)
+    ...     optimiser.zero_grad()
+    ...     (model(x) - x).square().mean().backward()
+    ...     optimiser.step()
+    ...     strategy.after_step()
+    >>> mask.n_active
+    2
     """
 
     def __init__(
@@ -100,6 +129,7 @@ class MaskStrategy:
         self._window = (1, mask.num_features)
         self._share = 1.0
         self._drawing = False
+        self.settled_curve: np.ndarray | None = None
 
     @property
     def settled(self) -> bool:
@@ -178,7 +208,10 @@ class MaskStrategy:
         done = self.step / self.steps
         fallen = min(1.0, max(0.0, (done - _HOLD) / (_FALLEN - _HOLD))) if self.falling else 1.0
         self._share = _START ** (1 - fallen)
-        costs = np.asarray(self._costs(self.curve(last), self._share), dtype=np.float64)
+        curve = self.curve(last)
+        if last:
+            self.settled_curve = curve
+        costs = np.asarray(self._costs(curve, self._share), dtype=np.float64)
         best = int(np.argmax(costs <= costs.min() + self._slack))
         self.mask.set_width(max(best + 1, self.mask.min_active))
         spread = _SPREAD * (_SPREAD_LAST / _SPREAD) ** min(1.0, done / _SETTLED)
