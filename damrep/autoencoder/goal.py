@@ -41,7 +41,7 @@ class Price:
         return exact_width(losses, self.price)
 
     def costs(self, losses: np.ndarray, share: float) -> np.ndarray:
-        """`cost` at 1, 2, ... dimensions, of a share of the loss: with 0.1 a price ten times as high."""
+        """`cost` at 1, 2, ... dimensions of a share of the loss: 0.1 is a price ten times as high."""
         return np.asarray(share * losses + self.price * np.arange(1, len(losses) + 1))
 
 
@@ -85,7 +85,8 @@ class Share:
         asked = 1 - self.share
         each = asked / len(losses)
         return np.asarray(
-            np.maximum(share * losses - asked, 0) * len(losses) + each * np.arange(1, len(losses) + 1)
+            np.maximum(share * losses - asked, 0) * len(losses)
+            + each * np.arange(1, len(losses) + 1)
         )
 
 

@@ -1,9 +1,9 @@
 """A network trained behind a mask, and two things it leaves to rows held out.
 
 The width: see `damrep.masking.strategy`. And how far from linear the network is: one factor on the
-decoder's first layer, which begins so small that the network is all but PCA, and grows only where
-rows that nobody fits are told better for it. A table that is nearly flat keeps its PCA, a bent one is
-bent within a few steps; with a factor learned from the rows fitted, or none, one of the two loses.
+decoder's first layer. It begins so small that the network is all but PCA, and grows only where rows
+that nobody fits are told better for it. So a nearly flat table keeps its PCA, and a bent one is bent
+within a few steps; with a fixed factor, or one learned from the rows fitted, one of them loses.
 
 A unit that was closed has learned nothing from the rows as they are told now. Before it is drawn it
 is set to the best linear one for what the open ones leave over (reduced-rank regression, Izenman
@@ -162,9 +162,7 @@ class _Strategy:
         gain = self.masked.log_gain
         held = {id(gain), id(self.masked.mask.beta)}
         weights = [p for p in self.masked.parameters() if id(p) not in held]
-        groups: list[dict[str, Any]] = [
-            {"params": weights, "lr": lr, "weight_decay": weight_decay}
-        ]
+        groups: list[dict[str, Any]] = [{"params": weights, "lr": lr, "weight_decay": weight_decay}]
         if gain is not None:
             groups.append({"params": [gain], "lr": _GAIN_RATE * lr, "weight_decay": 0.0})
         return groups

@@ -110,4 +110,6 @@ def step_alpha(n: int, span: float = 5.0) -> float:
     >>> step_alpha(10)
     32.0
     """
-    return 16.0 * check_count("n", n, minimum=1) / check_number("span", span, low=0.0, low_open=True)
+    return (
+        16.0 * check_count("n", n, minimum=1) / check_number("span", span, low=0.0, low_open=True)
+    )

@@ -26,7 +26,7 @@ __all__ = ["Costs", "MaskStrategy"]
 # Shares of the steps: the first price is held, has fallen, the width is settled.
 _HOLD, _FALLEN, _SETTLED = 0.1, 0.28, 0.7
 _START = 0.01  # of a loss that counts at the first price, so that a unit costs 100 times as much
-# A width is drawn as often as (cost / best cost) to minus this, at the start and when it is settled.
+# A width is drawn as often as (cost / best cost) to minus this, at first and when it is settled.
 _SPREAD, _SPREAD_LAST = 12.0, 30.0
 _ABOVE, _ABOVE_SHARE = 2, 0.1  # units beyond the best width that are drawn at most, and as a share
 _LOOKS, _FEWEST_STEPS = 150, 5  # at the held-out loss in all; steps between two of them at least
@@ -169,7 +169,7 @@ class MaskStrategy:
             self._look()
 
     def end_epoch(self) -> dict[str, Any]:
-        """Where the mask is, the widths that are drawn, and how much dearer than asked a unit is."""
+        """Where the mask is, the widths drawn, and how many times the price asked for a unit costs."""
         low, high = self._window
         return {
             "n_active": self.mask.n_active,
@@ -186,7 +186,7 @@ class MaskStrategy:
         self._window = (1, self.mask.num_features)
 
     def curve(self, last: bool = True) -> np.ndarray:
-        """Held-out losses at 1 .. n, those not looked at between their neighbours', never rising."""
+        """Held-out losses at 1 .. n, never rising; those not looked at lie between their neighbours."""
         n = self.mask.num_features
         near = self.mask.n_active
         around = range(max(1, int((1 - _NEAR) * near) - 3), min(n, int((1 + _NEAR) * near) + 3) + 1)

@@ -43,8 +43,8 @@ class TrainingOptions:
         Stop as soon as the task loss of an epoch is below this; None never does.
     schedule
         Of the learning rates: "constant"; "warmup", which rises over the first steps; or "cosine",
-        which then falls to nothing at the end of `max_epochs`. For the latter two the task has to be
-        `Counted`.
+        which then falls to nothing at the end of `max_epochs`. For the latter two the task has to
+        be `Counted`.
     cold_start_epochs
         Epochs at the beginning in which beta is held.
     verbose

@@ -104,8 +104,7 @@ def test_losses_that_are_no_numbers_are_no_argument_for_a_width() -> None:
     problem = Columns()
     true = problem.losses
     problem.strategy._losses = lambda widths, last: [
-        float("nan") if m > 5 else loss
-        for m, loss in zip(widths, true(widths, last), strict=True)
+        float("nan") if m > 5 else loss for m, loss in zip(widths, true(widths, last), strict=True)
     ]
     problem.train(300)
     assert problem.mask.n_active == 3
