@@ -95,13 +95,13 @@ def _made(kind: str) -> Callable[[int], tuple[Array, Array]]:
 
 
 TABLES = {
-    "bent curve": Table(_bent, range(2, 9)),
-    "tanh of 3": Table(_tanh, range(2, 9)),
-    "helix": Table(_helix, range(1, 6)),
+    "bent curve": Table(_bent, range(3, 7)),
+    "tanh of 3": Table(_tanh, range(2, 6)),
+    "helix": Table(_helix, range(1, 4)),
     "swiss roll": Table(_swiss, range(1, 4)),
-    "digits": Table(_digits, range(34, 51, 2)),
-    "quadratic, 20": Table(_made("quadratic"), range(18, 24)),
-    "mlp, 20": Table(_made("mlp"), range(18, 24)),
+    "digits": Table(_digits, range(36, 47, 2)),
+    "quadratic, 20": Table(_made("quadratic"), range(19, 22)),
+    "mlp, 20": Table(_made("mlp"), range(19, 22)),
 }
 
 

@@ -41,7 +41,7 @@ class Price:
         return exact_width(losses, self.price)
 
     def costs(self, losses: np.ndarray, share: float) -> np.ndarray:
-        """`cost` at 1, 2, ... dimensions of a share of the loss: 0.1 is a price ten times as high."""
+        """`cost` at 1, 2, ... dimensions; a share of .1 of the loss is a price 10 times as high."""
         return np.asarray(share * losses + self.price * np.arange(1, len(losses) + 1))
 
 

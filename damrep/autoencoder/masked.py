@@ -1,9 +1,10 @@
 """A network trained behind a mask, and two things it leaves to rows held out.
 
 The width: see `damrep.masking.strategy`. And how far from linear the network is: one factor on the
-decoder's first layer. It begins so small that the network is all but PCA, and grows only where rows
-that nobody fits are told better for it. So a nearly flat table keeps its PCA, and a bent one is bent
-within a few steps; with a fixed factor, or one learned from the rows fitted, one of them loses.
+decoder's first layer. It begins so small that the network is all but PCA, and grows only where
+rows that nobody fits are told better for it. So a nearly flat table keeps its PCA, and a bent one
+is bent within a few steps; with a fixed factor, or one learned from the rows fitted, one of them
+loses.
 
 A unit that was closed has learned nothing from the rows as they are told now. Before it is drawn it
 is set to the best linear one for what the open ones leave over (reduced-rank regression, Izenman
@@ -30,13 +31,13 @@ from damrep.masking.dam import DAM
 from damrep.masking.gate import step_alpha
 from damrep.masking.moments import roots, second_moment, singular
 from damrep.masking.strategy import MaskStrategy
-from damrep.training import TrainingOptions, torch_generator, train
+from damrep.training import History, TrainingOptions, torch_generator, train
 
 __all__ = ["MaskedNetwork", "fit_masked", "learn_width"]
 
 _MORE = 1.1  # of the epochs of one fit, all together
 _PROBE = 0.2  # share of these in which narrow widths may show that they are worth it
-_HOPELESS = 1.7  # times the cost of PCA at which they are given up
+_HOPELESS = 1.3  # times the cost of PCA that they are on their way to: then they are given up
 _LINEAR = 256.0  # the decoder starts as if it had so many codes, whatever their number
 _GAIN_RATE = 30.0  # of the one factor, in learning rates of the weights
 _ASKED = 128  # rows held out that the factor is asked about in a step
@@ -105,12 +106,17 @@ class _Task:
     """Reconstruct rows; once the width is settled, remember the weights that do best."""
 
     def __init__(
-        self, masked: MaskedNetwork, rows: Rows, held_out: Rows, batch_size: int, every: int
+        self,
+        masked: MaskedNetwork,
+        strategy: _Strategy,
+        rows: Rows,
+        held_out: Rows,
+        batch_size: int,
+        every: int,
     ) -> None:
-        self.module = masked
+        self.module, self._strategy = masked, strategy
         self._rows, self._held_out, self._size = rows, held_out, batch_size
         self._every = every
-        self.strategy: _Strategy | None = None
         self._best: tuple[float, dict[str, Tensor]] | None = None
 
     def num_batches(self) -> int:
@@ -127,8 +133,7 @@ class _Task:
 
     def after_epoch(self, row: dict[str, Any]) -> None:
         """Look at the held-out loss now and then."""
-        assert self.strategy is not None
-        if self.strategy.settled and (row["epoch"] + 1) % self._every == 0:
+        if self._strategy.settled and (row["epoch"] + 1) % self._every == 0:
             row["held_out_loss"] = loss = prefix_losses(
                 self.module.fold(), self._held_out, [self.module.mask.n_active]
             )[0]
@@ -232,7 +237,7 @@ def learn_width(
         What is enough.
     linear_cost
         What PCA costs at its best width, if `fresh` begins as PCA; None if not. A network that
-        costs twice as much after a fifth of the epochs begins anew, at the width of PCA.
+        after a fifth of the epochs is on its way to clearly more begins anew, at the width of PCA.
     axes
         Principal axes of the rows, (k, d); what a closed unit may be made of.
     options
@@ -259,8 +264,8 @@ def learn_width(
         probe = min(whole - 1, max(1, round(_PROBE * whole)))
         run.stage(probe, replace(options, schedule="warmup"), "narrow widths")
         left -= probe
-        width.renew()
-        narrow = min(goal.cost(float(x), m) for m, x in enumerate(width.curve(), start=1))
+        outlook = width.outlook().tolist()
+        narrow = min(goal.cost(loss, m) for m, loss in enumerate(outlook, start=1))
         details["begins"] = "narrow"
         if narrow > _HOPELESS * linear_cost:
             details["begins"] = "as PCA"
@@ -273,7 +278,7 @@ def learn_width(
         network.cpu(),
         [[m, float(x)] for m, x in enumerate(curve, start=1)],
         prefix_losses(network, held_out, [network.width])[0],
-        run.history,
+        run.history.to_dict(),
         run.steps,
         masked.mask.gate().detach().flip(0).tolist(),
         details,
@@ -296,7 +301,7 @@ def fit_masked(
     small = masked.fold().cpu()
     widths = range(1, small.width + 1)
     curve = [[m, x] for m, x in zip(widths, prefix_losses(small, held_out, widths), strict=True)]
-    return NestedFit(small, curve, curve[-1][1], run.history, run.steps)
+    return NestedFit(small, curve, curve[-1][1], run.history.to_dict(), run.steps)
 
 
 class _Run:
@@ -318,8 +323,8 @@ class _Run:
         self._every = max(1, epochs // _LOOKS)
         self._few = held_out.part(_spread(len(held_out), _LOOKED_AT))
         self.asked = torch.cat(list(self._few.blocks()))
-        self.strategy: Any = None
-        self.history: dict[str, list[Any]] = {}
+        self.strategy: _Strategy | None = None
+        self.history = History()
         self.steps = 0
 
     def losses(self, widths: Sequence[int], last: bool) -> list[float]:
@@ -329,17 +334,13 @@ class _Run:
     def stage(self, epochs: int, options: TrainingOptions, name: str) -> _Task:
         """Train on."""
         options = replace(options, max_epochs=epochs, description=name)
-        task = _Task(self.masked, self._rows, self._held_out, self._size, self._every)
-        task.strategy = self.strategy
-        rows = train(task, options, self.strategy).to_dict()
-        before = len(self.history.get("epoch", []))
-        count = len(rows["epoch"])
-        rows["epoch"] = [before + epoch for epoch in rows["epoch"]]
-        rows["stage"] = [name] * count
-        for key in {*rows, *self.history}:
-            earlier = self.history.get(key, [None] * before)
-            self.history[key] = earlier + rows.get(key, [None] * count)
-        self.steps += count * task.num_batches()
+        assert self.strategy is not None
+        task = _Task(
+            self.masked, self.strategy, self._rows, self._held_out, self._size, self._every
+        )
+        rows = train(task, options, self.strategy)
+        self.history.extend(rows, stage=name)
+        self.steps += len(rows) * task.num_batches()
         return task
 
 

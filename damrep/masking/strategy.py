@@ -129,6 +129,7 @@ class MaskStrategy:
         self._window = (1, mask.num_features)
         self._share = 1.0
         self._drawing = False
+        self._seen: list[tuple[int, np.ndarray]] = []
         self.settled_curve: np.ndarray | None = None
 
     @property
@@ -169,7 +170,7 @@ class MaskStrategy:
             self._look()
 
     def end_epoch(self) -> dict[str, Any]:
-        """Where the mask is, the widths drawn, and how many times the price asked for a unit costs."""
+        """Where the mask is, which widths are drawn, and how many times its price a unit costs."""
         low, high = self._window
         return {
             "n_active": self.mask.n_active,
@@ -186,7 +187,7 @@ class MaskStrategy:
         self._window = (1, self.mask.num_features)
 
     def curve(self, last: bool = True) -> np.ndarray:
-        """Held-out losses at 1 .. n, never rising; those not looked at lie between their neighbours."""
+        """Held-out losses at 1 .. n, never rising, and straight between those looked at."""
         n = self.mask.num_features
         near = self.mask.n_active
         around = range(max(1, int((1 - _NEAR) * near) - 3), min(n, int((1 + _NEAR) * near) + 3) + 1)
@@ -196,6 +197,17 @@ class MaskStrategy:
         # A loss that is no number, of units that blow up, is no argument for them.
         known = np.nan_to_num(np.array(found), nan=np.inf, posinf=1e30)
         return np.minimum.accumulate(np.interp(np.arange(1, n + 1), widths, known))
+
+    def outlook(self) -> np.ndarray:
+        """Losses at 1 .. n when the price will have fallen, if those drawn go on as they do now."""
+        self.renew()
+        now = self.curve()
+        past = max(1, self.step // 4)
+        _, then = min(self._seen, key=lambda seen: abs(seen[0] - (self.step - past)))
+        rate = np.minimum(now / np.maximum(then, 1e-12), 1.0)
+        rate[self._window[1] :] = 1.0
+        ahead = max(0.0, _FALLEN * self.steps - self.step) / past
+        return np.asarray(now * rate**ahead)
 
     def renew(self) -> None:
         """Fit anew what lies beyond the widths that are drawn."""
@@ -209,6 +221,7 @@ class MaskStrategy:
         fallen = min(1.0, max(0.0, (done - _HOLD) / (_FALLEN - _HOLD))) if self.falling else 1.0
         self._share = _START ** (1 - fallen)
         curve = self.curve(last)
+        self._seen.append((self.step, curve))
         if last:
             self.settled_curve = curve
         costs = np.asarray(self._costs(curve, self._share), dtype=np.float64)
@@ -217,7 +230,8 @@ class MaskStrategy:
         spread = _SPREAD * (_SPREAD_LAST / _SPREAD) ** min(1.0, done / _SETTLED)
         least = max(float(costs.min()), 1e-12)
         chances = np.exp(-spread * np.log(np.maximum(costs, least) / least))
-        chances[best + 1 + max(_ABOVE, int(_ABOVE_SHARE * best)) :] = 0.0
+        if self._share == 1.0:  # before, what lies beyond may be what the next price opens
+            chances[best + 1 + max(_ABOVE, int(_ABOVE_SHARE * best)) :] = 0.0
         self.mask.jitter(torch.from_numpy(chances), self._generator)
         shares = np.cumsum(chances) / chances.sum()
         low, high = np.searchsorted(shares, [_BEYOND, 1 - _BEYOND]) + 1

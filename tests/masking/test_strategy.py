@@ -132,3 +132,17 @@ def test_beta_is_none_of_the_weights() -> None:
     problem = Columns()
     (group,) = problem.strategy.parameter_groups(lr=0.1, weight_decay=0.5)
     assert len(group["params"]) == 2 and group["weight_decay"] == 0.5
+
+
+def test_the_outlook_is_what_is_lost_if_it_goes_on_so() -> None:
+    """A loss that halves in a quarter of the steps taken is a quarter of it two such times later."""
+    problem = Columns(steps=1000)
+    strategy = problem.strategy
+    strategy.step = 120
+    strategy._seen = [(90, np.full(N, 0.4)), (0, np.full(N, 9.0))]
+    strategy._losses = lambda widths, last: [0.2] * len(widths)
+    strategy._window = (1, 3)
+    outlook = strategy.outlook()
+    # 160 steps to go until the price has fallen, of 30 each.
+    assert outlook[:3] == pytest.approx([0.2 * 0.5 ** (160 / 30)] * 3)
+    assert outlook[3:] == pytest.approx([0.2] * (N - 3)), "what is not drawn does not learn"
