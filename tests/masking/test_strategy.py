@@ -135,7 +135,7 @@ def test_beta_is_none_of_the_weights() -> None:
 
 
 def test_the_outlook_is_what_is_lost_if_it_goes_on_so() -> None:
-    """A loss that halves in a quarter of the steps taken is a quarter of it two such times later."""
+    """What was halved in the last quarter of the steps goes on so until the price has fallen."""
     problem = Columns(steps=1000)
     strategy = problem.strategy
     strategy.step = 120
