@@ -209,9 +209,11 @@ def first_odd_cell(values: Any) -> tuple[int, int] | None:
 def _require_finite(values: Any, where: str) -> None:
     cell = first_odd_cell(values)
     if cell is not None:
-        filled = np.isnan(values[cell]) and not sp.issparse(values)
+        with np.errstate(invalid="ignore"):  # of a NaN that signals
+            found = float(values[cell])
+        filled = np.isnan(found) and not sp.issparse(values)
         raise InputError(
-            f"{where}: row {cell[0] + 1}, column {cell[1] + 1} is {values[cell]:g}; "
+            f"{where}: row {cell[0] + 1}, column {cell[1] + 1} is {found:g}; "
             "expected a finite number"
             + ("; fit-autoencoder fills gaps with --impute median" if filled else "")
         )

@@ -69,7 +69,7 @@ def clean_features(
         values = sp.csr_array(values, copy=True)
         values.sum_duplicates()
     clean: Any
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # invalid: of a NaN that signals
         clean = values.astype(np.float32)
     finite = np.isfinite(clean.data if sp.issparse(clean) else clean)
     if not finite.all():

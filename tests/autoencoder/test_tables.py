@@ -471,3 +471,13 @@ def test_nothing_is_unpickled(tmp_path: Path) -> None:
     with pytest.raises(InputError):
         read_table(tmp_path / "t.npy")
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_nan_that_signals_in_a_sparse_table_is_refused_without_a_warning(tmp_path: Path) -> None:
+    values = np.ones(2)
+    values.view(np.uint64)[1] = 0x7FF0000000000001
+    table = sp.csr_matrix((values, ([0, 1], [0, 1])), shape=(2, 2))
+    sp.save_npz(tmp_path / "table.npz", table)
+    with pytest.raises(InputError, match="is nan"):
+        read_table(tmp_path / "table.npz")

@@ -206,3 +206,12 @@ def test_damaged_files_never_fail_otherwise(tmp_path, name):
             read(path)
         except InputError as error:
             assert "\n" not in str(error) and len(str(error)) < 400 + len(str(path))
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_nan_that_signals_is_refused_without_a_warning(tmp_path: Path) -> None:
+    values = np.ones((2, 3))
+    values.view(np.uint64)[1, 2] = 0x7FF0000000000001
+    np.save(tmp_path / "features.npy", values)
+    with pytest.raises(InputError, match="is nan"):
+        read_features(tmp_path / "features.npy", nodes=np.arange(2))
