@@ -31,6 +31,7 @@ _SPREAD, _SPREAD_LAST = 12.0, 30.0
 _ABOVE, _ABOVE_SHARE = 2, 0.1  # units beyond the best width that are drawn at most, and as a share
 _LOOKS, _FEWEST_STEPS = 150, 5  # at the held-out loss in all; steps between two of them at least
 _BEYOND = 0.002  # units that fewer of the rows are drawn with have not learned anything yet
+_HUGE = 1e30
 _COARSE, _NEAR = 12, 0.2  # widths looked at over all; share of the width looked at on each side
 
 Costs = Callable[[np.ndarray, float], np.ndarray]
@@ -195,7 +196,7 @@ class MaskStrategy:
         widths = sorted({*coarse.tolist(), *around})
         found = [float(loss) for loss in self._losses(widths, last)]
         # A loss that is no number, of units that blow up, is no argument for them.
-        known = np.nan_to_num(np.array(found), nan=np.inf, posinf=1e30)
+        known = np.nan_to_num(np.array(found), nan=_HUGE, posinf=_HUGE)
         return np.minimum.accumulate(np.interp(np.arange(1, n + 1), widths, known))
 
     def outlook(self) -> np.ndarray:
