@@ -257,12 +257,12 @@ def learn_width(
         None if linear_cost is None else lambda since: _renew(masked, since, rows, axes),
         goal.tolerated,
     )
-    run.strategy = _Strategy(masked, run.asked, run.seed, width)
+    strategy = _Strategy(masked, run.asked, run.seed, width)
     details: dict[str, Any] = {}
     left = whole
     if linear_cost is not None:
         probe = min(whole - 1, max(1, round(_PROBE * whole)))
-        run.stage(probe, replace(options, schedule="warmup"), "narrow widths")
+        run.stage(strategy, probe, replace(options, schedule="warmup"), "narrow widths")
         left -= probe
         outlook = width.outlook().tolist()
         narrow = min(goal.cost(loss, m) for m, loss in enumerate(outlook, start=1))
@@ -271,7 +271,7 @@ def learn_width(
             details["begins"] = "as PCA"
             masked.load_state_dict(MaskedNetwork(fresh()).state_dict())
             width.start_over()
-    run.stage(left, replace(options, schedule="cosine"), "mask").restore()
+    run.stage(strategy, left, replace(options, schedule="cosine"), "mask").restore()
     network = masked.fold()
     curve = width.curve() if width.settled_curve is None else width.settled_curve
     return NestedFit(
@@ -295,9 +295,9 @@ def fit_masked(
     """Train a network at the width it has."""
     masked = MaskedNetwork(network)
     run = _Run(masked, rows, held_out, batch_size, options, options.max_epochs)
-    run.strategy = _Strategy(masked, run.asked, run.seed)
-    name = f"{network.width} dimensions"
-    run.stage(options.max_epochs, replace(options, schedule="cosine"), name).restore()
+    strategy = _Strategy(masked, run.asked, run.seed)
+    options = replace(options, schedule="cosine")
+    run.stage(strategy, options.max_epochs, options, f"{network.width} dimensions").restore()
     small = masked.fold().cpu()
     widths = range(1, small.width + 1)
     curve = [[m, x] for m, x in zip(widths, prefix_losses(small, held_out, widths), strict=True)]
@@ -323,7 +323,6 @@ class _Run:
         self._every = max(1, epochs // _LOOKS)
         self._few = held_out.part(_spread(len(held_out), _LOOKED_AT))
         self.asked = torch.cat(list(self._few.blocks()))
-        self.strategy: _Strategy | None = None
         self.history = History()
         self.steps = 0
 
@@ -331,14 +330,11 @@ class _Run:
         """Held-out losses of the network with so many codes."""
         return _losses(self.masked, self._held_out if last else self._few, widths)
 
-    def stage(self, epochs: int, options: TrainingOptions, name: str) -> _Task:
+    def stage(self, strategy: _Strategy, epochs: int, options: TrainingOptions, name: str) -> _Task:
         """Train on."""
         options = replace(options, max_epochs=epochs, description=name)
-        assert self.strategy is not None
-        task = _Task(
-            self.masked, self.strategy, self._rows, self._held_out, self._size, self._every
-        )
-        rows = train(task, options, self.strategy)
+        task = _Task(self.masked, strategy, self._rows, self._held_out, self._size, self._every)
+        rows = train(task, options, strategy)
         self.history.extend(rows, stage=name)
         self.steps += len(rows) * task.num_batches()
         return task
