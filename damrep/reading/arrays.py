@@ -249,6 +249,9 @@ class Arrays:
         try:
             if any(part.ndim != 1 or part.dtype.kind not in "iu" for part in parts[1:]):
                 raise ValueError("expected whole numbers in one dimension")
+            # scipy does not look where the last of them is 0, and goes by them all the same.
+            if "indptr" in _PARTS[kind] and (parts[-1][1:] < parts[-1][:-1]).any():
+                raise ValueError("indptr must never fall")
             inner = (parts[0], parts[1:]) if kind == "coo" else parts
             matrix = getattr(sp, f"{kind}_array")(inner, shape=(rows, columns))
             if hasattr(matrix, "check_format"):

@@ -104,6 +104,16 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
         _npz(format=b"coo", shape=[10**11, 10**11], data=[1.0], row=[1], col=[2]),
         "count from 0",
     ),
+    **{
+        f"{kind}.npz": (
+            _npz(
+                format=kind.encode(), shape=[2, 2], data=np.ones((1, 1, 1) if kind == "bsr" else 1),
+                indices=[1], indptr=[0, 1 << 27, 0],
+            ),
+            "indptr must never fall",
+        )
+        for kind in ("csr", "csc", "bsr")
+    },
     "classes.npz": (
         _npz(edges=[[0, 1]], label_node=[10**9], label_group=[10**9]), "do not fit",
     ),
