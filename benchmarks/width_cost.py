@@ -5,8 +5,8 @@
 Cost: share of the variance of rows left aside that is lost, and a price of .001 for each dimension.
 The mask strategy, the search and fixed widths are fitted to the same rows. A fixed width is trained
 as the mask trains, with as many steps as the mask takes. The best fixed width is the one that is
-best on the rows left aside, so it is a bound and no method. Written row by row: a run that was
-stopped goes on with the first row that is missing.
+best on the rows left aside, so it is a bound and no method. Written row by row, the fixed widths to
+``width-cost-fixed``: a run that was stopped goes on with the first row that is missing.
 """
 
 from __future__ import annotations
@@ -146,17 +146,16 @@ def measured_table(name: str, options: argparse.Namespace, say: Say) -> None:
     """
     table = TABLES[name]
     widths = list(table.widths)[:2] if options.quick else list(table.widths)
-    done = Checkpoint(
-        NAME, "What the learned width costs", COLUMNS, options.out,
-        {"seeds": list(options.seeds), "quick": options.quick}, options.again, NOTES,
-    )  # fmt: skip
-    order = [
-        f"{one}/{method}"
-        for one in TABLES
-        for method in (MASK, SEARCH, BEST, *(f"{FIXED} {m}" for m in TABLES[one].widths))
-    ]
+    under = {"seeds": list(options.seeds), "quick": options.quick}
 
-    def take(method: str, **arguments: Any) -> Mapping[str, Any]:
+    def result(name: str, title: str) -> Checkpoint:
+        return Checkpoint(name, title, COLUMNS, options.out, under, options.again, NOTES)
+
+    learned = result(NAME, "What the learned width costs")
+    alone = result(f"{NAME}-fixed", "What every width costs, trained on its own")
+    order = [f"{one}/{method}" for one in TABLES for method in (MASK, SEARCH, BEST)]
+
+    def take(done: Checkpoint, method: str, **arguments: Any) -> Mapping[str, Any]:
         def run() -> dict[str, Any]:
             runs = [_fitted(table, seed, options.quick, **arguments) for seed in options.seeds]
             return _row(name, method, runs)
@@ -166,16 +165,16 @@ def measured_table(name: str, options: argparse.Namespace, say: Say) -> None:
         say(f"{name}, {method}: {row['found']} dims, cost {row['cost']:.5f}")
         return row
 
-    mask = take(MASK, strategy="mask")
-    # As many steps: the epochs are those of the mask's own fit, 1.1 times the default.
+    mask = take(learned, MASK, strategy="mask")
+    take(learned, SEARCH, strategy="search")
     batches = max(1, int(0.9 * len(table.split(0)[0])) // 256)
-    epochs = max(1, round(mask["steps"] / batches))
+    epochs = max(1, round(mask["steps"] / batches))  # as many steps as the mask took
     fixed = [
-        take(f"{FIXED} {m}", strategy="mask", n_components=m, max_epochs=epochs) for m in widths
+        take(alone, f"{FIXED} {m}", strategy="mask", n_components=m, max_epochs=epochs)
+        for m in widths
     ]
     best = min(fixed, key=lambda row: float(row["cost"]))
-    done.row(f"{name}/{BEST}", lambda: {**best, "method": BEST}, order)
-    take(SEARCH, strategy="search")
+    learned.row(f"{name}/{BEST}", lambda: {**best, "method": BEST}, order)
 
 
 def main(arguments: list[str] | None = None) -> int:
