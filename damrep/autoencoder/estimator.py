@@ -59,9 +59,12 @@ class DAMAutoencoder(LearnedDimensions, TransformerMixin, BaseEstimator):
         two layers, and keeps the cheaper by held-out loss and price.
     activation : {"elu", "gelu", "relu", "silu", "tanh"}
         Between the layers.
-    strategy : {"search", "gradient"}
-        "search": the curve of held-out loss against width, and its best point. "gradient": the
-        paper's single stage, the mask's offset learned by gradient under the price.
+    strategy : {"search", "mask", "gradient"}
+        How the width of a network is found; that of a linear model is the best point of a curve
+        that is known. "search": the curve of held-out loss against width, and its best point.
+        "mask": trained behind a mask that opens as a falling price allows, and the mask decides
+        (`damrep.masking.MaskStrategy`). "gradient": the paper's single stage, the mask's offset
+        learned by gradient under the price.
     metric : {"euclidean", "cosine"}
         What is to be kept: the values, by squared error; or who is nearest to whom by cosine, for
         a table of embeddings that are to be searched by it. The latter is a linear map without an

@@ -13,6 +13,7 @@ from torch import Tensor
 from damrep.autoencoder.cosine import STEPS_AN_EPOCH, fit_cosine_map
 from damrep.autoencoder.gradient import train_by_gradient
 from damrep.autoencoder.linear import principal_axes, projection_losses
+from damrep.autoencoder.masked import fit_masked, learn_width
 from damrep.autoencoder.nested import fit_at_width, search_nested
 from damrep.autoencoder.network import AutoencoderNetwork
 from damrep.autoencoder.rows import Rows, measure_columns
@@ -119,7 +120,7 @@ def fit_autoencoder(settings: AutoencoderSettings, rows: Rows, held_out: Rows, s
     linear = _linear(settings, rows, axes, losses, initial)
     if settings.linear:
         return linear
-    network = _network(settings, rows, held_out, axes, linear.width, initial, seed)
+    network = _network(settings, rows, held_out, axes, linear, initial, seed)
     if settings.hidden == "auto":
         goal = settings.goal
         costs = [goal.cost(one.loss, one.width) for one in (network, linear)]
@@ -218,7 +219,7 @@ def _network(
     rows: Rows,
     held_out: Rows,
     axes: Tensor,
-    linear_width: int,
+    linear: Fitted,
     initial: int,
     seed: int,
 ) -> Fitted:
@@ -228,13 +229,26 @@ def _network(
     if settings.budget is not None:
         width = min(settings.budget, initial)
         network = _start(settings, rows.columns, axes, width, seed)
-        found = fit_at_width(network, rows, held_out, settings.batch_size, options)
+        fit = fit_masked if settings.strategy == "mask" else fit_at_width
+        found = fit(network, rows, held_out, settings.batch_size, options)
+    elif settings.strategy == "mask":
+        width = min(initial, math.ceil(1.25 * linear.width) + 4)
+        found = learn_width(
+            lambda: _start(settings, rows.columns, axes, width, seed),
+            rows,
+            held_out,
+            settings.batch_size,
+            settings.goal,
+            settings.goal.cost(linear.loss, linear.width) if settings.linear_path else None,
+            axes,
+            options,
+        )
     else:
         # A network needs hardly more codes than PCA does.
-        width = min(initial, math.ceil(1.25 * linear_width) + 4)
+        width = min(initial, math.ceil(1.25 * linear.width) + 4)
         network = _start(settings, rows.columns, axes, width, seed)
         found = search_nested(
-            network, rows, held_out, settings.batch_size, settings.goal, linear_width, options
+            network, rows, held_out, settings.batch_size, settings.goal, linear.width, options
         )
     return Fitted(
         found.network.to(stored),
@@ -246,7 +260,9 @@ def _network(
             "hidden_widths": list(settings.hidden_widths(rows.columns)),
             "steps": found.steps,
             "steps of one width": options.max_epochs * rows.num_batches(settings.batch_size),
+            **found.details,
         },
+        found.gate,
     )
 
 

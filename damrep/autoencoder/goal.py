@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from damrep.masking.search import exact_width
 
 __all__ = ["Goal", "Price", "Share"]
@@ -38,6 +40,10 @@ class Price:
         """The best width, by the losses at 1, 2, ... dimensions."""
         return exact_width(losses, self.price)
 
+    def costs(self, losses: np.ndarray, share: float) -> np.ndarray:
+        """`cost` at 1, 2, ... dimensions; a share of .1 of the loss is a price 10 times as high."""
+        return np.asarray(share * losses + self.price * np.arange(1, len(losses) + 1))
+
 
 @dataclass(frozen=True)
 class Share:
@@ -69,6 +75,19 @@ class Share:
         """The best width, by the losses at 1, 2, ... dimensions."""
         costs = [self.cost(loss, m) for m, loss in enumerate(losses, start=1)]
         return 1 + costs.index(min(costs))
+
+    def costs(self, losses: np.ndarray, share: float) -> np.ndarray:
+        """What is to be as small as possible at 1, 2, ... dimensions, of a share of the loss.
+
+        Smoother than `cost`, and least at the same width: the loss counts down to what is asked
+        for, and then each dimension a little.
+        """
+        asked = 1 - self.share
+        each = asked / len(losses)
+        return np.asarray(
+            np.maximum(share * losses - asked, 0) * len(losses)
+            + each * np.arange(1, len(losses) + 1)
+        )
 
 
 Goal = Price | Share

@@ -165,23 +165,23 @@ def train_by_gradient(
         scale = check_number("reference_loss", reference_loss, low=0.0, low_open=True)
         task = _Reconstruction(gated, batches, num_batches, scale)
         strategy: GradientWidth = _Narrowing(gated, lambda_to_price(lam, gated.width))
-        history = train(task, replace(options, **PAPER_OPTIONS), strategy).to_dict()
-        history["loss"] = [loss / scale for loss in history["loss"]]
+        columns = train(task, replace(options, **PAPER_OPTIONS), strategy).to_dict()
+        columns["loss"] = [loss / scale for loss in columns["loss"]]
         trial = task.sample if held_out is None else held_out
         gate = _gates(gated)
         shares = gated.align(task.sample, torch_generator(seed))
         width = max(1, int((shares > _NOTHING * shares.sum()).sum()))
         curve = _curve(gated, trial, [width])
         small = gated.to_network(width)
-        steps = len(history["epoch"]) * num_batches
-        return GradientFit(small.cpu(), width, gate, curve, curve[-1][1], history, steps)
+        steps = len(columns["epoch"]) * num_batches
+        return GradientFit(small.cpu(), width, gate, curve, curve[-1][1], columns, steps)
 
     task = _Reconstruction(gated, batches, num_batches, 1.0)
     assert price is not None
     strategy = _Priced(gated, price, task, torch_generator(seed))
     tried, finish = (math.floor(share * options.max_epochs) for share in (_TRIAL, _FINISH))
     masked = _masked_options(options, num_batches, options.max_epochs - tried - finish)
-    history = train(task, masked, strategy).to_dict()
+    history = train(task, masked, strategy)
     strategy.align()
     gate = _gates(gated)
 
@@ -192,7 +192,7 @@ def train_by_gradient(
     plain = replace(options, schedule="cosine")
     if tried:
         rest = replace(plain, max_epochs=tried, description="open units")
-        _append(history, train(task, rest).to_dict())
+        history.extend(train(task, rest))
     trial = task.sample if held_out is None else held_out
     gated.align(task.sample, torch_generator(seed))
     curve = _curve(gated, trial, range(1, gated.width + 1))
@@ -201,10 +201,11 @@ def train_by_gradient(
     if finish:
         last = _Reconstruction(small, batches, num_batches, 1.0)
         rest = replace(plain, max_epochs=finish, description=f"{width} dimensions")
-        _append(history, train(last, rest).to_dict())
-    steps = len(history["epoch"]) * num_batches
+        history.extend(train(last, rest))
+    steps = len(history) * num_batches
     small = small.cpu()
-    return GradientFit(small, width, gate, curve, _loss(small, trial), history, steps)
+    loss = _loss(small, trial)
+    return GradientFit(small, width, gate, curve, loss, history.to_dict(), steps)
 
 
 def _masked_options(options: TrainingOptions, num_batches: int, epochs: int) -> TrainingOptions:
@@ -331,12 +332,3 @@ def _loss(network: nn.Module, x: Tensor) -> float:
     x = x.to(next(network.parameters()))
     total = float(x.double().square().sum())
     return float((network(x) - x).double().square().sum()) / total if total > 0 else 0.0
-
-
-def _append(history: dict[str, list[Any]], rows: dict[str, list[Any]]) -> None:
-    before, count = len(history["epoch"]), len(rows["epoch"])
-    rows["epoch"] = [before + epoch for epoch in rows["epoch"]]
-    rows["seconds"] = [history["seconds"][-1] + seconds for seconds in rows["seconds"]]
-    for key in {*rows, *history}:
-        earlier = history.get(key, [None] * before)
-        history[key] = earlier + rows.get(key, [None] * count)

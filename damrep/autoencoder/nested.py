@@ -17,7 +17,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Any
 
@@ -28,7 +28,7 @@ from torch import Tensor
 from damrep.autoencoder.goal import Goal
 from damrep.autoencoder.network import AutoencoderNetwork
 from damrep.autoencoder.rows import Rows
-from damrep.training import TrainingOptions, numpy_generator, train
+from damrep.training import History, TrainingOptions, numpy_generator, train
 
 __all__ = ["NestedFit", "PrefixTask", "fit_at_width", "prefix_losses", "search_nested"]
 
@@ -59,6 +59,10 @@ class NestedFit:
         Columns of the training history.
     steps
         Optimiser steps taken.
+    gate
+        Of the mask, strongest unit first, where one was trained.
+    details
+        More for the report.
     """
 
     network: AutoencoderNetwork
@@ -66,6 +70,8 @@ class NestedFit:
     loss: float
     history: dict[str, list[Any]]
     steps: int
+    gate: list[float] = field(default_factory=list)
+    details: dict[str, Any] = field(default_factory=dict)
 
 
 class PrefixTask:
@@ -212,11 +218,11 @@ def search_nested(
     curve = _as_far_trained(curve, best.losses)
     network = best.network.cut(best.width)
     whole = math.floor((_ALL_ALIKE if alike else _ALL_SETTLED) * epochs)
-    left = whole - len(run.history["epoch"])
+    left = whole - len(run.history)
     loss = run.last_stage(network, max(1, left))
     # A wider network can do at least what a narrower one does.
     pairs = [[m, least] for m, least in zip(curve, accumulate(curve.values(), min), strict=True)]
-    return NestedFit(network.cpu(), pairs, loss, run.history, run.steps)
+    return NestedFit(network.cpu(), pairs, loss, run.history.to_dict(), run.steps)
 
 
 def fit_at_width(
@@ -232,7 +238,7 @@ def fit_at_width(
     network = network.cpu()
     widths = range(1, network.width + 1)
     curve = [[m, x] for m, x in zip(widths, prefix_losses(network, held_out, widths), strict=True)]
-    return NestedFit(network, curve, loss, run.history, run.steps)
+    return NestedFit(network, curve, loss, run.history.to_dict(), run.steps)
 
 
 def _as_far_trained(early: dict[int, float], late: dict[int, float]) -> dict[int, float]:
@@ -270,7 +276,7 @@ class _Run:
     ) -> None:
         self._rows, self._held_out = rows, held_out
         self._size, self._options = batch_size, options
-        self.history: dict[str, list[Any]] = {}
+        self.history = History()
         self.steps = 0
 
     def stage(
@@ -286,15 +292,9 @@ class _Run:
         task = PrefixTask(network, self._rows, self._size, draw, held_out, every)
         if held_out is not None:
             task.look()  # training on may also make it worse
-        rows = train(task, options).to_dict()
-        before = len(self.history.get("epoch", []))
-        count = len(rows["epoch"])
-        rows["epoch"] = [before + epoch for epoch in rows["epoch"]]
-        rows["stage"] = [name] * count
-        for key in {*rows, *self.history}:
-            earlier = self.history.get(key, [None] * before)
-            self.history[key] = earlier + rows.get(key, [None] * count)
-        self.steps += count * task.num_batches()
+        rows = train(task, options)
+        self.history.extend(rows, stage=name)
+        self.steps += len(rows) * task.num_batches()
         return task
 
     def range(self, network: AutoencoderNetwork, low: int, high: int, epochs: int) -> list[float]:

@@ -101,11 +101,15 @@ class AutoencoderNetwork(nn.Module):
             codes = codes + functional.linear(x, self.linear_encoder.weight[:m])
         return codes
 
-    def decode(self, codes: Tensor) -> Tensor:
-        """Rows from the first few codes (..., m); the others count as 0."""
+    def decode(self, codes: Tensor, gain: Tensor | None = None) -> Tensor:
+        """Rows from the first few codes (..., m); the others count as 0.
+
+        With a `gain`, the decoder's first layer is so many times as large, the linear path aside.
+        """
         m = codes.shape[-1]
         first = _linear(self.decoder[0])
-        out: Tensor = self.decoder[1:](functional.linear(codes, first.weight[:, :m], first.bias))
+        inner = functional.linear(codes, first.weight[:, :m], first.bias)
+        out: Tensor = self.decoder[1:](inner if gain is None else gain * inner)
         if self.linear_decoder is not None:
             out = out + functional.linear(codes, self.linear_decoder.weight[:, :m])
         return out
@@ -143,6 +147,34 @@ class AutoencoderNetwork(nn.Module):
     def offset(self) -> Tensor:
         """Of a network without hidden layers, what is added to these products, (n,)."""
         return _linear(self.encoder[0]).bias.detach()
+
+    @torch.no_grad()
+    def scale_decoder(self, factor: float) -> None:
+        """Make the decoder's first layer so many times as large, the linear path aside."""
+        first = _linear(self.decoder[0])
+        first.weight.mul_(factor)
+        first.bias.mul_(factor)
+
+    @torch.no_grad()
+    def set_linear(self, since: int, into: Tensor, out: Tensor) -> None:
+        """Have the codes from `since` on only in the linear path.
+
+        Parameters
+        ----------
+        since
+            Codes before it stay as they are.
+        into, out
+            Of these codes, (k, d) and (d, k), k <= n - since; those beyond are nothing.
+        """
+        ahead, back = self.linear_encoder, self.linear_decoder
+        assert ahead is not None and back is not None
+        head, first = _linear(self.encoder[-1]), _linear(self.decoder[0])
+        for rows in (head.weight, head.bias, ahead.weight):
+            rows[since:] = 0
+        for columns in (first.weight, back.weight):
+            columns[:, since:] = 0
+        ahead.weight[since : since + len(into)] = into.to(ahead.weight)
+        back.weight[:, since : since + len(into)] = out.to(back.weight)
 
     def cut(self, width: int) -> AutoencoderNetwork:
         """A network of the first `width` codes alone, a copy."""

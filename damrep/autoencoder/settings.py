@@ -22,7 +22,7 @@ from damrep.training import TrainingOptions
 
 __all__ = ["METRICS", "STRATEGIES", "AutoencoderSettings"]
 
-STRATEGIES = ("search", "gradient")
+STRATEGIES = ("search", "mask", "gradient")
 METRICS = ("euclidean", "cosine")
 
 # The rotation of a cosine map costs the cube of its width a step.
@@ -90,10 +90,10 @@ class AutoencoderSettings:
                 raise InputError(
                     'paper_lambda is for strategy="gradient", where it stands for price'
                 )
-        if self.metric == "cosine" and (self.strategy == "gradient" or self.hidden_widths(8)):
+        if self.metric == "cosine" and (self.strategy != "search" or self.hidden_widths(8)):
             # A map without layers, so that queries are brought into it by one product.
-            if self.strategy == "gradient":
-                raise InputError('strategy="gradient" is not for metric="cosine"')
+            if self.strategy != "search":
+                raise InputError(f'strategy="{self.strategy}" is not for metric="cosine"')
             if self.hidden != "auto":
                 raise InputError(
                     f'hidden must be () or "auto" with metric="cosine", which is linear, got '

@@ -9,7 +9,7 @@ import click
 
 from damrep.cli.fitting import Outcome, fit_into_folder
 from damrep.cli.inputs import read_table_source
-from damrep.cli.options import STRATEGIES, Widths, learning_options, run_options
+from damrep.cli.options import Widths, learning_options, run_options
 from damrep.cli.outputs import EMBEDDINGS, MODEL, write_embeddings
 from damrep.cli.preparing import preparing_options, take_preparation
 from damrep.cli.running import Stopwatch, read_line, say
@@ -24,6 +24,7 @@ __all__ = ["EVALUATIONS", "METRICS", "STRATEGIES", "fit_autoencoder_command"]
 
 # Written out, so that --help need not import what knows them; a test holds them against it.
 METRICS = ("euclidean", "cosine")
+STRATEGIES = ("search", "mask", "gradient")
 EVALUATIONS = ("auto", "none")
 PRICE = 0.001
 
@@ -61,7 +62,7 @@ class Hidden(Widths):
     metavar="COLUMN",
     help="Classes of the rows, to evaluate with; nothing is learned from them.",
 )
-@learning_options(price=PRICE, max_dims=None, epochs=None, shares=True)
+@learning_options(price=PRICE, max_dims=None, epochs=None, shares=True, strategies=STRATEGIES)
 @click.option(
     "--hidden",
     type=Hidden(),

@@ -115,7 +115,12 @@ class Widths(click.ParamType):  # type: ignore[type-arg]  # generic only since c
 
 
 def learning_options(
-    *, price: float, max_dims: int | None, epochs: int | None, shares: bool = False
+    *,
+    price: float,
+    max_dims: int | None,
+    epochs: int | None,
+    shares: bool = False,
+    strategies: Sequence[str] = STRATEGIES,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Options of a fit that say how many dimensions and how they are learned.
 
@@ -127,6 +132,8 @@ def learning_options(
         Defaults; None: the estimator decides, by the size of the data.
     shares : bool
         Whether --dims may be a share of the variance.
+    strategies : sequence of str
+        Of --strategy.
     """
     options = (
         click.option(
@@ -153,7 +160,7 @@ def learning_options(
         ),
         click.option(
             "--strategy",
-            type=click.Choice(STRATEGIES),
+            type=click.Choice(strategies),
             default="search",
             show_default=True,
             help="How the price is spent: search every width, or move the mask while training.",

@@ -13,7 +13,7 @@ from damrep.lazy_exports import lazy_exports
 if TYPE_CHECKING:
     from damrep.masking.compaction import ChannelScale, compact_sequential, slice_linear
     from damrep.masking.dam import DAM
-    from damrep.masking.gate import GATES, beta_for_width, offsets
+    from damrep.masking.gate import GATES, beta_for_width, offsets, step_alpha
     from damrep.masking.gradient import GradientWidth
     from damrep.masking.price import (
         column_mean_loss,
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from damrep.masking.report import DimensionsReport, FitReport, learned_dimensions
     from damrep.masking.rotation import LatentRotation, rotate_, rotate_latent
     from damrep.masking.search import WidthSearch, exact_width, search_width
+    from damrep.masking.strategy import MaskStrategy
     from damrep.masking.validation import InputError
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "GradientWidth",
     "InputError",
     "LatentRotation",
+    "MaskStrategy",
     "WidthSearch",
     "beta_for_width",
     "column_mean_loss",
@@ -55,6 +57,7 @@ __all__ = [
     "rotate_latent",
     "search_width",
     "slice_linear",
+    "step_alpha",
 ]
 
 __getattr__, __dir__ = lazy_exports(
@@ -68,6 +71,7 @@ __getattr__, __dir__ = lazy_exports(
         "GradientWidth": "damrep.masking.gradient",
         "InputError": "damrep.masking.validation",
         "LatentRotation": "damrep.masking.rotation",
+        "MaskStrategy": "damrep.masking.strategy",
         "WidthSearch": "damrep.masking.search",
         "beta_for_width": "damrep.masking.gate",
         "column_mean_loss": "damrep.masking.price",
@@ -85,5 +89,6 @@ __getattr__, __dir__ = lazy_exports(
         "rotate_latent": "damrep.masking.rotation",
         "search_width": "damrep.masking.search",
         "slice_linear": "damrep.masking.compaction",
+        "step_alpha": "damrep.masking.gate",
     },
 )

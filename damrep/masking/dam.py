@@ -20,11 +20,14 @@ __all__ = ["DAM"]
 class DAM(nn.Module):
     """Discriminative masking: multiply each unit by a gate; one learned offset moves all gates.
 
-    y = g * x along one axis, with g_j = ReLU(tanh(span * j / n + beta)) for the default shape.
-    Pushing beta down closes units one after another, index 0 first; index n - 1 stays open
+    y = g * x along one axis, with g_j = ReLU(tanh(alpha * (span * j / n + beta))) for the default
+    shape. Pushing beta down closes units one after another, index 0 first; index n - 1 stays open
     longest. Source: Bu, Daw, Maruf, Karpatne, "Learning Compact Representations of Neural Networks
-    using DiscriminAtive Masking (DAM)", NeurIPS 2021, arXiv 2110.00684, eq. 1 (with alpha fixed at
-    1).
+    using DiscriminAtive Masking (DAM)", NeurIPS 2021, arXiv 2110.00684, eq. 1.
+
+    With `jitter` every row of a batch gets an offset of its own while the mask is in training mode,
+    so that all widths that come into question are trained at once, and a closed unit that is drawn
+    now and then goes on learning.
 
     A closed unit gets no gradient, so a mask that has closed everything stays closed for good:
     call `keep_minimum` after each optimiser step (the gradient strategy does). Give beta its own
@@ -43,6 +46,9 @@ class DAM(nn.Module):
         Spread of the offsets, the paper's k.
     min_active
         Number of units `keep_minimum` keeps open.
+    alpha
+        Steepness: 1 is the paper's, with a ramp over many units; at `step_alpha` a gate is open or
+        closed.
 
     Attributes
     ----------
@@ -81,6 +87,7 @@ class DAM(nn.Module):
         gate: str = "relu_tanh",
         span: float = 5.0,
         min_active: int = 1,
+        alpha: float = 1.0,
     ) -> None:
         super().__init__()
         self.num_features = check_count("num_features", num_features, minimum=1)
@@ -89,11 +96,13 @@ class DAM(nn.Module):
         self.dim = dim
         self.gate_name = check_choice("gate", gate, GATES)
         self.span = check_number("span", span, low=0.0, low_open=True)
+        self.alpha = check_number("alpha", alpha, low=0.0, low_open=True)
         self.min_active = check_width(min_active, self.num_features, "min_active", minimum=0)
         self._lowest_beta = beta_for_width(self.min_active, self.num_features, self.span)
         self.beta = nn.Parameter(torch.tensor(GATES[self.gate_name].start))
         # Follows from the arguments, so it moves with the module but is not saved with it.
         self.register_buffer("mu", offsets(self.num_features, self.span), persistent=False)
+        self._draw: tuple[Tensor, torch.Generator] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """Multiply x by the gate along `dim`.
@@ -116,13 +125,62 @@ class DAM(nn.Module):
                 f"DAM expects {self.num_features} units along axis {self.dim}, got "
                 f"{x.shape[self.dim]} (input of shape {tuple(x.shape)})"
             )
+        axis = self.dim % x.dim()
+        trailing = (1,) * (x.dim() - 1 - axis)
+        if self.training and self._draw is not None and axis > 0:
+            gate = self._drawn_gates(len(x)).to(x)
+            return x * gate.view(len(x), *(1,) * (axis - 1), -1, *trailing)
         gate = self.gate().to(x.dtype)
-        trailing = x.dim() - 1 - (self.dim % x.dim())
-        return x * (gate.view(-1, *(1,) * trailing) if trailing else gate)
+        return x * (gate.view(-1, *trailing) if trailing else gate)
+
+    def jitter(self, chances: Tensor | None, generator: torch.Generator | None = None) -> None:
+        """Draw an offset for each row, in training mode, in place of beta; None to stop it.
+
+        Rows are along axis 0, which may not be the masked one. Among any few rows of a batch the
+        widths come as often as their chances say, or nearly so.
+
+        Parameters
+        ----------
+        chances
+            How likely it is that exactly the m units that stay open longest are open, m = 1 .. n,
+            shape (n,); any positive sum.
+        generator
+            Of the draws, on the CPU.
+
+        Raises
+        ------
+        InputError
+            If the chances are of another number, negative, not finite or all 0.
+        """
+        if chances is None:
+            self._draw = None
+            return
+        found = chances.detach().double().cpu()
+        if tuple(found.shape) != (self.num_features,):
+            raise InputError(
+                f"chances must be one for each of {self.num_features} widths, got shape "
+                f"{tuple(found.shape)}"
+            )
+        if not (torch.isfinite(found).all() and (found >= 0).all() and found.sum() > 0):
+            raise InputError("chances must be finite, none negative and not all 0")
+        generator = torch.default_generator if generator is None else generator
+        self._draw = (found / found.sum()).cumsum(0), generator
+
+    def _drawn_gates(self, rows: int) -> Tensor:
+        """Gates of each row (rows, n) for a width of its own."""
+        assert self._draw is not None
+        edges, generator = self._draw
+        # One draw from each of as many equal parts: the shares of the widths do not hang on luck.
+        place = torch.randperm(rows, generator=generator, dtype=torch.float64)
+        place = (place + torch.rand(rows, generator=generator, dtype=torch.float64)) / rows
+        width = (torch.searchsorted(edges, place) + 1).clamp(max=self.num_features)
+        beta = -self.span * (self.num_features - width - 0.5) / self.num_features
+        shifted = self.mu + beta.to(self.mu)[:, None]
+        return GATES[self.gate_name].function(self.alpha * shifted)
 
     def gate(self) -> Tensor:
         """Gate values, shape (n,), in index order; differentiable in beta."""
-        return GATES[self.gate_name].function(self.mu + self.beta)
+        return GATES[self.gate_name].function(self.alpha * (self.mu + self.beta))
 
     @property
     def active(self) -> Tensor:
@@ -163,5 +221,5 @@ class DAM(nn.Module):
         """Arguments, for `repr`."""
         return (
             f"{self.num_features}, dim={self.dim}, gate={self.gate_name!r}, span={self.span:g}, "
-            f"min_active={self.min_active}"
+            f"min_active={self.min_active}, alpha={self.alpha:g}"
         )

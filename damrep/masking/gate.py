@@ -15,7 +15,7 @@ from torch import Tensor
 
 from damrep.masking.validation import check_count, check_number, check_width
 
-__all__ = ["GATES", "GateShape", "beta_for_width", "offsets"]
+__all__ = ["GATES", "GateShape", "beta_for_width", "offsets", "step_alpha"]
 
 
 @dataclass(frozen=True)
@@ -98,3 +98,18 @@ def beta_for_width(m: int, n: int, span: float = 5.0) -> float:
     m = check_width(m, n, minimum=0)
     span = check_number("span", span, low=0.0, low_open=True)
     return -span * (n - m - 0.5) / n
+
+
+def step_alpha(n: int, span: float = 5.0) -> float:
+    """The steepness at which every gate is 0 or 1 in single precision, at `beta_for_width`.
+
+    Half a unit from the edge the default gate is tanh(8), which is 1 but for 2e-7.
+
+    Examples
+    --------
+    >>> step_alpha(10)
+    32.0
+    """
+    return (
+        16.0 * check_count("n", n, minimum=1) / check_number("span", span, low=0.0, low_open=True)
+    )

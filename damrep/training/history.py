@@ -43,6 +43,30 @@ class History:
         if self._callback is not None:
             self._callback(dict(self.rows[-1]))
 
+    def extend(self, later: History, **same: Any) -> None:
+        """Add the rows of a training that went on from here: epochs and seconds count on.
+
+        Parameters
+        ----------
+        later
+            Its history.
+        **same
+            Values of all of these rows.
+
+        Examples
+        --------
+        >>> history, more = History(), History()
+        >>> history.append({"epoch": 0, "seconds": 2.0})
+        >>> more.append({"epoch": 0, "seconds": 1.5})
+        >>> history.extend(more, stage="last")
+        >>> history[-1]
+        {'epoch': 1, 'seconds': 3.5, 'stage': 'last'}
+        """
+        epochs, seconds = len(self), self.rows[-1]["seconds"] if self.rows else 0.0
+        for row in later:
+            on = {"epoch": epochs + row["epoch"], "seconds": seconds + row["seconds"]}
+            self.rows.append({**row, **on, **same})
+
     @property
     def columns(self) -> list[str]:
         """Names of the columns in the order they first appeared."""

@@ -316,7 +316,10 @@ def _schedule(
     rise = min(50, max(1, steps // 10))
 
     def share(step: int) -> float:
-        return min(1.0, (step + 1) / rise) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
+        risen = min(1.0, (step + 1) / rise)
+        if options.schedule == "warmup":
+            return risen
+        return risen * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
 
     return torch.optim.lr_scheduler.LambdaLR(optimiser, share)
 

@@ -12,7 +12,7 @@ __all__ = ["DEVICES", "PRECISIONS", "SCHEDULES", "TrainingOptions"]
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("32-true", "64-true", "16-mixed", "bf16-mixed", "bf16-true")
-SCHEDULES = ("constant", "cosine")
+SCHEDULES = ("constant", "warmup", "cosine")
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,9 @@ class TrainingOptions:
     target_loss
         Stop as soon as the task loss of an epoch is below this; None never does.
     schedule
-        Of the learning rates: "constant", or "cosine", which rises over the first steps and falls
-        to nothing at the end of `max_epochs`; the task has to be `Counted`.
+        Of the learning rates: "constant"; "warmup", which rises over the first steps; or "cosine",
+        which then falls to nothing at the end of `max_epochs`. For the latter two the task has to
+        be `Counted`.
     cold_start_epochs
         Epochs at the beginning in which beta is held.
     verbose

@@ -72,6 +72,13 @@ class TestAutoContract(TestNetworkContract):
     quick = {**NETWORK, "hidden": "auto", "max_epochs": 2}
 
 
+class TestMaskContract(TestNetworkContract):
+    """Behind a mask with drawn widths."""
+
+    quick = {**NETWORK, "strategy": "mask"}
+    wrong = (({"paper_lambda": 0.01}, InputError), ({"metric": "cosine"}, InputError))
+
+
 class TestGradientContract(TestLinearContract):
     """By the paper's single stage."""
 

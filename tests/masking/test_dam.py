@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from damrep.masking.dam import DAM
-from damrep.masking.gate import GATES
+from damrep.masking.gate import GATES, step_alpha
 from damrep.masking.validation import InputError
 
 
@@ -154,3 +154,89 @@ def test_the_offsets_move_with_the_module() -> None:
     model = nn.Sequential(DAM(3)).double()
     assert model[0].gate().dtype == torch.float64
     assert "9, dim=1, gate='linear'" in repr(DAM(9, dim=1, gate="linear"))
+
+
+@pytest.mark.parametrize("alpha", [0.0, -1.0, math.inf, math.nan])
+def test_a_steepness_out_of_range_is_refused(alpha: float) -> None:
+    with pytest.raises(InputError, match="alpha"):
+        DAM(4, alpha=alpha)
+
+
+@given(n=st.integers(1, 300), data=st.data())
+def test_a_steep_mask_is_open_or_closed(n: int, data: st.DataObject) -> None:
+    mask = DAM(n, alpha=step_alpha(n))
+    m = data.draw(st.integers(1, n))
+    mask.set_width(m)
+    wanted = torch.zeros(n)
+    wanted[n - m :] = 1.0
+    torch.testing.assert_close(mask.gate().detach(), wanted, rtol=0, atol=1e-6)
+
+
+def drawn_widths(mask: DAM, rows: int) -> torch.Tensor:
+    return (mask(torch.ones(rows, mask.num_features)) > 0.5).sum(dim=1)
+
+
+def test_each_row_has_a_width_of_its_own_as_often_as_its_chance_says() -> None:
+    mask = DAM(4, alpha=step_alpha(4))
+    mask.jitter(torch.tensor([1.0, 0.0, 2.0, 1.0]), torch.Generator().manual_seed(0))
+    counts = torch.bincount(drawn_widths(mask, 400), minlength=5).tolist()
+    assert counts == [0, 100, 0, 200, 100]
+    out = mask(torch.ones(50, 4))
+    assert (out.diff(dim=1) >= 0).all(), "the last unit stays open longest in every row"
+
+
+def test_nothing_is_drawn_outside_training_or_once_it_is_stopped() -> None:
+    mask = DAM(4, alpha=step_alpha(4))
+    mask.set_width(2)
+    mask.jitter(torch.ones(4), torch.Generator().manual_seed(0))
+    assert set(drawn_widths(mask.eval(), 40).tolist()) == {2}
+    assert set(drawn_widths(mask.train(), 40).tolist()) == {1, 2, 3, 4}
+    mask.jitter(None)
+    assert set(drawn_widths(mask, 40).tolist()) == {2}
+
+
+def test_a_closed_unit_that_is_drawn_learns() -> None:
+    mask = DAM(3, alpha=step_alpha(3))
+    mask.set_width(1)
+    layer = nn.Linear(3, 3, bias=False)
+    mask(layer(torch.ones(6, 3))).sum().backward()
+    assert layer.weight.grad is not None and float(layer.weight.grad[0].abs().sum()) == 0
+    mask.jitter(torch.ones(3), torch.Generator().manual_seed(0))
+    mask(layer(torch.ones(6, 3))).sum().backward()
+    assert float(layer.weight.grad[0].abs().sum()) > 0
+
+
+@given(shape=st.sampled_from(sorted(GATES)), n=st.integers(2, 12), seed=st.integers(0, 2**16))
+def test_the_mean_over_drawn_widths_is_the_mean_of_the_losses(
+    shape: str, n: int, seed: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    mask = DAM(n, gate=shape, alpha=step_alpha(n)).double()
+    x = torch.randn(1, n, dtype=torch.float64, generator=generator)
+    chances = torch.rand(n, generator=generator) + 0.1
+    counts = (1000 * chances / chances.sum()).round()
+    mask.jitter(counts, generator)
+    drawn = mask(x.expand(int(counts.sum()), n)).square().sum(dim=1).mean()
+    mask.jitter(None)
+    each = []
+    for m in range(1, n + 1):
+        mask.set_width(m)
+        each.append(mask(x).square().sum().detach())
+    wanted = (torch.stack(each) * counts.double()).sum() / counts.sum()
+    torch.testing.assert_close(drawn.detach(), wanted, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "chances", [torch.ones(3), -torch.ones(4), torch.zeros(4), torch.full((4,), math.nan)]
+)
+def test_chances_that_are_none_are_refused(chances: torch.Tensor) -> None:
+    with pytest.raises(InputError, match="chances"):
+        DAM(4).jitter(chances)
+
+
+def test_masks_of_channels_draw_for_each_row() -> None:
+    mask = DAM(4, dim=1, alpha=step_alpha(4))
+    mask.jitter(torch.ones(4), torch.Generator().manual_seed(0))
+    out = mask(torch.ones(8, 4, 2, 3))
+    assert (out == out[:, :, :1, :1]).all()
+    assert torch.bincount((out[:, :, 0, 0] > 0.5).sum(dim=1)).tolist() == [0, 2, 2, 2, 2]

@@ -1,0 +1,374 @@
+"""A network trained behind a mask, and two things it leaves to rows held out.
+
+The width: see `damrep.masking.strategy`. And how far from linear the network is: one factor on the
+decoder's first layer. It begins so small that the network is all but PCA, and grows only where
+rows that nobody fits are told better for it. So a nearly flat table keeps its PCA, and a bent one
+is bent within a few steps; with a fixed factor, or one learned from the rows fitted, one of them
+loses.
+
+A unit that was closed has learned nothing from the rows as they are told now. Before it is drawn it
+is set to the best linear one for what the open ones leave over (reduced-rank regression, Izenman
+1975), as PCA set it at the beginning.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from damrep.autoencoder.goal import Goal
+from damrep.autoencoder.nested import NestedFit, prefix_losses
+from damrep.autoencoder.network import AutoencoderNetwork
+from damrep.autoencoder.rows import Rows
+from damrep.masking.dam import DAM
+from damrep.masking.gate import step_alpha
+from damrep.masking.moments import roots, second_moment, singular
+from damrep.masking.strategy import MaskStrategy
+from damrep.training import History, TrainingOptions, torch_generator, train
+
+__all__ = ["MaskedNetwork", "fit_masked", "learn_width"]
+
+_MORE = 1.1  # of the epochs of one fit, all together
+_PROBE = 0.2  # share of these in which narrow widths may show that they are worth it
+_HOPELESS = 1.3  # times the cost of PCA that they are on their way to: then they are given up
+_LINEAR = 256.0  # the decoder starts as if it had so many codes, whatever their number
+_GAIN_RATE = 30.0  # of the one factor, in learning rates of the weights
+_ASKED = 128  # rows held out that the factor is asked about in a step
+_LOOKED_AT = 512  # rows held out that the widths are compared on while they are learned
+_REGRESSED = 4000  # rows that closed units are fitted to
+_LOOKS = 40  # at the held-out loss once the width is known
+
+
+class MaskedNetwork(nn.Module):
+    """An autoencoder with a mask over its codes and a factor on its nonlinear part.
+
+    Parameters
+    ----------
+    network
+        Trained in place.
+
+    Attributes
+    ----------
+    mask : DAM
+        Over the codes, the strongest last.
+    log_gain : Parameter or None
+        Logarithm of the factor; None without a linear path, where there is nothing to fall back on.
+
+    Examples
+    --------
+    >>> masked = MaskedNetwork(AutoencoderNetwork(6, (8,), 4))
+    >>> masked.mask.set_width(2)
+    >>> masked(torch.zeros(3, 6)).shape, masked.fold().width
+    (torch.Size([3, 6]), 2)
+    """
+
+    def __init__(self, network: AutoencoderNetwork) -> None:
+        super().__init__()
+        self.network = network
+        n = network.width
+        self.mask = DAM(n, alpha=step_alpha(n))
+        self.mask.set_width(n)
+        self.log_gain = None
+        if network.linear_encoder is not None:
+            # Before it, weights are as large as their number asks for.
+            network.scale_decoder(math.sqrt(n / _LINEAR))
+            self.log_gain = nn.Parameter(torch.zeros(()))
+
+    def codes(self, x: Tensor) -> Tensor:
+        """Gated codes, strongest first."""
+        gated: Tensor = self.mask(self.network.encode(x).flip(-1))
+        return gated.flip(-1)
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Rows from the first few codes."""
+        return self.network.decode(codes, None if self.log_gain is None else self.log_gain.exp())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Reconstruction of x from its open codes."""
+        return self.decode(self.codes(x))
+
+    def fold(self) -> AutoencoderNetwork:
+        """The network of the open codes, with the factor in its weights; a copy."""
+        small = self.network.cut(self.mask.n_active)
+        if self.log_gain is not None:
+            small.scale_decoder(float(self.log_gain.detach().exp()))
+        return small
+
+
+class _Task:
+    """Reconstruct rows; once the width is settled, remember the weights that do best."""
+
+    def __init__(
+        self,
+        masked: MaskedNetwork,
+        strategy: _Strategy,
+        rows: Rows,
+        held_out: Rows,
+        batch_size: int,
+        every: int,
+    ) -> None:
+        self.module, self._strategy = masked, strategy
+        self._rows, self._held_out, self._size = rows, held_out, batch_size
+        self._every = every
+        self._best: tuple[float, dict[str, Tensor]] | None = None
+
+    def num_batches(self) -> int:
+        """Batches of an epoch."""
+        return self._rows.num_batches(self._size)
+
+    def batches(self, generator: torch.Generator) -> Iterable[Tensor]:
+        """Rows in random order."""
+        return self._rows.batches(self._size, generator)
+
+    def loss(self, batch: Tensor) -> Tensor:
+        """Mean squared error, in units of the mean variance of a column."""
+        return (self.module(batch) - batch).square().mean()
+
+    def after_epoch(self, row: dict[str, Any]) -> None:
+        """Look at the held-out loss now and then."""
+        if self._strategy.settled and (row["epoch"] + 1) % self._every == 0:
+            row["held_out_loss"] = loss = prefix_losses(
+                self.module.fold(), self._held_out, [self.module.mask.n_active]
+            )[0]
+            if self._best is None or loss < self._best[0]:
+                self._best = loss, copy.deepcopy(self.module.state_dict())
+
+    def restore(self) -> None:
+        """Put back the weights of the best look."""
+        if self._best is not None:
+            self.module.load_state_dict(self._best[1])
+
+
+class _Strategy:
+    """The factor, and the width where it is to be learned."""
+
+    def __init__(
+        self, masked: MaskedNetwork, asked: Tensor, seed: int, width: MaskStrategy | None = None
+    ) -> None:
+        self.masked, self.width = masked, width
+        self._asked, self._generator = asked, torch_generator(seed)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the width is fixed."""
+        return self.width is None or self.width.settled
+
+    def parameter_groups(
+        self, lr: float, weight_decay: float = 0.0, beta_lr: float | None = None
+    ) -> list[dict[str, Any]]:
+        """The weights, and the factor with a rate of its own."""
+        gain = self.masked.log_gain
+        held = {id(gain), id(self.masked.mask.beta)}
+        weights = [p for p in self.masked.parameters() if id(p) not in held]
+        groups: list[dict[str, Any]] = [{"params": weights, "lr": lr, "weight_decay": weight_decay}]
+        if gain is not None:
+            groups.append({"params": [gain], "lr": _GAIN_RATE * lr, "weight_decay": 0.0})
+        return groups
+
+    def start_epoch(self, epoch: int, cold_start_epochs: int = 0) -> None:
+        """See `MaskStrategy`."""
+        if self.width is not None:
+            self.width.start_epoch(epoch, cold_start_epochs)
+
+    def extra_loss(self) -> Tensor:
+        """Nothing."""
+        return self.masked.mask.beta.new_zeros(())
+
+    def before_step(self) -> None:
+        """Give the factor its gradient on rows held out, at widths drawn as for the others."""
+        gain = self.masked.log_gain
+        if gain is None:
+            return
+        places = torch.randint(
+            len(self._asked), (min(_ASKED, len(self._asked)),), generator=self._generator
+        )
+        x = self._asked[places].to(gain)
+        with torch.no_grad():
+            codes = self.masked.codes(x)
+        loss = (self.masked.decode(codes) - x).square().mean()
+        (gain.grad,) = torch.autograd.grad(loss, gain)
+
+    def after_step(self) -> None:
+        """Keep the factor from making the network more linear than it began; see `MaskStrategy`."""
+        if self.masked.log_gain is not None:
+            # Below, its own gradient would vanish: it could not come back.
+            self.masked.log_gain.data.clamp_(min=0.0)
+        if self.width is not None:
+            self.width.after_step()
+
+    def end_epoch(self) -> dict[str, Any]:
+        """See `MaskStrategy`; and the factor."""
+        row = {} if self.width is None else self.width.end_epoch()
+        if self.masked.log_gain is not None:
+            row["gain"] = float(self.masked.log_gain.detach().exp())
+        return row
+
+
+def learn_width(
+    fresh: Callable[[], AutoencoderNetwork],
+    rows: Rows,
+    held_out: Rows,
+    batch_size: int,
+    goal: Goal,
+    linear_cost: float | None,
+    axes: Tensor,
+    options: TrainingOptions,
+) -> NestedFit:
+    """Train a network, and learn how many of its codes are enough.
+
+    Takes 1.1 times the epochs of `options`.
+
+    Parameters
+    ----------
+    fresh
+        Makes the network at its full width; alike each time.
+    rows, held_out
+        Rows to train on, and to measure losses on.
+    batch_size
+        Rows a step.
+    goal
+        What is enough.
+    linear_cost
+        What PCA costs at its best width, if `fresh` begins as PCA; None if not. A network that
+        after a fifth of the epochs is on its way to clearly more begins anew, at the width of PCA.
+    axes
+        Principal axes of the rows, (k, d); what a closed unit may be made of.
+    options
+        `max_epochs` is what a fit at one width would take.
+    """
+    whole = max(2, math.floor(_MORE * options.max_epochs + 0.5))
+    masked = MaskedNetwork(fresh())
+    steps = whole * rows.num_batches(batch_size)
+    run = _Run(masked, rows, held_out, batch_size, options, whole)
+    width = MaskStrategy(
+        masked,
+        masked.mask,
+        steps,
+        run.losses,
+        goal.costs,
+        torch_generator(run.seed),
+        None if linear_cost is None else lambda since: _renew(masked, since, rows, axes),
+        goal.tolerated,
+    )
+    strategy = _Strategy(masked, run.asked, run.seed, width)
+    details: dict[str, Any] = {}
+    left = whole
+    if linear_cost is not None:
+        probe = min(whole - 1, max(1, round(_PROBE * whole)))
+        run.stage(strategy, probe, replace(options, schedule="warmup"), "narrow widths")
+        left -= probe
+        outlook = width.outlook().tolist()
+        narrow = min(goal.cost(loss, m) for m, loss in enumerate(outlook, start=1))
+        details["begins"] = "narrow"
+        if narrow > _HOPELESS * linear_cost:
+            details["begins"] = "as PCA"
+            masked.load_state_dict(MaskedNetwork(fresh()).state_dict())
+            width.start_over()
+    run.stage(strategy, left, replace(options, schedule="cosine"), "mask").restore()
+    network = masked.fold()
+    curve = width.curve() if width.settled_curve is None else width.settled_curve
+    return NestedFit(
+        network.cpu(),
+        [[m, float(x)] for m, x in enumerate(curve, start=1)],
+        prefix_losses(network, held_out, [network.width])[0],
+        run.history.to_dict(),
+        run.steps,
+        masked.mask.gate().detach().flip(0).tolist(),
+        details,
+    )
+
+
+def fit_masked(
+    network: AutoencoderNetwork,
+    rows: Rows,
+    held_out: Rows,
+    batch_size: int,
+    options: TrainingOptions,
+) -> NestedFit:
+    """Train a network at the width it has."""
+    masked = MaskedNetwork(network)
+    run = _Run(masked, rows, held_out, batch_size, options, options.max_epochs)
+    strategy = _Strategy(masked, run.asked, run.seed)
+    options = replace(options, schedule="cosine")
+    run.stage(strategy, options.max_epochs, options, f"{network.width} dimensions").restore()
+    small = masked.fold().cpu()
+    widths = range(1, small.width + 1)
+    curve = [[m, x] for m, x in zip(widths, prefix_losses(small, held_out, widths), strict=True)]
+    return NestedFit(small, curve, curve[-1][1], run.history.to_dict(), run.steps)
+
+
+class _Run:
+    """Stages of one training in one history."""
+
+    def __init__(
+        self,
+        masked: MaskedNetwork,
+        rows: Rows,
+        held_out: Rows,
+        batch_size: int,
+        options: TrainingOptions,
+        epochs: int,
+    ) -> None:
+        assert options.seed is not None
+        self.seed = options.seed
+        self.masked = masked
+        self._rows, self._held_out, self._size = rows, held_out, batch_size
+        self._every = max(1, epochs // _LOOKS)
+        self._few = held_out.part(_spread(len(held_out), _LOOKED_AT))
+        self.asked = torch.cat(list(self._few.blocks()))
+        self.history = History()
+        self.steps = 0
+
+    def losses(self, widths: Sequence[int], last: bool) -> list[float]:
+        """Held-out losses of the network with so many codes."""
+        return _losses(self.masked, self._held_out if last else self._few, widths)
+
+    def stage(self, strategy: _Strategy, epochs: int, options: TrainingOptions, name: str) -> _Task:
+        """Train on."""
+        options = replace(options, max_epochs=epochs, description=name)
+        task = _Task(self.masked, strategy, self._rows, self._held_out, self._size, self._every)
+        rows = train(task, options, strategy)
+        self.history.extend(rows, stage=name)
+        self.steps += len(rows) * task.num_batches()
+        return task
+
+
+@torch.no_grad()
+def _losses(masked: MaskedNetwork, rows: Rows, widths: Sequence[int]) -> list[float]:
+    """Share of the rows' squares that is not reconstructed from the first m codes."""
+    device = next(masked.parameters()).device
+    left, total = torch.zeros(len(widths), dtype=torch.float64), 0.0
+    for block in rows.blocks():
+        x = block.to(device)
+        codes = masked.network.encode(x, max(widths))
+        for place, m in enumerate(widths):
+            left[place] += float((masked.decode(codes[:, :m]) - x).double().square().sum())
+        total += float(block.double().square().sum())
+    return [float(loss) for loss in left / total] if total > 0 else [0.0] * len(widths)
+
+
+@torch.no_grad()
+def _renew(masked: MaskedNetwork, since: int, rows: Rows, axes: Tensor) -> None:
+    """Set the codes from `since` on to the best linear ones for what those before leave over."""
+    device = next(masked.parameters()).device
+    x = rows.take(_spread(len(rows), _REGRESSED)).to(device)
+    left = (x - masked.decode(masked.network.encode(x, since))).double().cpu()
+    along = x.double().cpu() @ axes.double().T
+    inverse_root = roots(second_moment(along) / len(x), of="the rows")[1]
+    told = (second_moment(left, along) / len(x)) @ inverse_root
+    out, strength, back = singular(told, of="what the codes leave over")
+    k = min(masked.network.width - since, len(strength))
+    into = (strength[:k, None] * back[:k]) @ inverse_root @ axes.double()
+    masked.network.set_linear(since, into, out[:, :k])
+
+
+def _spread(count: int, most: int) -> np.ndarray:
+    """Places of some rows, evenly over all of them."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))

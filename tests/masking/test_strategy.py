@@ -1,0 +1,148 @@
+"""The mask strategy, on problems whose answer is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from damrep.masking.dam import DAM
+from damrep.masking.gate import step_alpha
+from damrep.masking.strategy import MaskStrategy
+from damrep.masking.validation import InputError
+
+N, PRICE = 8, 0.01
+SIZES = torch.tensor([0.01] * 5 + [1.0, 1.5, 2.0])  # the three last columns are worth their price
+
+
+class Columns:
+    """Columns behind a mask, and what is lost with each that is closed."""
+
+    def __init__(self, steps: int = 300, price: float = PRICE, **changes: Any) -> None:
+        draw = torch.Generator().manual_seed(0)
+        self.x = torch.randn(200, N, generator=draw) * SIZES
+        self.mask = DAM(N, alpha=step_alpha(N))
+        self.model = nn.Sequential(self.mask, nn.Linear(N, N))
+        self.asked: list[tuple[list[int], bool]] = []
+        self.price = price
+        self.strategy = MaskStrategy(
+            self.model, self.mask, steps, self.losses, self.costs, draw, **changes
+        )
+
+    @torch.no_grad()
+    def losses(self, widths: Sequence[int], last: bool) -> list[float]:
+        self.asked.append((list(widths), last))
+        told = [self.model[1](self.x * (torch.arange(N) >= N - m)) for m in widths]
+        return [float((t - self.x).square().mean() / self.x.square().mean()) for t in told]
+
+    def costs(self, losses: np.ndarray, share: float) -> np.ndarray:
+        return share * losses + self.price * np.arange(1, N + 1)
+
+    def train(self, steps: int) -> list[dict[str, Any]]:
+        optimiser = torch.optim.Adam(self.strategy.parameter_groups(lr=0.02))
+        rows = []
+        for _ in range(steps):
+            self.strategy.start_epoch(0)
+            optimiser.zero_grad()
+            loss = (self.model(self.x) - self.x).square().mean() + self.strategy.extra_loss()
+            loss.backward()
+            self.strategy.before_step()
+            optimiser.step()
+            self.strategy.after_step()
+            rows.append(self.strategy.end_epoch())
+        return rows
+
+
+def test_as_many_units_stay_open_as_are_worth_their_price() -> None:
+    problem = Columns()
+    rows = problem.train(300)
+    assert problem.mask.n_active == 3 == rows[-1]["n_active"]
+    assert rows[0]["price_factor"] == 100 and rows[-1]["price_factor"] == 1
+    assert [last for _, last in problem.asked].count(True) == 1
+
+
+@pytest.mark.parametrize("start", [1, N])
+def test_it_is_no_ratchet(start: int) -> None:
+    """From one unit and from all it comes to the same."""
+    problem = Columns()
+    problem.mask.set_width(start)
+    problem.train(300)
+    assert problem.mask.n_active == 3
+
+
+def test_a_mask_that_is_not_moved_cuts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = Columns()
+    problem.mask.set_width(N)
+    monkeypatch.setattr(DAM, "set_width", lambda self, m: None)
+    problem.train(300)
+    assert problem.mask.n_active == N
+
+
+def test_the_width_is_settled_and_nothing_drawn_in_the_last_part() -> None:
+    problem = Columns(steps=100)
+    problem.train(69)
+    assert not problem.strategy.settled
+    problem.train(1)
+    assert problem.strategy.settled and problem.strategy.settled_curve is not None
+    width, asked = problem.mask.n_active, len(problem.asked)
+    problem.train(30)
+    assert problem.mask.n_active == width and len(problem.asked) == asked
+
+
+def test_a_price_of_nothing_opens_all_and_one_of_everything_leaves_one() -> None:
+    for price, width in ((0.0, N), (10.0, 1)):
+        problem = Columns(price=price)
+        problem.train(300)
+        assert problem.mask.n_active == width
+
+
+def test_losses_that_are_no_numbers_are_no_argument_for_a_width() -> None:
+    problem = Columns()
+    true = problem.losses
+    problem.strategy._losses = lambda widths, last: [
+        float("nan") if m > 5 else loss for m, loss in zip(widths, true(widths, last), strict=True)
+    ]
+    problem.train(300)
+    assert problem.mask.n_active == 3
+
+
+def test_alike_costs_go_to_the_narrower() -> None:
+    problem = Columns(slack=0.5)
+    problem.train(300)
+    assert problem.mask.n_active < 3
+
+
+def test_what_is_beyond_the_widths_drawn_is_renewed() -> None:
+    renewed: list[int] = []
+    Columns(renew=renewed.append).train(300)
+    assert renewed and all(1 <= since < N for since in renewed)
+
+
+def test_a_mask_of_another_model_is_refused() -> None:
+    with pytest.raises(InputError, match="not a part"):
+        MaskStrategy(nn.Linear(2, 2), DAM(2), 10, lambda w, last: [0.0] * len(w),
+                     lambda losses, share: losses, torch.Generator())  # fmt: skip
+
+
+def test_beta_is_none_of_the_weights() -> None:
+    problem = Columns()
+    (group,) = problem.strategy.parameter_groups(lr=0.1, weight_decay=0.5)
+    assert len(group["params"]) == 2 and group["weight_decay"] == 0.5
+
+
+def test_the_outlook_is_what_is_lost_if_it_goes_on_so() -> None:
+    """What was halved in the last quarter of the steps goes on so until the price has fallen."""
+    problem = Columns(steps=1000)
+    strategy = problem.strategy
+    strategy.step = 120
+    strategy._seen = [(90, np.full(N, 0.4)), (0, np.full(N, 9.0))]
+    strategy._losses = lambda widths, last: [0.2] * len(widths)
+    strategy._window = (1, 3)
+    outlook = strategy.outlook()
+    # 160 steps to go until the price has fallen, of 30 each.
+    assert outlook[:3] == pytest.approx([0.2 * 0.5 ** (160 / 30)] * 3)
+    assert outlook[3:] == pytest.approx([0.2] * (N - 3)), "what is not drawn does not learn"
