@@ -129,7 +129,7 @@ class DAM(nn.Module):
         trailing = (1,) * (x.dim() - 1 - axis)
         if self.training and self._draw is not None and axis > 0:
             gate = self._drawn_gates(len(x)).to(x)
-            return x * gate.view(len(x), *(1,) * (axis - 1), -1, *trailing)
+            return x * gate.view(len(x), *(1,) * (axis - 1), self.num_features, *trailing)
         gate = self.gate().to(x.dtype)
         return x * (gate.view(-1, *trailing) if trailing else gate)
 

@@ -240,3 +240,9 @@ def test_masks_of_channels_draw_for_each_row() -> None:
     out = mask(torch.ones(8, 4, 2, 3))
     assert (out == out[:, :, :1, :1]).all()
     assert torch.bincount((out[:, :, 0, 0] > 0.5).sum(dim=1)).tolist() == [0, 2, 2, 2, 2]
+
+
+def test_no_rows_and_one_row_are_rows_too() -> None:
+    mask = DAM(4, alpha=step_alpha(4))
+    mask.jitter(torch.ones(4), torch.Generator().manual_seed(0))
+    assert mask(torch.ones(0, 4)).shape == (0, 4) and mask(torch.ones(1, 4)).shape == (1, 4)
