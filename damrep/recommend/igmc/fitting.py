@@ -31,7 +31,7 @@ from damrep.recommend.igmc.priced import (
 from damrep.recommend.igmc.readout import Elimination
 from damrep.recommend.igmc.settings import IGMCSettings
 from damrep.recommend.igmc.subgraphs import RatingGraph
-from damrep.training import local_seed, numpy_generator, train
+from damrep.training import History, local_seed, numpy_generator, train
 
 __all__ = ["IGMCFit", "fit_igmc"]
 
@@ -166,12 +166,11 @@ def fit_igmc(ratings: sp.csr_matrix, settings: IGMCSettings, seed: int) -> IGMCF
     judged: dict[str, Any] = {
         "open_gates": network.mask.n_active,
         "curve": [[m, loss] for m, loss in enumerate(worth.losses)],
-        "history": history,
     }
     if width == 0:
         why = "no column of the readout earns its price"
         alone = _biases_alone(biases, data.levels, settings, reference, why)
-        return replace(alone, **judged)
+        return replace(alone, history=history.to_dict(), **judged)
     if not len(trial):
         notes.append("no ratings were held out: losses are those of ratings trained on")
     elif worth.losses[width] > 1:
@@ -184,7 +183,7 @@ def fit_igmc(ratings: sp.csr_matrix, settings: IGMCSettings, seed: int) -> IGMCF
         everything = np.arange(len(order))
         pairs = data.pairs(data.graph(everything), everything)
         networks, more = _finish(networks[0], pairs, target, smoothness, settings, seed)
-        _append(history, more)
+        history.extend(more)
     gate = torch.zeros(network.width)
     gate[:width] = network.gates().detach().cpu()[worth.order[:width]].sort(descending=True).values
     return IGMCFit(
@@ -197,6 +196,7 @@ def fit_igmc(ratings: sp.csr_matrix, settings: IGMCSettings, seed: int) -> IGMCF
             "masked": {"dimensions": width, "loss": worth.losses[width]},
         },
         details={"levels": data.levels.tolist()},
+        history=history.to_dict(),
         **judged,
     )  # fmt: skip
 
@@ -241,7 +241,7 @@ def _train_masked(
     scale: float,
     settings: IGMCSettings,
     seed: int,
-) -> tuple[dict[str, list[Any]], Elimination]:
+) -> tuple[History, Elimination]:
     """The first half of the epochs, under the mask, and what the columns are worth after it."""
     graph = data.graph(fitted)
     training = data.pairs(graph, fitted)
@@ -262,7 +262,7 @@ def _train_masked(
         price = lambda_to_price(settings.paper_lambda / scale**2, network.width)
         strategy = PaperReadout(network, price, smoothness)
         options = settings.options(epochs, seed, schedule="constant", description="masked")
-    history = train(task, options, strategy).to_dict()
+    history = train(task, options, strategy)
     held_out = (data.pairs(graph, trial), target[trial]) if len(trial) else (weighed, told)
     return history, weighed_columns(network, weighed, told, *held_out)
 
@@ -274,7 +274,7 @@ def _finish(
     smoothness: float,
     settings: IGMCSettings,
     seed: int,
-) -> tuple[list[IGMCNetwork], dict[str, list[Any]]]:
+) -> tuple[list[IGMCNetwork], History]:
     """The second half, of what is left, on all ratings."""
     epochs = settings.epochs(len(pairs))
     epochs -= max(1, round(_MASKED * epochs))
@@ -284,7 +284,7 @@ def _finish(
     schedule = "cosine" if settings.ensemble == 1 else "constant"
     described = f"{network.width} columns"
     options = settings.options(epochs, seed, schedule=schedule, description=described)
-    history = train(task, options, AdjacentRatings(network, smoothness)).to_dict()
+    history = train(task, options, AdjacentRatings(network, smoothness))
     return [_restored(network, state) for state in task.snapshots.values()], history
 
 
@@ -330,12 +330,3 @@ def _biases_alone(
         [], levels, biases.mean, 1.0, biases, 0, 0, gate, [[0, 1.0]], 1.0, reference,
         warnings=[note], details={"levels": levels.tolist()},
     )  # fmt: skip
-
-
-def _append(history: dict[str, list[Any]], rows: dict[str, list[Any]]) -> None:
-    """Put the rows of a second training after those of the first."""
-    before, count = len(history["epoch"]), len(rows["epoch"])
-    rows["epoch"] = [before + epoch for epoch in rows["epoch"]]
-    rows["seconds"] = [history["seconds"][-1] + seconds for seconds in rows["seconds"]]
-    for key in {*rows, *history}:
-        history[key] = history.get(key, [None] * before) + rows.get(key, [None] * count)
