@@ -226,30 +226,22 @@ def _network(
     options = settings.training_options(len(rows), seed)
     dtype = _training_dtype(settings)
     rows, held_out, stored = rows.cast(dtype), held_out.cast(dtype), rows.dtype
-    if settings.budget is not None:
-        width = min(settings.budget, initial)
-        network = _start(settings, rows.columns, axes, width, seed)
-        fit = fit_masked if settings.strategy == "mask" else fit_at_width
-        found = fit(network, rows, held_out, settings.batch_size, options)
-    elif settings.strategy == "mask":
-        width = min(initial, math.ceil(1.25 * linear.width) + 4)
-        found = learn_width(
-            lambda: _start(settings, rows.columns, axes, width, seed),
-            rows,
-            held_out,
-            settings.batch_size,
-            settings.goal,
-            settings.goal.cost(linear.loss, linear.width) if settings.linear_path else None,
-            axes,
-            options,
-        )
+    budget, masked = settings.budget, settings.strategy == "mask"
+    # A network needs hardly more codes than PCA does.
+    width = min(initial, math.ceil(1.25 * linear.width) + 4 if budget is None else budget)
+
+    def fresh() -> AutoencoderNetwork:
+        return _start(settings, rows.columns, axes, width, seed)
+
+    size, goal = settings.batch_size, settings.goal
+    if budget is not None:
+        fit = fit_masked if masked else fit_at_width
+        found = fit(fresh(), rows, held_out, size, options)
+    elif masked:
+        cost = goal.cost(linear.loss, linear.width) if settings.linear_path else None
+        found = learn_width(fresh, rows, held_out, size, goal, cost, axes, options)
     else:
-        # A network needs hardly more codes than PCA does.
-        width = min(initial, math.ceil(1.25 * linear.width) + 4)
-        network = _start(settings, rows.columns, axes, width, seed)
-        found = search_nested(
-            network, rows, held_out, settings.batch_size, settings.goal, linear.width, options
-        )
+        found = search_nested(fresh(), rows, held_out, size, goal, linear.width, options)
     return Fitted(
         found.network.to(stored),
         width,

@@ -81,6 +81,10 @@ class MaskedNetwork(nn.Module):
             network.scale_decoder(math.sqrt(n / _LINEAR))
             self.log_gain = nn.Parameter(torch.zeros(()))
 
+    def encode(self, x: Tensor, width: int | None = None) -> Tensor:
+        """The first `width` codes as they are before the mask."""
+        return self.network.encode(x, width)
+
     def codes(self, x: Tensor) -> Tensor:
         """Gated codes, strongest first."""
         gated: Tensor = self.mask(self.network.encode(x).flip(-1))
@@ -328,7 +332,7 @@ class _Run:
 
     def losses(self, widths: Sequence[int], last: bool) -> list[float]:
         """Held-out losses of the network with so many codes."""
-        return _losses(self.masked, self._held_out if last else self._few, widths)
+        return prefix_losses(self.masked, self._held_out if last else self._few, widths)
 
     def stage(self, strategy: _Strategy, epochs: int, options: TrainingOptions, name: str) -> _Task:
         """Train on."""
@@ -338,20 +342,6 @@ class _Run:
         self.history.extend(rows, stage=name)
         self.steps += len(rows) * task.num_batches()
         return task
-
-
-@torch.no_grad()
-def _losses(masked: MaskedNetwork, rows: Rows, widths: Sequence[int]) -> list[float]:
-    """Share of the rows' squares that is not reconstructed from the first m codes."""
-    device = next(masked.parameters()).device
-    left, total = torch.zeros(len(widths), dtype=torch.float64), 0.0
-    for block in rows.blocks():
-        x = block.to(device)
-        codes = masked.network.encode(x, max(widths))
-        for place, m in enumerate(widths):
-            left[place] += float((masked.decode(codes[:, :m]) - x).double().square().sum())
-        total += float(block.double().square().sum())
-    return [float(loss) for loss in left / total] if total > 0 else [0.0] * len(widths)
 
 
 @torch.no_grad()

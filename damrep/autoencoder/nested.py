@@ -16,14 +16,14 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from damrep.autoencoder.goal import Goal
 from damrep.autoencoder.network import AutoencoderNetwork
@@ -40,6 +40,19 @@ _ALIKE = 0.1  # share of a width by which two finds may differ and still be one
 _ABOVE = 2  # widths beyond the one expected that belong to the range
 
 Draw = Callable[[np.random.Generator], int]
+
+
+class Ordered(Protocol):
+    """A module whose first few codes can be used alone."""
+
+    def encode(self, x: Tensor, width: int | None = None) -> Tensor:
+        """The first `width` codes of rows."""
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Rows from the first few codes."""
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """Of the module."""
 
 
 @dataclass
@@ -142,7 +155,7 @@ class PrefixTask:
 
 
 @torch.no_grad()
-def prefix_losses(network: AutoencoderNetwork, rows: Rows, widths: Iterable[int]) -> list[float]:
+def prefix_losses(network: Ordered, rows: Rows, widths: Iterable[int]) -> list[float]:
     """Share of the rows' squares that is not reconstructed from the first m codes.
 
     Parameters
