@@ -99,7 +99,7 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     groups: dict[tuple[str, str, str, int], list[Mapping[str, Any]]] = {}
     for row in rows:
         part, setting = str(row["part"]), str(row["setting"])
-        if part in ("linear", "linear_auto", "gradient") and "raw" not in setting:
+        if part in ("linear", "linear_auto", "trained"):
             setting = setting.partition(", x")[0]
             setting += ", x 0.1, 1 and 10"
         elif part == "settings":

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from damrep.autoencoder.fitting import fit_autoencoder, refit_linear, split_rows
-from damrep.autoencoder.nested import prefix_losses
 from damrep.autoencoder.network import AutoencoderNetwork
+from damrep.autoencoder.prefixes import prefix_losses
 from damrep.autoencoder.products import encoded
 from damrep.autoencoder.rows import Rows, block_rows, measure_columns
 from damrep.autoencoder.settings import AutoencoderSettings
@@ -36,9 +36,9 @@ __all__ = ["DAMAutoencoder"]
 class DAMAutoencoder(LearnedDimensions, TransformerMixin, BaseEstimator):
     """Reduce a table to as many dimensions as earn their price.
 
-    An autoencoder whose codes come in order is trained at all widths at once, and cut to the width
-    at which one dimension more no longer takes away its price of the loss on held-out rows. A
-    linear path beside the network begins as PCA, so that the network learns what PCA leaves over.
+    An autoencoder is trained behind a mask over its codes, which opens while another dimension
+    takes away its price of the loss on held-out rows; the codes left closed are cut. A linear path
+    beside the network begins as PCA, so that the network learns what PCA leaves over.
 
     Columns are centred and the whole table divided by one number, so that a price means the same
     for data of any scale; columns are not scaled one by one. Where their units differ, put
@@ -59,12 +59,12 @@ class DAMAutoencoder(LearnedDimensions, TransformerMixin, BaseEstimator):
         two layers, and keeps the cheaper by held-out loss and price.
     activation : {"elu", "gelu", "relu", "silu", "tanh"}
         Between the layers.
-    strategy : {"search", "mask", "gradient"}
-        How the width of a network is found; that of a linear model is the best point of a curve
-        that is known. "search": the curve of held-out loss against width, and its best point.
-        "mask": trained behind a mask that opens as a falling price allows, and the mask decides
-        (`damrep.masking.MaskStrategy`). "gradient": the paper's single stage, the mask's offset
-        learned by gradient under the price.
+    strategy : {"mask", "search"} or None
+        How the width of a network is found; that of a linear model, and of one with
+        metric="cosine", is the best point of a curve that is known. "mask", the default: trained
+        behind a mask that opens as a falling price allows, and the mask decides
+        (`damrep.masking.MaskStrategy`). "search": all widths are trained alike, and the best point
+        of their curve is taken.
     metric : {"euclidean", "cosine"}
         What is to be kept: the values, by squared error; or who is nearest to whom by cosine, for
         a table of embeddings that are to be searched by it. The latter is a linear map without an
@@ -74,7 +74,7 @@ class DAMAutoencoder(LearnedDimensions, TransformerMixin, BaseEstimator):
     batch_size : int
         Rows a training step.
     max_epochs : int or None
-        Passes over the rows that a fit at one width takes; a search takes up to 1.5 times as many.
+        Passes over the rows that a fit at one width takes; learning it takes 1.1 times as many.
         None for as many as make 3,000 steps, but 10 at least and 150 at most. For the cosine map
         one is 25 steps of its own, and None 300 of them.
     lr : float
@@ -86,9 +86,9 @@ class DAMAutoencoder(LearnedDimensions, TransformerMixin, BaseEstimator):
     linear_path : bool
         False for a plain multilayer network, without the linear path beside it.
     paper_lambda : float or None
-        Only for strategy="gradient": the penalty of arXiv 2110.00684 as it stands there, this
-        number times the mask's offset beside the squared error in the data's own units. What it
-        means depends on the scale of the data and on the width.
+        In place of a price: the training of arXiv 2110.00684 as it stands there, with this number
+        times the mask's offset beside the squared error in the data's own units. What it means
+        depends on the scale of the data and on the width.
     device, precision : str
         See `TrainingOptions`.
     random_state : int, RandomState, Generator or None
@@ -102,8 +102,8 @@ class DAMAutoencoder(LearnedDimensions, TransformerMixin, BaseEstimator):
         Learned dimensions.
     components_curve_ : ndarray, shape (k, 2)
         Dimensions against held-out normalised loss, the share of the variance left over: what one
-        dimension more or less would be worth. For a network, of a single one, cut to a range of
-        widths about the one found, where it had the same training; an estimate below the range.
+        dimension more or less would be worth. For a network, of a single one cut to each width,
+        as it was when its width was settled; it is trained on after that.
     prefix_curve_ : ndarray, shape (n_components_, 2)
         The same for the fitted model cut to its first 1, 2, ... dimensions.
     explained_variance_ratio_ : ndarray, shape (n_components_,)
@@ -130,7 +130,7 @@ class DAMAutoencoder(LearnedDimensions, TransformerMixin, BaseEstimator):
         n_components: int | float | None = None,
         hidden: Any = "auto",
         activation: str = "elu",
-        strategy: str = "search",
+        strategy: str | None = None,
         metric: str = "euclidean",
         max_components: int | None = None,
         batch_size: int = 256,
@@ -210,16 +210,15 @@ class DAMAutoencoder(LearnedDimensions, TransformerMixin, BaseEstimator):
         ratio = -np.diff(np.minimum.accumulate([1.0, *left]))
         curves = (np.array(fitted.curve), np.array(fitted.prefixes or left), ratio)
         self._adopt(fitted.network, mean, scale, *curves)
-        how = settings.strategy if settings.n_components is None else "budget"
         self.report_ = FitReport(
             type(self).__name__,
             initial_dims=fitted.initial,
             learned_dims=self.n_components_,
             price=None if settings.n_components is not None else float(self.price),
-            strategy="share of variance" if settings.share is not None else how,
+            strategy=_how(settings, fitted.closed_form),
             objective="reconstruction" if settings.metric == "euclidean" else "cosine",
             curve=[[int(m), float(loss)] for m, loss in fitted.curve],
-            gate=fitted.gates(),
+            gate=fitted.gate,
             history=fitted.history,
             loss=fitted.loss,
             reference_loss=scale**2,
@@ -385,6 +384,18 @@ class DAMAutoencoder(LearnedDimensions, TransformerMixin, BaseEstimator):
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def _how(settings: AutoencoderSettings, closed_form: bool) -> str:
+    """How the width came about, in words for the report."""
+    if settings.budget is not None:
+        return "budget"
+    wanted = "share of variance" if settings.share is not None else None
+    if closed_form or settings.metric == "cosine":
+        return wanted or "closed form" if closed_form else "search"
+    if settings.paper_lambda is not None:
+        return "paper"
+    return wanted or settings.strategy or "mask"
 
 
 def _working_dtype(dtype: Any) -> torch.dtype:

@@ -11,14 +11,12 @@ import torch
 from torch import Tensor
 
 from damrep.autoencoder.cosine import STEPS_AN_EPOCH, fit_cosine_map
-from damrep.autoencoder.gradient import train_by_gradient
 from damrep.autoencoder.linear import principal_axes, projection_losses
 from damrep.autoencoder.masked import fit_masked, learn_width
-from damrep.autoencoder.nested import fit_at_width, search_nested
 from damrep.autoencoder.network import AutoencoderNetwork
+from damrep.autoencoder.paper import train_as_in_the_paper
 from damrep.autoencoder.rows import Rows, measure_columns
 from damrep.autoencoder.settings import AutoencoderSettings
-from damrep.masking.dam import DAM
 from damrep.training import local_seed
 
 __all__ = ["Fitted", "fit_autoencoder", "refit_linear", "split_rows"]
@@ -43,7 +41,7 @@ class Fitted:
     details
         More for the report.
     gate
-        Values of all initial units, strongest first; empty where no gate was trained.
+        Of the mask that decided, all initial units, strongest first; empty where none did.
     prefixes
         Held-out loss of the first 1, 2, ... codes, where it is another than that of reconstruction.
     left
@@ -67,15 +65,6 @@ class Fitted:
     def width(self) -> int:
         """Learned dimensions."""
         return self.network.width
-
-    def gates(self) -> list[float]:
-        """The mask as it was trained, or at the width found, strongest unit first."""
-        if sum(gate > 0 for gate in self.gate) == self.width:
-            return self.gate
-        mask = DAM(self.initial)
-        mask.set_width(self.width)
-        values: list[float] = mask.gate().detach().flip(0).tolist()
-        return values
 
 
 def split_rows(count: int, held: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -113,8 +102,8 @@ def fit_autoencoder(settings: AutoencoderSettings, rows: Rows, held_out: Rows, s
     initial = settings.widest(len(rows), rows.columns)
     if settings.metric == "cosine":
         return _by_cosine(settings, rows, held_out, initial, seed)
-    if settings.strategy == "gradient" and settings.n_components is None:
-        return _by_gradient(settings, rows, held_out, initial, seed)
+    if settings.paper_lambda is not None and settings.n_components is None:
+        return _as_in_the_paper(settings, rows, held_out, initial, seed)
     axes = principal_axes(rows, initial, seed)
     losses = projection_losses(held_out, axes)
     linear = _linear(settings, rows, axes, losses, initial)
@@ -226,22 +215,19 @@ def _network(
     options = settings.training_options(len(rows), seed)
     dtype = _training_dtype(settings)
     rows, held_out, stored = rows.cast(dtype), held_out.cast(dtype), rows.dtype
-    budget, masked = settings.budget, settings.strategy == "mask"
+    budget, size, goal = settings.budget, settings.batch_size, settings.goal
     # A network needs hardly more codes than PCA does.
     width = min(initial, math.ceil(1.25 * linear.width) + 4 if budget is None else budget)
 
     def fresh() -> AutoencoderNetwork:
         return _start(settings, rows.columns, axes, width, seed)
 
-    size, goal = settings.batch_size, settings.goal
     if budget is not None:
-        fit = fit_masked if masked else fit_at_width
-        found = fit(fresh(), rows, held_out, size, options)
-    elif masked:
-        cost = goal.cost(linear.loss, linear.width) if settings.linear_path else None
-        found = learn_width(fresh, rows, held_out, size, goal, cost, axes, options)
+        found = fit_masked(fresh(), rows, held_out, size, options)
     else:
-        found = search_nested(fresh(), rows, held_out, size, goal, linear.width, options)
+        cost = goal.cost(linear.loss, linear.width) if settings.linear_path else None
+        search = settings.strategy == "search"
+        found = learn_width(fresh, rows, held_out, size, goal, cost, axes, options, search)
     return Fitted(
         found.network.to(stored),
         width,
@@ -254,35 +240,24 @@ def _network(
             "steps of one width": options.max_epochs * rows.num_batches(settings.batch_size),
             **found.details,
         },
-        found.gate,
+        [] if settings.strategy == "search" else found.gate,
     )
 
 
-def _by_gradient(
-    settings: AutoencoderSettings,
-    rows: Rows,
-    held_out: Rows,
-    initial: int,
-    seed: int,
+def _as_in_the_paper(
+    settings: AutoencoderSettings, rows: Rows, held_out: Rows, initial: int, seed: int
 ) -> Fitted:
-    options = settings.training_options(len(rows), seed)
-    literal = settings.paper_lambda is not None
-    network = _fresh(
-        settings, rows.columns, initial, seed, linear_path=settings.linear_path and not literal
-    )
-    if network.linear_encoder is not None:
-        network.start_linear(principal_axes(rows, initial, seed))
+    assert settings.paper_lambda is not None
+    network = _fresh(settings, rows.columns, initial, seed, linear_path=False)
     dtype = _training_dtype(settings)
-    single, size = rows.cast(dtype), settings.batch_size
-    found = train_by_gradient(
+    found = train_as_in_the_paper(
         network.to(dtype),
-        lambda generator: single.batches(size, generator),
-        single.num_batches(size),
-        options,
-        price=None if literal else settings.price,
-        paper_lambda=settings.paper_lambda,
-        reference_loss=rows.scale**2,
-        held_out=torch.cat(list(held_out.cast(dtype).blocks())),
+        rows.cast(dtype),
+        held_out.cast(dtype),
+        settings.batch_size,
+        settings.paper_lambda,
+        rows.scale**2,
+        settings.training_options(len(rows), seed),
     )
     return Fitted(
         found.network.to(rows.dtype),

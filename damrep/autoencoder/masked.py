@@ -16,7 +16,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -24,26 +24,61 @@ import torch
 from torch import Tensor, nn
 
 from damrep.autoencoder.goal import Goal
-from damrep.autoencoder.nested import NestedFit, prefix_losses
 from damrep.autoencoder.network import AutoencoderNetwork
+from damrep.autoencoder.prefixes import prefix_losses
 from damrep.autoencoder.rows import Rows
 from damrep.masking.dam import DAM
 from damrep.masking.gate import step_alpha
 from damrep.masking.moments import roots, second_moment, singular
+from damrep.masking.rotation import rotate_
 from damrep.masking.strategy import MaskStrategy
 from damrep.training import History, TrainingOptions, torch_generator, train
 
-__all__ = ["MaskedNetwork", "fit_masked", "learn_width"]
+__all__ = ["MaskedNetwork", "NetworkFit", "fit_masked", "learn_width"]
 
 _MORE = 1.1  # of the epochs of one fit, all together
-_PROBE = 0.2  # share of these in which narrow widths may show that they are worth it
-_HOPELESS = 1.3  # times the cost of PCA that they are on their way to: then they are given up
+# The two ways to begin: the share of these in which each is tried, and of the loss that counts at
+# its first price.
+_FROM_PCA, _FROM_ONE = (0.1, 0.35), (0.2, 0.01)
+_BEGINNINGS = "from PCA", "from one dimension"
+_AS_GOOD = 1.2  # times the cost of the first way that the second may be on its way to
 _LINEAR = 256.0  # the decoder starts as if it had so many codes, whatever their number
 _GAIN_RATE = 30.0  # of the one factor, in learning rates of the weights
 _ASKED = 128  # rows held out that the factor is asked about in a step
 _LOOKED_AT = 512  # rows held out that the widths are compared on while they are learned
 _REGRESSED = 4000  # rows that closed units are fitted to
 _LOOKS = 40  # at the held-out loss once the width is known
+
+
+@dataclass
+class NetworkFit:
+    """What a training leaves.
+
+    Parameters
+    ----------
+    network
+        Cut to its width.
+    curve
+        Pairs [dims, held-out loss], when the width was settled.
+    loss
+        Held-out loss of `network`.
+    history
+        Columns of the training history.
+    steps
+        Optimiser steps taken.
+    gate
+        Of the mask, strongest unit first; empty where the width was given.
+    details
+        More for the report.
+    """
+
+    network: AutoencoderNetwork
+    curve: list[list[float]]
+    loss: float
+    history: dict[str, list[Any]]
+    steps: int
+    gate: list[float] = field(default_factory=list)
+    details: dict[str, Any] = field(default_factory=dict)
 
 
 class MaskedNetwork(nn.Module):
@@ -224,10 +259,13 @@ def learn_width(
     linear_cost: float | None,
     axes: Tensor,
     options: TrainingOptions,
-) -> NestedFit:
+    search: bool = False,
+) -> NetworkFit:
     """Train a network, and learn how many of its codes are enough.
 
-    Takes 1.1 times the epochs of `options`.
+    Takes 1.1 times the epochs of `options`. Bent tables have solutions that are found only from one
+    dimension on, with a price that falls; those that are nearly flat are soonest told from where
+    PCA stands. So both ways are begun, and the one that is on its way to the smaller cost goes on.
 
     Parameters
     ----------
@@ -240,51 +278,62 @@ def learn_width(
     goal
         What is enough.
     linear_cost
-        What PCA costs at its best width, if `fresh` begins as PCA; None if not. A network that
-        after a fifth of the epochs is on its way to clearly more begins anew, at the width of PCA.
+        What PCA costs at its best width, if `fresh` begins as PCA; None if not: then there is one
+        way only, from one dimension.
     axes
         Principal axes of the rows, (k, d); what a closed unit may be made of.
     options
         `max_epochs` is what a fit at one width would take.
+    search
+        Train all widths alike, and read the best one off their curve.
     """
     whole = max(2, math.floor(_MORE * options.max_epochs + 0.5))
-    masked = MaskedNetwork(fresh())
-    steps = whole * rows.num_batches(batch_size)
-    run = _Run(masked, rows, held_out, batch_size, options, whole)
-    width = MaskStrategy(
-        masked,
-        masked.mask,
-        steps,
-        run.losses,
-        goal.costs,
-        torch_generator(run.seed),
-        None if linear_cost is None else lambda since: _renew(masked, since, rows, axes),
-        goal.tolerated,
-    )
-    strategy = _Strategy(masked, run.asked, run.seed, width)
+    run = _Run(rows, held_out, batch_size, options, whole)
+
+    def begin(epochs: int, first_share: float) -> tuple[_Way, MaskStrategy]:
+        masked = MaskedNetwork(fresh())
+        width = MaskStrategy(
+            masked,
+            masked.mask,
+            epochs * rows.num_batches(batch_size),
+            lambda widths, last: run.losses(masked, widths, last),
+            goal.costs,
+            torch_generator(run.seed),
+            lambda since: _renew(masked, since, rows, axes),
+            goal.tolerated,
+            first_share=first_share,
+            even=search,
+        )
+        return _Way(masked, _Strategy(masked, run.asked, run.seed, width)), width
+
     details: dict[str, Any] = {}
-    left = whole
-    if linear_cost is not None:
-        probe = min(whole - 1, max(1, round(_PROBE * whole)))
-        run.stage(strategy, probe, replace(options, schedule="warmup"), "narrow widths")
-        left -= probe
-        outlook = width.outlook().tolist()
-        narrow = min(goal.cost(loss, m) for m, loss in enumerate(outlook, start=1))
-        details["begins"] = "narrow"
-        if narrow > _HOPELESS * linear_cost:
-            details["begins"] = "as PCA"
-            masked.load_state_dict(MaskedNetwork(fresh()).state_dict())
-            width.start_over()
-    run.stage(strategy, left, replace(options, schedule="cosine"), "mask").restore()
-    network = masked.fold()
+    left, wholly = whole, replace(options, schedule="cosine")
+    if linear_cost is None or search:
+        way, width = begin(whole, _FROM_ONE[1])
+    else:
+        tried = [max(1, round(share * whole)) for share, _ in (_FROM_PCA, _FROM_ONE)]
+        left = max(1, whole - sum(tried))
+        ways, ends = [], []
+        for epochs, (_, first), name in zip(
+            tried, (_FROM_PCA, _FROM_ONE), _BEGINNINGS, strict=True
+        ):
+            way, width = begin(epochs + left, first)
+            run.stage(way, epochs, replace(options, schedule="warmup"), name)
+            outlook = width.outlook().tolist()
+            ends.append(min(goal.cost(loss, m) for m, loss in enumerate(outlook, start=1)))
+            ways.append((way, width))
+        bent = ends[1] <= _AS_GOOD * min(ends[0], linear_cost)
+        (way, width), details["begins"] = ways[bent], _BEGINNINGS[bent]
+    run.stage(way, left, wholly, "search" if search else "mask").restore()
+    network = way.masked.fold()
     curve = width.curve() if width.settled_curve is None else width.settled_curve
-    return NestedFit(
+    return NetworkFit(
         network.cpu(),
         [[m, float(x)] for m, x in enumerate(curve, start=1)],
         prefix_losses(network, held_out, [network.width])[0],
         run.history.to_dict(),
         run.steps,
-        masked.mask.gate().detach().flip(0).tolist(),
+        way.masked.mask.gate().detach().flip(0).tolist(),
         details,
     )
 
@@ -295,34 +344,35 @@ def fit_masked(
     held_out: Rows,
     batch_size: int,
     options: TrainingOptions,
-) -> NestedFit:
+) -> NetworkFit:
     """Train a network at the width it has."""
     masked = MaskedNetwork(network)
-    run = _Run(masked, rows, held_out, batch_size, options, options.max_epochs)
-    strategy = _Strategy(masked, run.asked, run.seed)
+    run = _Run(rows, held_out, batch_size, options, options.max_epochs)
+    way = _Way(masked, _Strategy(masked, run.asked, run.seed))
     options = replace(options, schedule="cosine")
-    run.stage(strategy, options.max_epochs, options, f"{network.width} dimensions").restore()
+    run.stage(way, options.max_epochs, options, f"{network.width} dimensions").restore()
     small = masked.fold().cpu()
     widths = range(1, small.width + 1)
     curve = [[m, x] for m, x in zip(widths, prefix_losses(small, held_out, widths), strict=True)]
-    return NestedFit(small, curve, curve[-1][1], run.history.to_dict(), run.steps)
+    return NetworkFit(small, curve, curve[-1][1], run.history.to_dict(), run.steps)
+
+
+@dataclass
+class _Way:
+    """A network in training, and what moves its factor and its mask."""
+
+    masked: MaskedNetwork
+    strategy: _Strategy
 
 
 class _Run:
-    """Stages of one training in one history."""
+    """Stages of trainings in one history."""
 
     def __init__(
-        self,
-        masked: MaskedNetwork,
-        rows: Rows,
-        held_out: Rows,
-        batch_size: int,
-        options: TrainingOptions,
-        epochs: int,
+        self, rows: Rows, held_out: Rows, batch_size: int, options: TrainingOptions, epochs: int
     ) -> None:
         assert options.seed is not None
         self.seed = options.seed
-        self.masked = masked
         self._rows, self._held_out, self._size = rows, held_out, batch_size
         self._every = max(1, epochs // _LOOKS)
         self._few = held_out.part(_spread(len(held_out), _LOOKED_AT))
@@ -330,15 +380,15 @@ class _Run:
         self.history = History()
         self.steps = 0
 
-    def losses(self, widths: Sequence[int], last: bool) -> list[float]:
+    def losses(self, masked: MaskedNetwork, widths: Sequence[int], last: bool) -> list[float]:
         """Held-out losses of the network with so many codes."""
-        return prefix_losses(self.masked, self._held_out if last else self._few, widths)
+        return prefix_losses(masked, self._held_out if last else self._few, widths)
 
-    def stage(self, strategy: _Strategy, epochs: int, options: TrainingOptions, name: str) -> _Task:
+    def stage(self, way: _Way, epochs: int, options: TrainingOptions, name: str) -> _Task:
         """Train on."""
         options = replace(options, max_epochs=epochs, description=name)
-        task = _Task(self.masked, strategy, self._rows, self._held_out, self._size, self._every)
-        rows = train(task, options, strategy)
+        task = _Task(way.masked, way.strategy, self._rows, self._held_out, self._size, self._every)
+        rows = train(task, options, way.strategy)
         self.history.extend(rows, stage=name)
         self.steps += len(rows) * task.num_batches()
         return task
@@ -346,9 +396,20 @@ class _Run:
 
 @torch.no_grad()
 def _renew(masked: MaskedNetwork, since: int, rows: Rows, axes: Tensor) -> None:
-    """Set the codes from `since` on to the best linear ones for what those before leave over."""
+    """Set the codes from `since` on to the best linear ones for what those before leave over.
+
+    Between two linear maps alone, all codes are turned into the order of what they carry; in a
+    network without a linear path nothing is done.
+    """
     device = next(masked.parameters()).device
     x = rows.take(_spread(len(rows), _REGRESSED)).to(device)
+    network = masked.network
+    if not network.hidden:
+        codes = network.encode(x).double()
+        moment, mean = second_moment(codes).to(device) / len(codes), codes.mean(dim=0)
+        rotate_(network.encoder[-1], network.decoder[0], moment, ascending=False, mean=mean)
+    if network.linear_encoder is None:
+        return
     left = (x - masked.decode(masked.network.encode(x, since))).double().cpu()
     along = x.double().cpu() @ axes.double().T
     inverse_root = roots(second_moment(along) / len(x), of="the rows")[1]

@@ -22,7 +22,7 @@ from damrep.training import TrainingOptions
 
 __all__ = ["METRICS", "STRATEGIES", "AutoencoderSettings"]
 
-STRATEGIES = ("search", "mask", "gradient")
+STRATEGIES = ("mask", "search")
 METRICS = ("euclidean", "cosine")
 
 # The rotation of a cosine map costs the cube of its width a step.
@@ -48,7 +48,7 @@ class AutoencoderSettings:
     n_components: int | float | None
     hidden: str | Sequence[int]
     activation: str
-    strategy: str
+    strategy: str | None
     metric: str
     max_components: int | None
     batch_size: int
@@ -65,7 +65,13 @@ class AutoencoderSettings:
     def __post_init__(self) -> None:
         check_price(self.price)
         check_choice("activation", self.activation, ACTIVATIONS)
-        check_choice("strategy", self.strategy, STRATEGIES)
+        if self.strategy == "gradient":
+            raise InputError(
+                'strategy="gradient" is no more: "mask" learns the width while it trains, and '
+                "paper_lambda is the paper's own way"
+            )
+        if self.strategy is not None:
+            check_choice("strategy", self.strategy, STRATEGIES)
         check_choice("metric", self.metric, METRICS)
         for name in ("max_components", "max_epochs"):
             if getattr(self, name) is not None:
@@ -86,15 +92,18 @@ class AutoencoderSettings:
             raise TypeError(f"linear_path must be True or False, got {self.linear_path!r}")
         if self.paper_lambda is not None:
             check_number("paper_lambda", self.paper_lambda, low=0.0)
-            if self.strategy != "gradient":
+            if self.strategy == "search" or self.metric == "cosine":
                 raise InputError(
-                    'paper_lambda is for strategy="gradient", where it stands for price'
+                    "paper_lambda stands for the price in the paper's own training, which has no "
+                    'strategy="search" and no metric="cosine"'
                 )
-        if self.metric == "cosine" and (self.strategy != "search" or self.hidden_widths(8)):
+        if self.metric == "cosine":
             # A map without layers, so that queries are brought into it by one product.
-            if self.strategy != "search":
-                raise InputError(f'strategy="{self.strategy}" is not for metric="cosine"')
-            if self.hidden != "auto":
+            if self.strategy == "mask":
+                raise InputError(
+                    'strategy="mask" is not for metric="cosine", whose width is read off its curve'
+                )
+            if self.hidden_widths(8) and self.hidden != "auto":
                 raise InputError(
                     f'hidden must be () or "auto" with metric="cosine", which is linear, got '
                     f"{self.hidden!r}"

@@ -24,7 +24,7 @@ __all__ = ["EVALUATIONS", "METRICS", "STRATEGIES", "fit_autoencoder_command"]
 
 # Written out, so that --help need not import what knows them; a test holds them against it.
 METRICS = ("euclidean", "cosine")
-STRATEGIES = ("search", "mask", "gradient")
+STRATEGIES = ("mask", "search")
 EVALUATIONS = ("auto", "none")
 PRICE = 0.001
 

@@ -121,7 +121,7 @@ def _fit(graph: Graph, read: str, notes: list[str], options: dict[str, Any], lev
         price=options["price"],
         n_components=options["dims"],
         max_components=options["max_dims"],
-        strategy=options["strategy"],
+        strategy=options["strategy"] or STRATEGIES[0],
         hidden=options["hidden"],
         max_epochs=options["epochs"],
         keep_graph="auto" if options["keep_graph"] is None else options["keep_graph"],

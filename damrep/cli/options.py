@@ -161,9 +161,8 @@ def learning_options(
         click.option(
             "--strategy",
             type=click.Choice(strategies),
-            default="search",
-            show_default=True,
-            help="How the price is spent: search every width, or move the mask while training.",
+            show_default=strategies[0],
+            help="How the price is spent: by a mask that is trained along, or by a search.",
         ),
         click.option(
             "--epochs",

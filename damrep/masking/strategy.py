@@ -19,13 +19,12 @@ import torch
 from torch import Tensor, nn
 
 from damrep.masking.dam import DAM
-from damrep.masking.validation import InputError, check_count
+from damrep.masking.validation import InputError, check_count, check_number
 
 __all__ = ["Costs", "MaskStrategy"]
 
 # Shares of the steps: the first price is held, has fallen, the width is settled.
 _HOLD, _FALLEN, _SETTLED = 0.1, 0.28, 0.7
-_START = 0.01  # of a loss that counts at the first price, so that a unit costs 100 times as much
 # A width is drawn as often as (cost / best cost) to minus this, at first and when it is settled.
 _SPREAD, _SPREAD_LAST = 12.0, 30.0
 _ABOVE, _ABOVE_SHARE = 2, 0.1  # units beyond the best width that are drawn at most, and as a share
@@ -63,15 +62,17 @@ class MaskStrategy:
     slack
         Costs that differ by no more count as alike, and the narrower width is taken. Half a price
         will do: among several widths the widest is trained a little better than it would be alone.
+    first_share
+        Share of the loss that counts at the first price: of .01 a unit costs 100 times as much, of
+        1 what it will cost. Nearer to 1 for weights that begin near the best ones.
+    even
+        Draw all widths alike until the width is settled, at the best point of their curve: a
+        search, in which the mask only carries out what the curve says.
 
     Attributes
     ----------
     step : int
         Steps taken.
-    falling : bool
-        Whether the price falls; False has it as asked for from the start, for weights that begin
-        near the best ones.
-
     settled_curve : ndarray or None
         Held-out losses at 1 .. n when the width was settled.
 
@@ -117,15 +118,20 @@ class MaskStrategy:
         generator: torch.Generator,
         renew: Callable[[int], None] | None = None,
         slack: float = 0.0,
+        first_share: float = 0.01,
+        even: bool = False,
     ) -> None:
         if not any(part is mask for part in module.modules()):
             raise InputError("the mask is not a part of the module that is trained")
         self.module, self.mask = module, mask
         self.steps = check_count("steps", steps, minimum=1)
-        self.falling = True
         self.step = 0
         self._losses, self._costs, self._renew = losses, costs, renew
         self._generator, self._slack = generator, slack
+        self._first_share = check_number(
+            "first_share", first_share, low=0.0, high=1.0, low_open=True
+        )
+        self._even = even
         self._every = max(_FEWEST_STEPS, self.steps // _LOOKS)
         self._window = (1, mask.num_features)
         self._share = 1.0
@@ -181,12 +187,6 @@ class MaskStrategy:
             "price_factor": 1 / self._share,
         }
 
-    def start_over(self) -> None:
-        """Go on with new weights that begin near the best ones."""
-        self.falling = False
-        self._drawing = False
-        self._window = (1, self.mask.num_features)
-
     def curve(self, last: bool = True) -> np.ndarray:
         """Held-out losses at 1 .. n, never rising, and straight between those looked at."""
         n = self.mask.num_features
@@ -219,20 +219,23 @@ class MaskStrategy:
         if self._drawing and self.step % (4 * self._every) == 0:
             self.renew()
         done = self.step / self.steps
-        fallen = min(1.0, max(0.0, (done - _HOLD) / (_FALLEN - _HOLD))) if self.falling else 1.0
-        self._share = _START ** (1 - fallen)
+        fallen = min(1.0, max(0.0, (done - _HOLD) / (_FALLEN - _HOLD)))
+        self._share = 1.0 if self._even else self._first_share ** (1 - fallen)
         curve = self.curve(last)
         self._seen.append((self.step, curve))
         if last:
             self.settled_curve = curve
         costs = np.asarray(self._costs(curve, self._share), dtype=np.float64)
         best = int(np.argmax(costs <= costs.min() + self._slack))
-        self.mask.set_width(max(best + 1, self.mask.min_active))
+        if last or not self._even:
+            self.mask.set_width(max(best + 1, self.mask.min_active))
         spread = _SPREAD * (_SPREAD_LAST / _SPREAD) ** min(1.0, done / _SETTLED)
         least = max(float(costs.min()), 1e-12)
         chances = np.exp(-spread * np.log(np.maximum(costs, least) / least))
         if self._share == 1.0:  # before, what lies beyond may be what the next price opens
             chances[best + 1 + max(_ABOVE, int(_ABOVE_SHARE * best)) :] = 0.0
+        if self._even:
+            chances[:] = 1.0
         self.mask.jitter(torch.from_numpy(chances), self._generator)
         shares = np.cumsum(chances) / chances.sum()
         low, high = np.searchsorted(shares, [_BEYOND, 1 - _BEYOND]) + 1

@@ -11,13 +11,13 @@ import torch
 from damrep import DAMAutoencoder
 from damrep.autoencoder.goal import Price
 from damrep.autoencoder.linear import principal_axes, projection_losses
-from damrep.autoencoder.masked import MaskedNetwork, _renew, fit_masked, learn_width
-from damrep.autoencoder.nested import NestedFit, prefix_losses
+from damrep.autoencoder.masked import MaskedNetwork, NetworkFit, _renew, fit_masked, learn_width
 from damrep.autoencoder.network import AutoencoderNetwork
+from damrep.autoencoder.prefixes import prefix_losses
 from damrep.autoencoder.rows import Rows, measure_columns
 from damrep.masking.dam import DAM
 from damrep.training import TrainingOptions, local_seed
-from tests.autoencoder.samples import curved
+from tests.autoencoder.samples import curved, low_rank
 
 TABLE = curved()
 OPTIONS = TrainingOptions(max_epochs=60, lr=5e-3, device="cpu", seed=0)
@@ -36,10 +36,12 @@ def fresh(width: int = 8) -> AutoencoderNetwork:
     return made
 
 
-def learn(options: TrainingOptions = OPTIONS, linear_cost: float = 0.1) -> NestedFit:
+def learn(
+    options: TrainingOptions = OPTIONS, linear_cost: float = 0.1, search: bool = False
+) -> NetworkFit:
     rows, held_out = parts()
     axes = principal_axes(rows, 8, seed=0)
-    return learn_width(fresh, rows, held_out, 50, PRICE, linear_cost, axes, options)
+    return learn_width(fresh, rows, held_out, 50, PRICE, linear_cost, axes, options, search)
 
 
 def test_it_finds_fewer_codes_than_pca_needs_at_a_tenth_more_steps() -> None:
@@ -53,7 +55,7 @@ def test_it_finds_fewer_codes_than_pca_needs_at_a_tenth_more_steps() -> None:
     dims, losses = np.array(found.curve).T
     assert dims.tolist() == list(range(1, 9)) and (np.diff(losses) <= 0).all()
     assert found.loss == prefix_losses(found.network, held_out, [found.network.width])[0]
-    assert found.details == {"begins": "narrow"}
+    assert found.details == {"begins": "from one dimension"}
     assert max(found.history["price_factor"]) == 100 and found.history["price_factor"][-1] == 1
 
 
@@ -68,10 +70,41 @@ def test_the_mask_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     assert learn(options).network.width == 8
 
 
-def test_where_narrow_widths_promise_nothing_it_begins_anew_as_pca() -> None:
+def test_where_narrow_widths_promise_nothing_it_goes_on_from_pca() -> None:
     found = learn(linear_cost=1e-9)
-    assert found.details == {"begins": "as PCA"}
+    assert found.details == {"begins": "from PCA"}
     assert found.network.width >= 1 and found.history["price_factor"][-1] == 1
+
+
+def test_a_search_trains_all_widths_alike() -> None:
+    found = learn(search=True)
+    assert found.details == {} and found.steps == 66 * 10
+    history = found.history
+    drawn = [row for row in zip(history["narrowest_drawn"], history["widest_drawn"], strict=True)]
+    settled = found.network.width
+    assert drawn[0] == (1, 8) and drawn[-1] == (settled, settled)
+    # The mask stands open until the curve has its best point.
+    assert history["n_active"][0] == 8 and history["n_active"][-1] == settled
+
+
+@pytest.mark.parametrize("scale", [0.1, 10.0])
+def test_on_a_linear_table_it_comes_to_the_width_of_the_closed_form(scale: float) -> None:
+    """From random weights, by a mask alone, to where PCA's exact curve has its best point."""
+    table = scale * low_rank(rank=3, noise=0.1)
+    closed = DAMAutoencoder(hidden=(), random_state=0).fit(table)
+    assert closed.report_.strategy == "closed form" and closed.report_.gate == []
+    rows = Rows(table, *measure_columns(table), torch.float32)
+    fitted, held_out = rows.part(np.arange(30, len(table))), rows.part(np.arange(30))
+
+    def at_random() -> AutoencoderNetwork:
+        with local_seed(0):
+            return AutoencoderNetwork(table.shape[1], (), 8)
+
+    options = TrainingOptions(max_epochs=150, lr=1e-2, device="cpu", seed=0)
+    axes = principal_axes(fitted, 8, seed=0)
+    found = learn_width(at_random, fitted, held_out, 30, Price(1e-3), None, axes, options)
+    assert found.network.width == closed.n_components_
+    assert found.loss == pytest.approx(closed.report_.loss, abs=0.02)
 
 
 def test_a_budget_is_trained_at_that_width() -> None:
@@ -131,4 +164,7 @@ def test_of_an_estimator(changes: dict[str, Any]) -> None:
     quick = {"hidden": (16,), "max_epochs": 20, "batch_size": 64, "lr": 5e-3, "random_state": 0}
     model = DAMAutoencoder(strategy="mask", device="cpu", **quick, **changes).fit(TABLE)
     assert 1 <= model.n_components_ <= 8 and model.score(TABLE) > 0.5
-    assert sum(gate > 0 for gate in model.report_.gate) == model.n_components_
+    open_units = sum(gate > 0 for gate in model.report_.gate)
+    assert open_units == (0 if "n_components" in changes else model.n_components_) or (
+        changes.get("n_components") == 0.9 and open_units == model.n_components_
+    )

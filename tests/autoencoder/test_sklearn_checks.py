@@ -27,7 +27,7 @@ def test_scikit_learn(estimator: Any, check: Any) -> None:
     [
         DAMAutoencoder(hidden="auto", **QUICK),
         DAMAutoencoder(metric="cosine", **QUICK),
-        DAMAutoencoder(hidden=(), strategy="gradient", **QUICK),
+        DAMAutoencoder(hidden=(), paper_lambda=0.01, **QUICK),
     ]
 )
 def test_scikit_learn_on_the_other_ways(estimator: Any, check: Any) -> None:

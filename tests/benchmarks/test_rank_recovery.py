@@ -48,9 +48,9 @@ def test_what_the_issue_asks_for_is_measured() -> None:
         ("quadratic", 20, 10),
         ("mlp", 20, 10),
     ]
-    own = [c for c in by_part["gradient"] if "paper_lambda" not in c.parameters]
-    raw = [c for c in by_part["gradient"] if "paper_lambda" in c.parameters]
-    assert sum(c.seeds for c in own) == 150 and sum(c.seeds for c in raw) == 20
+    assert sum(c.seeds for c in by_part["trained"]) == 150
+    assert sum(c.seeds for c in by_part["paper"]) == 20
+    assert all("paper_lambda" in c.parameters for c in by_part["paper"])
     assert {(c.parameters["lr"], c.parameters["max_components"]) for c in by_part["settings"]} == {
         (lr, n) for lr in (0.001, 0.003, 0.01, 0.03) for n in (15, 50, 100, 256)
     }
@@ -88,13 +88,13 @@ def test_the_summary_joins_what_only_differs_in_scale() -> None:
     rows = [
         _row("linear", "2 of 100, x 1", [2, 2]),
         _row("linear", "2 of 100, x 0.1", [2, 4]),
-        _row("gradient", "2 of 100, x 1, raw lambda .01", [2]),
+        _row("paper", "2 of 100, x 1, lambda .01", [2]),
         _row("noise", "2 of 100, noise 0.1", [3]),
     ]
-    joined, raw, noise = summary(rows)
+    joined, paper, noise = summary(rows)
     assert (joined["setting"], joined["exact"]) == ("2 of 100, x 0.1, 1 and 10", "3/4")
     assert (joined["found"], joined["steps"], joined["cpu_s"]) == ("2 (3), 4 (1)", 2, 2.0)
-    assert raw["setting"] == "2 of 100, x 1, raw lambda .01"
+    assert paper["setting"] == "2 of 100, x 1, lambda .01"
     assert (noise["exact"], noise["within_one"]) == ("0/1", "1/1")
 
 
@@ -119,7 +119,7 @@ def test_a_stopped_run_goes_on(
     assert len(found_by_seed) == 10 == len(set(found_by_seed))
     result = read_result(NAME, tmp_path)
     assert [row["part"] for row in result["rows"]] == ["noise"] * 4 + ["quadratic"]
-    assert "Not measured: linear, mlp, gradient" in result["notes"][-1]
+    assert "Not measured: linear, mlp, trained, paper" in result["notes"][-1]
     text = replace_tables(f"<!-- results:{NAME} -->\n<!-- /results -->\n", tmp_path)
     assert "| quadratic | 20 of 100 | damrep | 20 | 20 (1), 21 (1) | 1/2 | 2/2 |" in text
 
