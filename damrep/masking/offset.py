@@ -25,7 +25,7 @@ COLD, SETTLED = 0.2, 0.67
 
 _REACH = 0.35  # of the steps in which an offset goes over all units, at its fastest
 _MOST = 3.0  # of worth / price - 1 that a batch counts with, either way
-_MEMORY = 10  # batches that the mean reaches back over
+_MEMORY = 20  # batches that the mean reaches back over
 _NARROW = 0.5  # units up and down: the worth of one unit in the end, more would be one of several
 _NARROWED = 0.6  # share of the way of the offsets at which it is
 
@@ -61,6 +61,8 @@ class Offsets:
     places : Tensor
         float64, shape (masks,): open units of each, as a real number; a half is where the next one
         opens.
+    windows : list of float
+        Units between the lowest and the highest offset that are drawn.
     """
 
     def __init__(
@@ -71,13 +73,24 @@ class Offsets:
         self._spans = torch.tensor([mask.span for mask in masks]).double()
         self._least = torch.tensor([float(mask.min_active) for mask in masks]).double()
         self._generator, self._by_row = generator, by_row
-        betas = torch.stack([mask.beta.detach().double().cpu() for mask in masks])
+        self._recent: list[Tensor] = []
+        self.windows = [0.0] * len(self.masks)
+        betas = torch.tensor([float(mask.beta.detach()) for mask in masks]).double()
         self.places = self.sizes * (1 + betas / self._spans) - 0.5
 
     @property
     def widths(self) -> list[int]:
         """Open units of each."""
         return [mask.n_active for mask in self.masks]
+
+    def soft_widths(self, by: Tensor | float = 0.0) -> Tensor:
+        """`places`, moved by so many units, no fewer than the least and no more than there are."""
+        return torch.minimum(torch.maximum(self.places + by, self._least), self.sizes)
+
+    def open(self) -> None:
+        """Open all, so far that the last ones are whole."""
+        self.places = self.sizes + 1.0
+        self.set()
 
     def draw(self, share: float | None) -> None:
         """Draw offsets for the next batch.
@@ -88,16 +101,17 @@ class Offsets:
             Units that the window reaches up and down, as a share of all, and no fewer than a half;
             None for all widths alike, wherever beta is.
         """
-        for place, mask in zip(self.places.tolist(), self.masks, strict=True):
+        for at, (place, mask) in enumerate(zip(self.places.tolist(), self.masks, strict=True)):
             n = mask.num_features
             low, high = 0.5 - place, n + 0.5 - place
             if share is not None:
                 half = max(_NARROW, share * n)
                 low, high = max(-half, min(low, -_NARROW)), min(half, max(high, _NARROW))
             mask.shift((low, high), self._generator, self._by_row)
+            self.windows[at] = high - low
 
-    def worth(self) -> Tensor | None:
-        """Fall of the loss by a unit more, of each mask, from the gradients; None without any.
+    def listen(self) -> bool:
+        """Take from the gradients of a batch what a unit more is worth; False if there are none.
 
         The gradients are taken away, so that no optimiser moves beta.
 
@@ -110,19 +124,35 @@ class Offsets:
         for mask in self.masks:
             mask.beta.grad = None
         if all(gradient is None for gradient in found):
-            return None
+            return False
         per_beta = torch.tensor([0.0 if g is None else float(g) for g in found]).double()
         if not bool(torch.isfinite(per_beta).all()):
             raise InputError(
                 "the loss, or its gradient, is not finite at an offset that was drawn: lower the "
                 "learning rate"
             )
-        return -per_beta * self._spans / self.sizes
+        self._recent = [*self._recent[1 - _MEMORY :], -per_beta * self._spans / self.sizes]
+        return True
+
+    def pull(self, prices: Tensor) -> Tensor:
+        """Whether units are worth their price, from -1 to 1: worth / price - 1 over some batches.
+
+        Each counts within +-3. Where units are free, nothing closes.
+
+        Parameters
+        ----------
+        prices
+            Of a unit of each mask, float64, shape (masks,).
+        """
+        if not self._recent:
+            return torch.zeros_like(prices)
+        above = (torch.stack(self._recent) - prices) / prices.clamp(min=1e-30)
+        pull = above.clamp(-_MOST, _MOST).mean(dim=0).clamp(-1.0, 1.0)
+        return torch.where(prices > 0, pull, pull.clamp(min=0.0))
 
     def move(self, by: Tensor) -> None:
         """Move the offsets by so many units, within the mask."""
-        top = self.sizes + 1.0
-        self.places = torch.minimum(torch.maximum(self.places + by, self._least), top)
+        self.places = torch.minimum(torch.maximum(self.places + by, self._least), self.sizes + 1.0)
         self.set()
 
     @torch.no_grad()
@@ -136,6 +166,16 @@ class Offsets:
         """Draw no more."""
         for mask in self.masks:
             mask.shift(None)
+        self.windows = [0.0] * len(self.masks)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What it takes to go on, beside the generator's state."""
+        return {"places": self.places, "recent": list(self._recent)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self.places, self._recent = state["places"].clone(), list(state["recent"])
+        self.set()
 
 
 class OffsetStrategy:
@@ -217,7 +257,6 @@ class OffsetStrategy:
         self.step = 0
         self._offsets = Offsets(list(self.masks.values()), generator, by_row)
         self._held_out = held_out
-        self._mean = torch.zeros(len(self.masks)).double()
 
     @property
     def settled(self) -> bool:
@@ -248,14 +287,10 @@ class OffsetStrategy:
             found = torch.autograd.grad(self._held_out(), betas, allow_unused=True)
             for beta, gradient in zip(betas, found, strict=True):
                 beta.grad = gradient
-        worth = self._offsets.worth()
-        if worth is None and not self.settled:
+        if not self._offsets.listen() and not self.settled:
             raise InputError(
-                "no mask has a gradient: is the model in training mode, and before_step called "
-                "after backward and before zero_grad?"
+                "no mask has a gradient: call before_step after backward and before zero_grad"
             )
-        if worth is not None:
-            self._mean += (pull(worth, self.prices) - self._mean) / _MEMORY
 
     def after_step(self) -> None:
         """Move the offsets, draw for the next batch; settle the widths when it is time."""
@@ -263,7 +298,7 @@ class OffsetStrategy:
         if self._begin < self.step < self._end:
             done = (self.step - self._begin) / (self._end - self._begin)
             fastest = self._offsets.sizes / (_REACH * (self._end - self._begin)) * (1 - done)
-            self._offsets.move(fastest * self._mean.clamp(-1.0, 1.0))
+            self._offsets.move(fastest * self._offsets.pull(self.prices))
         if self.step < self._end:
             self._draw()
         elif self.step == self._end:
@@ -272,11 +307,13 @@ class OffsetStrategy:
                 mask.set_width(max(mask.n_active, mask.min_active))
 
     def end_epoch(self) -> dict[str, Any]:
-        """Where the masks are and how far up and down widths are drawn, as a share of all."""
+        """Where the masks are, and how many units wide the windows that offsets are drawn from."""
         row: dict[str, Any] = {"n_active": sum(self._offsets.widths)}
         for name, mask in self.masks.items():
             row[f"beta.{name}"] = float(mask.beta.detach())
             row[f"n_active.{name}"] = mask.n_active
+        for name, wide in zip(self.masks, self._offsets.windows, strict=True):
+            row[f"window.{name}"] = wide
         return row
 
     def _draw(self) -> None:
@@ -287,9 +324,3 @@ class OffsetStrategy:
 def window(done: float) -> float:
     """How far widths are drawn, up and down, as a share of all: half of them at first, falling."""
     return 0.5 * max(0.0, 1 - done / _NARROWED) ** 2
-
-
-def pull(worth: Tensor, price: Tensor) -> Tensor:
-    """What worth is above the price, in prices, within +-3; where units are free nothing closes."""
-    found = ((worth - price) / price.clamp(min=1e-30)).clamp(-_MOST, _MOST)
-    return torch.where(price > 0, found, found.clamp(min=0.0))

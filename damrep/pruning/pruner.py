@@ -298,6 +298,7 @@ class ChannelPruner(ChannelGates):
             before,
             after,
             size if latency else 0,
+            self.widths_by,
         )
         if (missed := self.report_.missed) is not None:
             warn_of(missed)
@@ -368,5 +369,6 @@ class ChannelPruner(ChannelGates):
         if not gated:
             masks = copy.deepcopy(self.gates)
             gated = attach_gates(folded, list(self.groups.values()), masks, self.gate_order)
-        fold_gates(folded, gated)
+        with evaluating(folded):  # at the offsets themselves, not at those drawn for a batch
+            fold_gates(folded, gated)
         return folded

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from damrep.masking.dam import DAM
-from damrep.masking.offset import Offsets, OffsetStrategy, edge_alpha, pull, window
+from damrep.masking.offset import Offsets, OffsetStrategy, edge_alpha, window
 from damrep.masking.validation import InputError
 
 N, PRICE = 8, 0.01
@@ -205,14 +205,21 @@ def test_windows_narrow_to_one_unit() -> None:
     offsets.draw(0.0)
     found = offsets.masks[0]._window
     assert found is not None and (found.low, found.high) == (-0.5, 0.5)
+    assert offsets.windows == [1.0]
     offsets.draw(None)
     found = offsets.masks[0]._window
     assert found is not None and (found.low, found.high) == (-9.5, 10.5)
 
 
 def test_what_a_batch_says_counts_with_three_prices_at_most() -> None:
-    worth, price = torch.tensor([5.0, 1.0, -9.0, -1.0]), torch.tensor([1.0, 1.0, 1.0, 0.0])
-    assert pull(worth, price).tolist() == [3.0, 0.0, -3.0, 0.0]
+    offsets = Offsets([DAM(4), DAM(4), DAM(4)], torch.Generator())
+    assert offsets.pull(torch.ones(3)).tolist() == [0.0, 0.0, 0.0] and not offsets.listen()
+    for worths in ([1.0, 900.0, -1.0], [1.5, -1.0, -1.0]):
+        for mask, worth in zip(offsets.masks, worths, strict=True):
+            mask.beta.grad = torch.tensor(-worth * 4 / 5)
+        assert offsets.listen() and offsets.masks[0].beta.grad is None
+    prices = torch.tensor([1.0, 1.0, 0.0])
+    assert offsets.pull(prices).tolist() == pytest.approx([0.25, 0.5, 0.0])
 
 
 # --- bad input ----------------------------------------------------------------------------------
