@@ -26,7 +26,7 @@ SAME_COMPUTE = "damrep, as many training FLOPs"
 _OURS: dict[str, dict[str, Any]] = {
     "damrep": {},
     SAME_COMPUTE: {},
-    "damrep, by the mask": {"strategy": "mask"},
+    "damrep, by search": {"strategy": "search"},
     "damrep, by gradient": {"strategy": "gradient"},
     "damrep, paper's order": {"strategy": "gradient", "gate_order": "conv"},
 }
@@ -150,7 +150,7 @@ class Run:
         epochs = self.recipe.epochs + self.tuning.epochs
         if method != SAME_COMPUTE:
             return epochs
-        whole = STAGES["search"][1]  # from there on only what is left is trained
+        whole = STAGES["mask"][1]  # from there on only what is left is trained
         return round(epochs / (whole + (1 - whole) * self._share()))
 
     def _share(self) -> float:

@@ -142,13 +142,13 @@ class Offsets:
         Parameters
         ----------
         prices
-            Of a unit of each mask, float64, shape (masks,).
+            Of a unit of each mask, float64, shape (masks,); below zero a unit is paid for.
         """
         if not self._recent:
             return torch.zeros_like(prices)
-        above = (torch.stack(self._recent) - prices) / prices.clamp(min=1e-30)
+        above = (torch.stack(self._recent) - prices) / prices.abs().clamp(min=1e-30)
         pull = above.clamp(-_MOST, _MOST).mean(dim=0).clamp(-1.0, 1.0)
-        return torch.where(prices > 0, pull, pull.clamp(min=0.0))
+        return torch.where(prices == 0, pull.clamp(min=0.0), pull)
 
     def move(self, by: Tensor) -> None:
         """Move the offsets by so many units, within the mask."""

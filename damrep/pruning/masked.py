@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -26,8 +27,8 @@ _ARRIVED = 0.95  # of the stage, from where on the cost is to be the target
 # The widths the mask ends with are rounded to the target from so near; from further off the mask
 # has not decided for it, and what it decided stands.
 _ROUNDED = 0.15
-# The price that the line asks, as a power of 2 in shares of the loss for the whole cost.
-_RANGE, _HALVINGS = 40.0, 22
+# The price that the line asks is between two powers of 2, in shares of the loss for the whole cost.
+_RANGE, _HALVINGS = 40.0, 24
 
 
 class MaskSchedule(PruningSchedule):
@@ -104,6 +105,7 @@ class MaskSchedule(PruningSchedule):
             closed=closed,
             multiple_of=multiple_of,
         )
+        self._end = max(self._end, self._begin + 1, 2)  # with a batch at least to listen to
 
     def _prepare(self) -> None:
         masks = list(self.pruner.gates.values())
@@ -154,15 +156,15 @@ class MaskSchedule(PruningSchedule):
             return fastest * offsets.pull(price * unit)
         whole = float(cost.cost(self.kind, {}))
         line = whole * self._line(min(1.0, share_of_stage / _ARRIVED))
-        low, high = -_RANGE, _RANGE
+        low, high = -2 * _RANGE, 2 * _RANGE
         for _ in range(_HALVINGS):
             middle = (low + high) / 2
-            moves = fastest * offsets.pull(2.0**middle / whole * unit)
+            moves = fastest * offsets.pull(_price(middle) / whole * unit)
             if float(cost.cost(self.kind, offsets.soft_widths(moves))) > line:
                 low = middle
             else:
                 high = middle
-        return fastest * offsets.pull(2.0**high / whole * unit)
+        return fastest * offsets.pull(_price(high) / whole * unit)
 
     def _order_by_worth(self) -> None:
         """Let open channels close in the order of their worth, after those that are closed."""
@@ -231,3 +233,11 @@ class MaskSchedule(PruningSchedule):
             for mask in self.pruner.gates.values():
                 mask.beta.requires_grad_(True)
             self._draw()
+
+
+def _price(at: float) -> float:
+    """Prices that rise with `at`, evenly in their logarithm: below zero channels are paid for.
+
+    They are where too many have closed, and those at the edges are worth nothing on some batches.
+    """
+    return math.copysign(2.0 ** (abs(at) - _RANGE), at)

@@ -15,13 +15,13 @@ from damrep.pruning.schedule import EVERY, MULTIPLE_OF, PruningSchedule
 
 __all__ = ["ORDERS", "STAGES", "STRATEGIES", "GradientSchedule", "PruningStrategy", "chosen"]
 
-STRATEGIES = ("search", "mask", "gradient")
+STRATEGIES = ("mask", "search", "gradient")
 """Ways to find the widths; the first is the default."""
 
-ORDERS = {"search": ("worth",), "mask": ("worth", "index"), "gradient": ("index",)}
+ORDERS = {"mask": ("worth", "index"), "search": ("worth",), "gradient": ("index",)}
 """What the channels of a layer close by, by strategy; the first is the default."""
 
-STAGES = {"search": (0.1, 0.3), "mask": (0.1, 0.4), "gradient": (0.2, 0.6)}
+STAGES = {"mask": (0.1, 0.4), "search": (0.1, 0.3), "gradient": (0.2, 0.6)}
 """Shares of the training between which units close, by strategy.
 
 What is worth least shows early, and the sooner the network is the one that stays, the longer that
@@ -47,7 +47,7 @@ def chosen(strategy: str | None, order: str | None, closing: str | None) -> tupl
 
     Examples
     --------
-    >>> chosen("mask", None, None), chosen(None, None, "worth")
+    >>> chosen(None, None, None), chosen(None, None, "worth")
     (('mask', 'worth'), ('search', 'worth'))
     """
     if closing is not None:
@@ -148,7 +148,7 @@ class PruningStrategy:
         Shares of the training at which the closing stage begins and ends; by default those of
         `STAGES`.
     strategy
-        "search", see `PruningSchedule`, "mask", see `MaskSchedule`, or "gradient", see
+        "mask", see `MaskSchedule`, "search", see `PruningSchedule`, or "gradient", see
         `GradientSchedule`.
     order
         Of the channels of a layer, see `MaskSchedule`.

@@ -235,6 +235,34 @@ def test_words_that_do_not_go_together_are_refused(asked: dict[str, str], messag
         )  # fmt: skip
 
 
+@pytest.mark.parametrize("steps", [2, 3, 10])
+def test_few_steps_are_enough_to_come_to_a_target(steps: int) -> None:
+    pruner = _pruner()
+    _train(pruner, MaskSchedule(pruner, steps, cold=0.3, closed=0.3, multiple_of=1), steps)
+    assert float(pruner.cost.flops(pruner.widths) / pruner.cost.flops({})) == pytest.approx(
+        0.5, rel=0.03
+    )
+
+
+def test_where_units_are_worth_nothing_the_cost_still_follows_its_line() -> None:
+    """On some batches the loss is lower without them: they are not closed beyond the target."""
+    pruner = _pruner()
+    schedule = MaskSchedule(pruner, STEPS, multiple_of=1)
+    heard = schedule.offsets.listen
+
+    def listen() -> bool:
+        for mask in pruner.gates.values():
+            if mask.beta.grad is not None:
+                mask.beta.grad.abs_()
+        return heard()
+
+    schedule.offsets.listen = listen  # type: ignore[method-assign]
+    _train(pruner, schedule)
+    assert float(pruner.cost.flops(pruner.widths) / pruner.cost.flops({})) == pytest.approx(
+        0.5, rel=0.03
+    )
+
+
 def test_gates_that_were_drawn_do_not_stay() -> None:
     pruner = _pruner()
     schedule = MaskSchedule(pruner, STEPS)
