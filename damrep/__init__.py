@@ -2,7 +2,7 @@
 
 `DAM` is a layer that learns its own width; `DAMGraphEmbedding` and `DAMAutoencoder` are estimators
 that embed the nodes of a graph (`as_graph` reads one) and reduce a table, `DAMExplicitMF`,
-`DAMImplicitMF` and `IGMC` recommenders; `prune`, or `ChannelPruner` with `PruningSchedule`, make
+`DAMImplicitMF` and `IGMC` recommenders; `prune`, or `ChannelPruner` with `MaskSchedule`, make
 convolutional networks smaller. They are imported on first use, so that `import damrep` alone loads
 no torch.
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from damrep.masking.notes import DamrepWarning
     from damrep.masking.report import FitReport, learned_dimensions
     from damrep.masking.validation import InputError
+    from damrep.pruning.masked import MaskSchedule
     from damrep.pruning.pruner import ChannelPruner
     from damrep.pruning.schedule import PruningSchedule
     from damrep.pruning.training import prune
@@ -47,6 +48,7 @@ __all__ = [
     "FitReport",
     "IGMC",
     "InputError",
+    "MaskSchedule",
     "PruningSchedule",
     "__version__",
     "as_graph",
@@ -65,6 +67,7 @@ _HOMES = {
     "FitReport": "damrep.masking.report",
     "IGMC": "damrep.recommend.igmc.estimator",
     "InputError": "damrep.masking.validation",
+    "MaskSchedule": "damrep.pruning.masked",
     "PruningSchedule": "damrep.pruning.schedule",
     "as_graph": "damrep.graph.convert",
     "learned_dimensions": "damrep.masking.report",

@@ -53,7 +53,7 @@ class ChannelPruner(ChannelGates):
     In a training loop of your own, with an optimiser of your own::
 
         pruner = ChannelPruner(model, example_inputs, target={"flops": 0.5})
-        schedule = PruningSchedule(pruner, steps=epochs * len(loader))
+        schedule = MaskSchedule(pruner, steps=epochs * len(loader))
         ...
         loss_fn(model(x), y).backward()                  # every batch
         optimizer.step(); schedule.step()
@@ -81,7 +81,7 @@ class ChannelPruner(ChannelGates):
         1e-3 if there is no target either.
     target
         Instead of a price: {"flops": share} or {"params": share} of the whole to be left. `prune`
-        reaches it while it trains, in a loop of your own `PruningSchedule` does.
+        reaches it while it trains, in a loop of your own `MaskSchedule` or `PruningSchedule`.
     gate_order
         "after_norm", or "conv" (before normalisation, as in the reference implementation; for
         reproduction, removal is not exact then).
