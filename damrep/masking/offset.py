@@ -27,6 +27,7 @@ _REACH = 0.35  # of the steps in which an offset goes over all units, at its fas
 _MOST = 3.0  # of worth / price - 1 that a batch counts with, either way
 _MEMORY = 20  # batches that the mean reaches back over
 _NARROW = 0.5  # units up and down: the worth of one unit in the end, more would be one of several
+_LOWEST = 0.25  # units that an offset keeps
 _NARROWED = 0.6  # share of the way of the offsets at which it is
 
 
@@ -71,7 +72,9 @@ class Offsets:
         self.masks = list(masks)
         self.sizes = torch.tensor([float(mask.num_features) for mask in masks]).double()
         self._spans = torch.tensor([mask.span for mask in masks]).double()
-        self._least = torch.tensor([float(mask.min_active) for mask in masks]).double()
+        # Where all may close, the strongest is still drawn now and then, so that it can come back.
+        least = [max(float(mask.min_active), _LOWEST) for mask in masks]
+        self._least = torch.tensor(least).double()
         self._generator, self._by_row = generator, by_row
         self._recent: list[Tensor] = []
         self.windows = [0.0] * len(self.masks)

@@ -147,6 +147,18 @@ def test_from_one_unit_and_from_all_it_comes_to_those_worth_their_price(
     assert rows[-1]["beta.0.0"] == pytest.approx(-5 * 4.5 / N)
 
 
+def test_a_mask_that_may_close_altogether_is_not_shut_for_good() -> None:
+    mask = DAM(4, min_active=0, alpha=edge_alpha(4))
+    offsets = Offsets([mask], torch.Generator().manual_seed(0))
+    offsets.move(torch.tensor([-9.0]))
+    assert mask.n_active == 0
+    open_ = 0
+    for _ in range(50):
+        offsets.draw(0.0)
+        open_ += int((mask.training_gate() > 0).sum())
+    assert 5 < open_ < 25
+
+
 def test_two_masks_each_with_a_price_of_its_own() -> None:
     problem = Columns(masks=2, price={"0.0": 0.01, "1.0": 0.4})
     problem.train()
