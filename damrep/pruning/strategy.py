@@ -15,7 +15,7 @@ from damrep.pruning.schedule import EVERY, MULTIPLE_OF, PruningSchedule
 
 __all__ = ["ORDERS", "STAGES", "STRATEGIES", "GradientSchedule", "PruningStrategy", "chosen"]
 
-STRATEGIES = ("mask", "search", "gradient")
+STRATEGIES = ("search", "mask", "gradient")
 """Ways to find the widths; the first is the default."""
 
 ORDERS = {"mask": ("worth", "index"), "search": ("worth",), "gradient": ("index",)}
@@ -47,7 +47,7 @@ def chosen(strategy: str | None, order: str | None, closing: str | None) -> tupl
 
     Examples
     --------
-    >>> chosen(None, None, None), chosen(None, None, "worth")
+    >>> chosen("mask", None, None), chosen(None, None, "worth")
     (('mask', 'worth'), ('search', 'worth'))
     """
     if closing is not None:

@@ -110,12 +110,13 @@ def prune(
         Loss of the trivial predictor; by default that of the best constant output.
     cold, closed
         Shares of the training before the first unit closes, and after which none does; by default
-        0.1 and 0.4, with a search 0.1 and 0.3, and by gradient 0.2 and 0.6.
+        0.1 and 0.3, with the mask 0.1 and 0.4, and by gradient 0.2 and 0.6.
     strategy
-        What decides the widths: "mask" (default), the offset of each layer's mask, moved by what
-        the next channel is worth over its price; "search", one channel closed after another by an
-        estimate of that; "gradient", a penalty on the masks, as in the paper. See `MaskSchedule`,
-        `PruningSchedule`, `GradientSchedule`.
+        What decides the widths: "search" (default), one channel closed after another by an estimate
+        of what it is worth over what it costs, which the gates only carry out; "mask", the offset
+        of each layer's mask, moved by what the next channel is worth over its price; "gradient", a
+        penalty on the masks, as in the paper. See `PruningSchedule`, `MaskSchedule`,
+        `GradientSchedule`.
     order
         Which channels of a layer close first: "worth", those worth least, or "index", the first,
         which is the only way by gradient and one of two with the mask.
