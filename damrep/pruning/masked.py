@@ -89,7 +89,7 @@ class MaskSchedule(PruningSchedule):
         *,
         batch_size: float | None = None,
         cold: float = 0.1,
-        closed: float = 0.4,
+        closed: float = 0.3,
         multiple_of: int = MULTIPLE_OF,
         order: str = ORDERS[0],
         random_state: int = 0,

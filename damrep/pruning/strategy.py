@@ -21,7 +21,7 @@ STRATEGIES = ("search", "mask", "gradient")
 ORDERS = {"mask": ("worth", "index"), "search": ("worth",), "gradient": ("index",)}
 """What the channels of a layer close by, by strategy; the first is the default."""
 
-STAGES = {"mask": (0.1, 0.4), "search": (0.1, 0.3), "gradient": (0.2, 0.6)}
+STAGES = {"mask": (0.1, 0.3), "search": (0.1, 0.3), "gradient": (0.2, 0.6)}
 """Shares of the training between which units close, by strategy.
 
 What is worth least shows early, and the sooner the network is the one that stays, the longer that

@@ -110,7 +110,7 @@ def prune(
         Loss of the trivial predictor; by default that of the best constant output.
     cold, closed
         Shares of the training before the first unit closes, and after which none does; by default
-        0.1 and 0.3, with the mask 0.1 and 0.4, and by gradient 0.2 and 0.6.
+        0.1 and 0.3, and by gradient 0.2 and 0.6.
     strategy
         What decides the widths: "search" (default), one channel closed after another by an estimate
         of what it is worth over what it costs, which the gates only carry out; "mask", the offset
