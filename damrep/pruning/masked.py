@@ -19,7 +19,6 @@ __all__ = ["ORDERS", "MaskSchedule"]
 ORDERS = ("worth", "index")
 """What stays open longest: channels that are worth most, or the last ones, as in the paper."""
 
-_ORDERED = 20  # steps between two orderings by worth
 _TRAVEL = 3.0  # times its units an offset can go in the stage
 _WINDOW = 0.25  # of a layer's units it reaches up and down at first, falling
 _NARROWED = 0.8  # of the stage, from where on it is one unit
@@ -50,8 +49,8 @@ class MaskSchedule(PruningSchedule):
         Shares of the training between which the offsets move.
     order
         Which channels of a layer stay open longest: "worth", those worth most by `UnitImportance`,
-        ordered anew while they close, the weights taking up what that changes; or "index", the
-        last, as in the paper.
+        as they begin to close, the weights taking up what that changes; from there on channels
+        learn to be in that order. Or "index", the last, as in the paper.
     random_state
         Of the offsets drawn.
 
@@ -134,8 +133,6 @@ class MaskSchedule(PruningSchedule):
         self.offsets.set()
         if self._step % EVERY == 0:
             self.offsets.move(self._moves(share_of_stage))
-        if self.order == "worth" and self._step % _ORDERED == 0:
-            self._order_by_worth()
         self._draw()
 
     def _draw(self) -> None:
