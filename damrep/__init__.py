@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from damrep.masking.notes import DamrepWarning
     from damrep.masking.report import FitReport, learned_dimensions
     from damrep.masking.validation import InputError
+    from damrep.pruning.masked import MaskSchedule
     from damrep.pruning.pruner import ChannelPruner
     from damrep.pruning.schedule import PruningSchedule
     from damrep.pruning.training import prune
@@ -47,6 +48,7 @@ __all__ = [
     "FitReport",
     "IGMC",
     "InputError",
+    "MaskSchedule",
     "PruningSchedule",
     "__version__",
     "as_graph",
@@ -65,6 +67,7 @@ _HOMES = {
     "FitReport": "damrep.masking.report",
     "IGMC": "damrep.recommend.igmc.estimator",
     "InputError": "damrep.masking.validation",
+    "MaskSchedule": "damrep.pruning.masked",
     "PruningSchedule": "damrep.pruning.schedule",
     "as_graph": "damrep.graph.convert",
     "learned_dimensions": "damrep.masking.report",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from damrep.masking.dam import DAM
     from damrep.masking.gate import GATES, beta_for_width, offsets, step_alpha
     from damrep.masking.gradient import GradientWidth
+    from damrep.masking.offset import OffsetStrategy, edge_alpha
     from damrep.masking.price import (
         column_mean_loss,
         lambda_to_price,
@@ -40,10 +41,12 @@ __all__ = [
     "InputError",
     "LatentRotation",
     "MaskStrategy",
+    "OffsetStrategy",
     "WidthSearch",
     "beta_for_width",
     "column_mean_loss",
     "compact_sequential",
+    "edge_alpha",
     "exact_width",
     "lambda_to_price",
     "learned_dimensions",
@@ -72,10 +75,12 @@ __getattr__, __dir__ = lazy_exports(
         "InputError": "damrep.masking.validation",
         "LatentRotation": "damrep.masking.rotation",
         "MaskStrategy": "damrep.masking.strategy",
+        "OffsetStrategy": "damrep.masking.offset",
         "WidthSearch": "damrep.masking.search",
         "beta_for_width": "damrep.masking.gate",
         "column_mean_loss": "damrep.masking.price",
         "compact_sequential": "damrep.masking.compaction",
+        "edge_alpha": "damrep.masking.offset",
         "exact_width": "damrep.masking.search",
         "lambda_to_price": "damrep.masking.price",
         "learned_dimensions": "damrep.masking.report",

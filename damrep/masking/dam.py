@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import torch
 from torch import Tensor, nn
 
@@ -15,6 +17,20 @@ from damrep.masking.validation import (
 )
 
 __all__ = ["DAM"]
+
+
+@dataclass(frozen=True)
+class _Window:
+    """Units that an offset is moved by at least and at most, and the draw that is in use."""
+
+    low: float
+    high: float
+    generator: torch.Generator
+    drawn: Tensor | None = None
+
+    def draw(self, count: int) -> Tensor:
+        """Moves, spread evenly over the window, in random order."""
+        return self.low + (self.high - self.low) * _spread(count, self.generator)
 
 
 class DAM(nn.Module):
@@ -103,6 +119,7 @@ class DAM(nn.Module):
         # Follows from the arguments, so it moves with the module but is not saved with it.
         self.register_buffer("mu", offsets(self.num_features, self.span), persistent=False)
         self._draw: tuple[Tensor, torch.Generator] | None = None
+        self._window: _Window | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """Multiply x by the gate along `dim`.
@@ -129,8 +146,10 @@ class DAM(nn.Module):
         trailing = (1,) * (x.dim() - 1 - axis)
         if self.training and self._draw is not None and axis > 0:
             gate = self._drawn_gates(len(x)).to(x)
+        else:
+            gate = self.training_gate(len(x) if axis > 0 else None).to(x.dtype)
+        if gate.dim() == 2:
             return x * gate.view(len(x), *(1,) * (axis - 1), self.num_features, *trailing)
-        gate = self.gate().to(x.dtype)
         return x * (gate.view(-1, *trailing) if trailing else gate)
 
     def jitter(self, chances: Tensor | None, generator: torch.Generator | None = None) -> None:
@@ -170,13 +189,66 @@ class DAM(nn.Module):
         """Gates of each row (rows, n) for a width of its own."""
         assert self._draw is not None
         edges, generator = self._draw
-        # One draw from each of as many equal parts: the shares of the widths do not hang on luck.
-        place = torch.randperm(rows, generator=generator, dtype=torch.float64)
-        place = (place + torch.rand(rows, generator=generator, dtype=torch.float64)) / rows
+        place = _spread(rows, generator)
         width = (torch.searchsorted(edges, place) + 1).clamp(max=self.num_features)
         beta = -self.span * (self.num_features - width - 0.5) / self.num_features
         shifted = self.mu + beta.to(self.mu)[:, None]
         return GATES[self.gate_name].function(self.alpha * shifted)
+
+    def shift(
+        self,
+        window: tuple[float, float] | None,
+        generator: torch.Generator | None = None,
+        by_row: bool = False,
+    ) -> None:
+        """Draw the offset from a window around beta, in training mode; None to stop it.
+
+        Beta stays in the graph: the mean of its gradient over the draws is the difference of the
+        loss between the two ends of the window, over the window's length. That is what units at the
+        edge are worth, open or closed.
+
+        Parameters
+        ----------
+        window
+            Units that the offset is moved by at least and at most; one unit is span / n.
+        generator
+            Of the draws, on the CPU.
+        by_row
+            Whether each row of a batch (along axis 0, which may not be the masked one) is given an
+            offset of its own, anew each time; else all are given the one that is drawn now.
+
+        Raises
+        ------
+        InputError
+            If the window is not two finite numbers in order.
+        """
+        if window is None:
+            self._window = None
+            return
+        low, high = (check_number("window", end) for end in window)
+        if low > high:
+            raise InputError(
+                f"a window goes from the lower end to the upper, got {low:g}, {high:g}"
+            )
+        made = _Window(low, high, torch.default_generator if generator is None else generator)
+        self._window = made if by_row else replace(made, drawn=made.draw(1))
+
+    def training_gate(self, rows: int | None = None) -> Tensor:
+        """`gate`, in training mode at the offset drawn last; or (rows, n), each at one of its own.
+
+        With `rows`, offsets are drawn anew if `shift` was asked for one a row.
+        """
+        window = self._window
+        if not self.training or window is None:
+            return self.gate()
+        if window.drawn is not None or rows is None:
+            by = window.drawn if window.drawn is not None else window.draw(1)
+            return self._moved_gate(by)
+        return self._moved_gate(window.draw(rows)[:, None])
+
+    def _moved_gate(self, units: Tensor) -> Tensor:
+        by = units.to(self.mu) * (self.span / self.num_features)
+        return GATES[self.gate_name].function(self.alpha * (self.mu + self.beta + by))
 
     def gate(self) -> Tensor:
         """Gate values, shape (n,), in index order; differentiable in beta."""
@@ -223,3 +295,9 @@ class DAM(nn.Module):
             f"{self.num_features}, dim={self.dim}, gate={self.gate_name!r}, span={self.span:g}, "
             f"min_active={self.min_active}, alpha={self.alpha:g}"
         )
+
+
+def _spread(count: int, generator: torch.Generator) -> Tensor:
+    """Numbers between 0 and 1, one from each of as many equal parts, in random order."""
+    place = torch.randperm(count, generator=generator, dtype=torch.float64)
+    return (place + torch.rand(count, generator=generator, dtype=torch.float64)) / count

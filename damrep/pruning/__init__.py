@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from damrep.pruning.groups import ChannelGroup
+from damrep.pruning.masked import MaskSchedule
 from damrep.pruning.pruner import ChannelPruner
 from damrep.pruning.report import PruningPlan, PruningReport
 from damrep.pruning.schedule import PruningSchedule
@@ -12,6 +13,7 @@ from damrep.pruning.training import PruningResult, prune
 __all__ = [
     "ChannelGroup",
     "ChannelPruner",
+    "MaskSchedule",
     "PruningPlan",
     "PruningReport",
     "PruningResult",

@@ -30,6 +30,11 @@ class ChannelGates:
         What a channel costs: "flops" or "params".
     reference_loss
         What the penalty is scaled by.
+
+    Attributes
+    ----------
+    widths_by : str or None
+        What decides how many units are open, in words; a schedule says it.
     """
 
     def __init__(
@@ -45,6 +50,7 @@ class ChannelGates:
         self.kind = kind
         self.price: float | Tensor = price
         self.reference_loss = reference_loss
+        self.widths_by: str | None = None
         self._held = False
         self._weights: Tensor | None = None
 

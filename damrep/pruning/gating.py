@@ -55,7 +55,7 @@ class WeightGate(nn.Module):
 
     def forward(self, weight: Tensor) -> Tensor:
         """The gated weight."""
-        parts = [mask.gate() for mask in self.masks]  # type: ignore[operator]
+        parts = [mask.training_gate() for mask in self.masks]  # type: ignore[operator]
         if self.whole:
             parts.append(parts[0].new_ones(1))
         gate = parts[0] if len(parts) == 1 else torch.cat(parts)

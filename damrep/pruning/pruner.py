@@ -60,7 +60,8 @@ class ChannelPruner(ChannelGates):
         ...
         small = pruner.compact()
 
-    Or as in the paper, the gates learned by the gradient of a penalty, at a price::
+    With `MaskSchedule` in its place the masks decide. Or as in the paper, the gates learned by the
+    gradient of a penalty, at a price::
 
         pruner = ChannelPruner(model, example_inputs, price=1e-3)
         optimizer = torch.optim.SGD(pruner.parameter_groups(lr=0.1, weight_decay=5e-4), ...)
@@ -81,7 +82,7 @@ class ChannelPruner(ChannelGates):
         1e-3 if there is no target either.
     target
         Instead of a price: {"flops": share} or {"params": share} of the whole to be left. `prune`
-        reaches it while it trains, in a loop of your own `PruningSchedule` does.
+        reaches it while it trains, in a loop of your own `MaskSchedule` or `PruningSchedule`.
     gate_order
         "after_norm", or "conv" (before normalisation, as in the reference implementation; for
         reproduction, removal is not exact then).
@@ -298,6 +299,7 @@ class ChannelPruner(ChannelGates):
             before,
             after,
             size if latency else 0,
+            self.widths_by,
         )
         if (missed := self.report_.missed) is not None:
             warn_of(missed)
@@ -368,5 +370,6 @@ class ChannelPruner(ChannelGates):
         if not gated:
             masks = copy.deepcopy(self.gates)
             gated = attach_gates(folded, list(self.groups.values()), masks, self.gate_order)
-        fold_gates(folded, gated)
+        with evaluating(folded):  # at the offsets themselves, not at those drawn for a batch
+            fold_gates(folded, gated)
         return folded

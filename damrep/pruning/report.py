@@ -135,6 +135,8 @@ class PruningReport:
         Milliseconds for a batch of `batch` examples, before and after; NaN where not measured.
     batch
         Examples in that batch.
+    widths_by
+        What decided how many channels are left; None where no schedule closed them.
     """
 
     plan: PruningPlan
@@ -145,6 +147,7 @@ class PruningReport:
     latency: float = math.nan
     latency_kept: float = math.nan
     batch: int = 0
+    widths_by: str | None = None
 
     @property
     def flops_ratio(self) -> float:
@@ -180,6 +183,7 @@ class PruningReport:
                 "latency_ms": self.latency,
                 "latency_kept_ms": self.latency_kept,
                 "latency_batch": self.batch,
+                "widths_by": self.widths_by,
             }
         )
 
@@ -199,6 +203,8 @@ class PruningReport:
                 f"latency at batch {self.batch}: {self.latency:.2f} -> {self.latency_kept:.2f} ms "
                 f"({self.latency / self.latency_kept:.2f}x)"
             )
+        if self.widths_by is not None:
+            lines.append(f"widths by {self.widths_by}")
         lines.append(f"outputs differ by {self.difference:.1e} of the largest")
         if self.missed is not None:
             lines.append(self.missed)

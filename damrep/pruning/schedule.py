@@ -121,6 +121,12 @@ class PruningSchedule:
     4
     """
 
+    widths_by = (
+        "a search that closed one channel after another, by what it is worth over what it costs; "
+        "the gates only carried that out"
+    )
+    """What decides the widths, for the report."""
+
     def __init__(
         self,
         pruner: ChannelPruner,
@@ -153,6 +159,7 @@ class PruningSchedule:
         self._end = max(self._begin + 1, int(closed * steps))
         self._step = 0
         self._closed_at = {name: torch.zeros(m.num_features) for name, m in pruner.gates.items()}
+        pruner.widths_by = self.widths_by
         pruner.hold()
         self._prepare()
 
@@ -205,6 +212,10 @@ class PruningSchedule:
             self.pruner.hold()
             harden_gates(self.pruner)
             self.stage = "settled"
+
+    def trajectory(self) -> dict[str, float]:
+        """Where the gates are that decide, for a row of the history; nothing where none does."""
+        return {}
 
     def state_dict(self) -> dict[str, Any]:
         """What it takes to go on with a training that was stopped, beside the model's own state."""

@@ -1,4 +1,4 @@
-"""The pruning of channels in the shared training loop: by worth, or by gradient as in the paper."""
+"""Channels pruned in the shared training loop: by search, by the mask, or as in the paper."""
 
 from __future__ import annotations
 
@@ -7,21 +7,61 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from damrep.masking.validation import check_choice
+from damrep.masking.validation import InputError, check_choice
 from damrep.pruning.loader_task import LoaderTask
+from damrep.pruning.masked import MaskSchedule
 from damrep.pruning.pruner import ChannelPruner
 from damrep.pruning.schedule import EVERY, MULTIPLE_OF, PruningSchedule
 
-__all__ = ["CLOSINGS", "STAGES", "GradientSchedule", "PruningStrategy"]
+__all__ = ["ORDERS", "STAGES", "STRATEGIES", "GradientSchedule", "PruningStrategy", "chosen"]
 
-CLOSINGS = ("worth", "gradient")
-"""Ways to close units; the first is the default."""
+STRATEGIES = ("search", "mask", "gradient")
+"""Ways to find the widths; the first is the default."""
 
-STAGES = {"worth": (0.1, 0.3), "gradient": (0.2, 0.6)}
-"""Shares of the training between which units close, by the way they do.
+ORDERS = {"mask": ("worth", "index"), "search": ("worth",), "gradient": ("index",)}
+"""What the channels of a layer close by, by strategy; the first is the default."""
+
+STAGES = {"mask": (0.1, 0.3), "search": (0.1, 0.3), "gradient": (0.2, 0.6)}
+"""Shares of the training between which units close, by strategy.
 
 What is worth least shows early, and the sooner the network is the one that stays, the longer that
 is trained; beta needs time to travel."""
+
+_CLOSINGS = {"worth": ("search", "worth"), "gradient": ("gradient", "index")}
+
+
+def chosen(strategy: str | None, order: str | None, closing: str | None) -> tuple[str, str]:
+    """Strategy and order, from what is given of them.
+
+    Parameters
+    ----------
+    strategy, order
+        Of `STRATEGIES` and `ORDERS`; None for the first.
+    closing
+        One word for both that was used before: "worth" for a search by worth, "gradient".
+
+    Raises
+    ------
+    InputError
+        If there is no such word, or the two do not go together.
+
+    Examples
+    --------
+    >>> chosen("mask", None, None), chosen(None, None, "worth")
+    (('mask', 'worth'), ('search', 'worth'))
+    """
+    if closing is not None:
+        if strategy is not None or order is not None:
+            raise InputError("closing is what strategy and order were in one word; give these only")
+        return _CLOSINGS[check_choice("closing", closing, tuple(_CLOSINGS))]
+    found = check_choice("strategy", STRATEGIES[0] if strategy is None else strategy, STRATEGIES)
+    orders = ORDERS[found]
+    if order is not None and order not in orders:
+        raise InputError(
+            f"order must be {' or '.join(orders)} with strategy={found!r}, got {order!r}"
+        )
+    return found, order or orders[0]
+
 
 # Both by the length of the closing stage, so that a short training does in its steps what a long
 # one does in its own.
@@ -39,6 +79,7 @@ class GradientSchedule(PruningSchedule):
     ascent). The last step rounds the widths to the target.
     """
 
+    widths_by = "the gates, closed by the gradient of their penalty as in the paper"
     _dual = 0.0
 
     @property
@@ -104,10 +145,17 @@ class PruningStrategy:
     steps
         Batches of the whole training.
     cold, closed
-        Shares of the training at which the closing stage begins and ends; by default 0.1 and 0.3 by
-        worth, 0.2 and 0.6 by gradient.
+        Shares of the training at which the closing stage begins and ends; by default those of
+        `STAGES`.
+    strategy
+        "mask", see `MaskSchedule`, "search", see `PruningSchedule`, or "gradient", see
+        `GradientSchedule`.
+    order
+        Of the channels of a layer, see `MaskSchedule`.
     closing
-        "worth", see `PruningSchedule`, or "gradient", see `GradientSchedule`.
+        See `chosen`.
+    seed
+        Of what the mask draws.
     multiple_of
         With a target, widths end on multiples of this where that changes them little.
     """
@@ -122,21 +170,27 @@ class PruningStrategy:
         steps: int,
         cold: float | None = None,
         closed: float | None = None,
-        closing: str = CLOSINGS[0],
+        strategy: str | None = None,
+        order: str | None = None,
+        closing: str | None = None,
         multiple_of: int = MULTIPLE_OF,
+        seed: int = 0,
     ) -> None:
-        usual = STAGES[check_choice("closing", closing, CLOSINGS)]
+        found, order = chosen(strategy, order, closing)
         self.pruner, self.task = pruner, task
         self.optimizer, self.scheduler = optimizer, scheduler
-        kind = PruningSchedule if closing == "worth" else GradientSchedule
-        self.schedule = kind(
-            pruner,
-            steps,
-            batch_size=task.batch_size,
-            cold=usual[0] if cold is None else cold,
-            closed=usual[1] if closed is None else closed,
-            multiple_of=multiple_of,
-        )
+        asked: dict[str, Any] = {
+            "batch_size": task.batch_size,
+            "cold": STAGES[found][0] if cold is None else cold,
+            "closed": STAGES[found][1] if closed is None else closed,
+            "multiple_of": multiple_of,
+        }
+        self.schedule: PruningSchedule
+        if found == "mask":
+            self.schedule = MaskSchedule(pruner, steps, **asked, order=order, random_state=seed)
+        else:
+            kind = PruningSchedule if found == "search" else GradientSchedule
+            self.schedule = kind(pruner, steps, **asked)
 
     @property
     def settled(self) -> bool:
@@ -155,7 +209,7 @@ class PruningStrategy:
         """Nothing: the stages go by steps."""
 
     def extra_loss(self) -> Tensor:
-        """The penalty by gradient; zero by worth, where the price enters as units are weighed.
+        """The penalty by gradient; else zero, as the price enters where units are weighed.
 
         The gradients of the last step go here, before the next pass backward, and not after their
         step: freed there, they leave the heap's end free, which the system takes back and has to
@@ -186,4 +240,5 @@ class PruningStrategy:
             "params": float(cost.params(widths) / cost.params({})),
         }
         row.update({f"n_active.{name}": width for name, width in widths.items()})
+        row.update(self.schedule.trajectory())
         return row

@@ -16,7 +16,7 @@ from damrep.pruning.carrying import carry_over
 from damrep.pruning.loader_task import LoaderTask, LossFunction, ValidatedLoaderTask, split_batch
 from damrep.pruning.pruner import ChannelPruner
 from damrep.pruning.schedule import MULTIPLE_OF
-from damrep.pruning.strategy import CLOSINGS, PruningStrategy
+from damrep.pruning.strategy import PruningStrategy, chosen
 from damrep.training.history import History
 from damrep.training.loop import resolve_device, train
 from damrep.training.options import TrainingOptions
@@ -69,7 +69,9 @@ def prune(
     reference_loss: float | None = None,
     cold: float | None = None,
     closed: float | None = None,
-    closing: str = CLOSINGS[0],
+    strategy: str | None = None,
+    order: str | None = None,
+    closing: str | None = None,
     multiple_of: int = MULTIPLE_OF,
     device: str = "auto",
     verbose: int = 0,
@@ -109,9 +111,17 @@ def prune(
     cold, closed
         Shares of the training before the first unit closes, and after which none does; by default
         0.1 and 0.3, and by gradient 0.2 and 0.6.
+    strategy
+        What decides the widths: "search" (default), one channel closed after another by an estimate
+        of what it is worth over what it costs, which the gates only carry out; "mask", the offset
+        of each layer's mask, moved by what the next channel is worth over its price; "gradient", a
+        penalty on the masks, as in the paper. See `PruningSchedule`, `MaskSchedule`,
+        `GradientSchedule`.
+    order
+        Which channels of a layer close first: "worth", those worth least, or "index", the first,
+        which is the only way by gradient and one of two with the mask.
     closing
-        How units close: "worth", by what they are worth over what they cost; or "gradient", as the
-        paper has it. See `PruningSchedule` and `GradientSchedule`.
+        The two in one word, as they were given before: "worth" or "gradient".
     multiple_of
         With a target, widths end on multiples of this where that changes them little; 1 for any.
         On a CPU 9 channels take the time of 16.
@@ -149,6 +159,7 @@ def prune(
     4
     """
     epochs = check_count("epochs", epochs, minimum=1)
+    how = chosen(strategy, order, closing)
     seed = resolve_seed(random_state)
     place = resolve_device(device)
     model.to(place)
@@ -167,7 +178,7 @@ def prune(
         try:
             history, compact = _fit(
                 pruner, train_loader, val_loader, loss_fn, optimizer_factory, epochs,
-                reference_loss, cold, closed, closing, multiple_of, device, verbose, seed,
+                reference_loss, cold, closed, how, multiple_of, device, verbose, seed,
             )  # fmt: skip
         finally:
             pruner.detach()
@@ -186,7 +197,7 @@ def _fit(
     reference_loss: float | None,
     cold: float | None,
     closed: float | None,
-    closing: str,
+    how: tuple[str, str],
     multiple_of: int,
     device: str,
     verbose: int,
@@ -212,8 +223,8 @@ def _fit(
         )
     strategy = PruningStrategy(
         pruner, task, optimizer, scheduler,
-        steps=epochs * task.num_batches(), cold=cold, closed=closed, closing=closing,
-        multiple_of=multiple_of,
+        steps=epochs * task.num_batches(), cold=cold, closed=closed, strategy=how[0],
+        order=how[1], multiple_of=multiple_of, seed=seed,
     )  # fmt: skip
     first = min(epochs, math.ceil(strategy.schedule.steps_until_settled / task.num_batches()))
     options = TrainingOptions(

@@ -151,7 +151,7 @@ def test_a_scheduler_is_stepped_once_a_batch() -> None:
 
 def test_gradient_closing_and_the_papers_order_run() -> None:
     net = _net()
-    result = _prune(net, epochs=6, target={"flops": 0.5}, gate_order="conv", closing="gradient")
+    result = _prune(net, epochs=6, target={"flops": 0.5}, gate_order="conv", strategy="gradient")
     assert result.history[-1]["flops"] == pytest.approx(0.5, rel=0.08)
 
 
