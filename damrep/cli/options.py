@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 # Written out, so that --help need not import what knows them; a test holds them against it.
-STRATEGIES = ("search", "gradient")
+STRATEGIES = ("mask", "search")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,7 +133,7 @@ def learning_options(
     shares : bool
         Whether --dims may be a share of the variance.
     strategies : sequence of str
-        Of --strategy.
+        Of --strategy, the default first.
     """
     options = (
         click.option(
@@ -161,7 +161,7 @@ def learning_options(
         click.option(
             "--strategy",
             type=click.Choice(strategies),
-            default="search",
+            default=strategies[0],
             show_default=True,
             help="How the price is spent: search every width, or move the mask while training.",
         ),

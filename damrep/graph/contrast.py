@@ -11,8 +11,8 @@ with their neighbours that is left over, as in closed form.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -28,7 +28,7 @@ __all__ = ["NeighbourContrast", "train_bottleneck"]
 
 _BATCH = 512
 _PASSES = 8  # over the edges: more of them spoil small graphs
-_FEWEST, _MOST = 40, 400  # steps
+_FEWEST, _MOST = 40, 200  # steps
 _TEMPERATURE = 0.2
 _DROPPED = 0.2  # of the columns in a step
 # Widths below a budget are drawn as if they cost up to so much more.
@@ -155,7 +155,7 @@ def train_bottleneck(
         slack=0.0 if price is None else price / 2,
     )
     strategy.falling = False  # the closed form is near
-    history = train(task, options, strategy)
+    history = train(task, replace(options, max_epochs=steps), strategy)
     head.cpu()
     with torch.no_grad():
         head.encoder.bias.sub_(head.encoder.weight @ mean)

@@ -31,12 +31,15 @@ __all__ = [
     "fit_unsupervised",
     "numerical_rank",
     "reduce_representation",
+    "told_from",
     "train_encoder",
 ]
 
 # The mask starts from so many times the units that the closed form keeps, and some more.
 _MORE, _SOME = 1.25, 4
 _LR = 1e-3
+# A width told from fewer nodes hangs on which they are.
+_HELD_OUT = 100
 
 
 @dataclass
@@ -129,6 +132,7 @@ def fit_unsupervised(settings: EmbeddingSettings, inputs: GraphInputs, seed: int
         strategy=settings.strategy if acted or settings.strategy == "search" else "closed form",
         details={
             "hidden_widths": [] if wide.encoder is None else wide.encoder.widths[:-1],
+            "width told from": told_from(_held_out(settings, len(z))),
             "spectral_weight": wide.spectral_weight,
         },
     )
@@ -227,11 +231,11 @@ def reduce_representation(
         Measured on nodes held out, one of ten by default.
     """
     rows = torch.from_numpy(np.random.default_rng(seed).permutation(len(z)))
-    held = int(settings.validation_fraction * len(z))
+    held = _held_out(settings, len(z))
     # What a node has in common with its neighbours is signal; the rest is noise of its own.
     neighbours = SparseOperator(matrix) @ (z - z.mean(dim=0))
     head = Bottleneck(z.shape[1])
-    fit, trial = (rows[held:], rows[:held]) if held > 1 else (rows, rows)
+    fit, trial = (rows[held:], rows[:held]) if held else (rows, rows)
     losses = head.fit_rotation(
         z[fit], z[trial], settings.rotate, neighbours[fit], neighbours[trial]
     )
@@ -258,11 +262,28 @@ def reduce_representation(
         found = train_bottleneck(head, z, neighbours, fit, edges, price, options).to_dict()
         history.update({f"mask.{key}": values for key, values in found.items()})
         return head, [[m + 1, loss] for m, loss in enumerate(head.left_over())]
-    if held > 1:
+    if held:
         head.fit_rotation(z, rotate=settings.rotate, partner=neighbours)
     head.mask.set_width(width)
     head.absorb_gates()
     return head, [[m + 1, loss] for m, loss in enumerate(losses)]
+
+
+def told_from(held: int) -> str:
+    """Which nodes a width was told from, in words.
+
+    Examples
+    --------
+    >>> told_from(270), told_from(0)
+    ('270 nodes held out', 'the nodes fitted, none held out')
+    """
+    return f"{held:,} nodes held out" if held else "the nodes fitted, none held out"
+
+
+def _held_out(settings: EmbeddingSettings, nodes: int) -> int:
+    held = int(settings.validation_fraction * nodes)
+    held = max(held, min(_HELD_OUT, nodes // 2)) if held else 0
+    return held if held > 1 else 0  # one node does not vary
 
 
 def _pairs_among(matrix: sp.csr_array, nodes: Tensor) -> Tensor:
