@@ -159,4 +159,6 @@ def train_bottleneck(
     head.cpu()
     with torch.no_grad():
         head.encoder.bias.sub_(head.encoder.weight @ mean)
+        head.decoder.bias.copy_(mean)
+    head.refit_decoder()  # it told what the neighbours are like
     return history

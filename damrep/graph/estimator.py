@@ -64,6 +64,7 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
         Widths of hidden layers before the representation; empty for a one-layer encoder.
     mask_hidden : bool
         Put a mask on each hidden layer too, learned by gradient under the same price, and cut it.
+        With labels these are then the only masks.
     spectral_weight : float or "auto"
         Scale of the spectral coordinates; 0 leaves them out, "auto" is 1.5 or what edges ask for.
     spectral_steps, smoothing : int
@@ -78,8 +79,9 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
     patience : int or None
         Epochs without improvement before stopping early.
     validation_fraction : float
-        Share of nodes the curve's loss is measured on and not fitted to (search), or of labels held
-        out (supervised).
+        Share of nodes held out of the fit, to measure the curve's loss on; a hundred or half of
+        them, if that is more. With "supervised", share of labels. 0, or fewer than ten nodes: none
+        is held out, which the report says.
     keep_graph : bool or "auto"
         Keep the graph fitted on with the model, and save it, so that new nodes and edges can be
         joined to it (`transform` with ``join=True``); "auto" where edges and features take no more
@@ -97,7 +99,7 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
     n_components_ : int
         Dimensions learned.
     report_ : FitReport
-        Dimensions, curve, gate, losses, seconds.
+        Dimensions, curve, gate (where a mask acted), losses, seconds.
     components_curve_ : ndarray, shape (k, 2)
         Dimensions against normalised held-out loss.
     embedding_ : ndarray, shape (n, n_components_)

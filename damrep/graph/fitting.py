@@ -221,14 +221,14 @@ def reduce_representation(
     seed
         Of the nodes held out.
     history
-        Gets the columns of a gradient strategy's training.
+        Gets the columns of the training of the mask, where one acts.
 
     Returns
     -------
     Bottleneck
         With its mask set.
     list of [dims, normalised loss]
-        Measured on nodes held out, one of ten by default.
+        Measured on nodes held out: by default one of ten, or a hundred, or half of them.
     """
     rows = torch.from_numpy(np.random.default_rng(seed).permutation(len(z)))
     held = _held_out(settings, len(z))
@@ -261,7 +261,9 @@ def reduce_representation(
         price = settings.price if budget is None else None
         found = train_bottleneck(head, z, neighbours, fit, edges, price, options).to_dict()
         history.update({f"mask.{key}": values for key, values in found.items()})
-        return head, [[m + 1, loss] for m, loss in enumerate(head.left_over())]
+        trained = head.left_over()  # past those units stands what the closed form would leave
+        losses = trained + [min(loss, trained[-1]) for loss in losses[width:]]
+        return head, [[m + 1, loss] for m, loss in enumerate(losses)]
     if held:
         head.fit_rotation(z, rotate=settings.rotate, partner=neighbours)
     head.mask.set_width(width)

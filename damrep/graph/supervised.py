@@ -98,6 +98,7 @@ class Classification(GraphTask):
         z = F.dropout(self.represent(batch["keep"])[self.rows], _DROPOUT, self.module.training)
         return self.cross_entropy(self.classify(z), self.rows)
 
+    @torch.no_grad()
     def validation_loss(self) -> float:
         """Loss of the held-out labels."""
         logits = self.classify(self.represent(None)[self.held_out])
@@ -258,7 +259,7 @@ def fit_supervised(
         reduce = torch.eye(z.shape[1]).flip(0)
         trained: Any = task.module["classifier"]
         weight, bias = trained.weight.detach().flip(1), trained.bias.detach()
-        loss = float(task.cross_entropy(task.classify(z[task.held_out]), task.held_out))
+        loss = task.validation_loss()
         curve = curve or [[z.shape[1], loss]]
     else:
         reduce, weight, bias, curve = _cut(settings, task, z)
