@@ -38,6 +38,7 @@ __all__ = [
 # The mask starts from so many times the units that the closed form keeps, and some more.
 _MORE, _SOME = 1.25, 4
 _LR = 1e-3
+_ROUNDING = 1e-9
 # A width told from fewer nodes hangs on which they are.
 _HELD_OUT = 100
 
@@ -244,8 +245,10 @@ def reduce_representation(
         budget = min(budget, numerical_rank(z), len(losses))
     width = head.choose_width(losses, settings.price, budget)
     edges = _pairs_among(matrix, fit)
-    # A mask that puts the units as they come is there to compare with.
-    if settings.strategy == "mask" and settings.trains and settings.rotate and len(edges) > 1:
+    told = (neighbours[fit] - neighbours[fit].mean(dim=0)).square().sum()
+    something = len(edges) > 1 and bool(told > _ROUNDING * z[fit].square().sum())
+    # Coordinates that are masked as they come are there to compare with.
+    if settings.strategy == "mask" and settings.trains and settings.rotate and something:
         if budget is None:
             width = min(math.ceil(_MORE * width) + _SOME, len(losses), numerical_rank(z))
         head = head.strongest(width)

@@ -950,7 +950,7 @@ def test_supervised_mask_and_budget_agree_with_their_predictions(
 ) -> None:
     graph = communities(n=60, d=20, classes=3)
     for changes in (
-        {"strategy": "mask", "price": 0.1, "lr": 0.1},
+        {"strategy": "mask", "price": 0.03, "lr": 0.03},
         {"n_components": 5},
         {"hidden": (8,), "mask_hidden": True},
     ):
