@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 # Written out, so that --help need not import what knows them; a test holds them against it.
-STRATEGIES = ("mask", "search")
+STRATEGIES = ("auto", "mask", "search")
 
 
 @dataclasses.dataclass(frozen=True)

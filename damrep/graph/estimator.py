@@ -55,11 +55,12 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
         Keep exactly that many dimensions; the price is then not looked at.
     max_components : int
         Width to start from.
-    strategy : {"mask", "search"}
+    strategy : {"auto", "mask", "search"}
         "mask": a masked bottleneck is trained on the graph's edges, at widths drawn anew for each
         node, and nodes held out decide how many of its units stay open. "search": the bottleneck
         in closed form, which is also what is left where nothing is trained; its whole curve of
-        held-out loss against width, and its best point.
+        held-out loss against width, and its best point. "auto": the mask, but the search with
+        labels, where the mask is not as good.
     hidden : sequence of int
         Widths of hidden layers before the representation; empty for a one-layer encoder.
     mask_hidden : bool
@@ -130,7 +131,7 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
         price: float = 0.006,
         n_components: int | None = None,
         max_components: int = 512,
-        strategy: str = "mask",
+        strategy: str = "auto",
         hidden: Any = (),
         mask_hidden: bool = False,
         spectral_weight: float | str = "auto",

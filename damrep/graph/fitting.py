@@ -130,7 +130,9 @@ def fit_unsupervised(settings: EmbeddingSettings, inputs: GraphInputs, seed: int
         gate=head.mask.gate().detach().flip(0).tolist() if acted else [],
         history=history,
         loss=curve[width - 1][1],
-        strategy=settings.strategy if acted or settings.strategy == "search" else "closed form",
+        strategy=settings.resolved_strategy
+        if acted or settings.resolved_strategy == "search"
+        else "closed form",
         details={
             "hidden_widths": [] if wide.encoder is None else wide.encoder.widths[:-1],
             "width told from": told_from(_held_out(settings, len(z))),
@@ -248,7 +250,7 @@ def reduce_representation(
     told = (neighbours[fit] - neighbours[fit].mean(dim=0)).square().sum()
     something = len(edges) > 1 and bool(told > _ROUNDING * z[fit].square().sum())
     # Coordinates that are masked as they come are there to compare with.
-    if settings.strategy == "mask" and settings.trains and settings.rotate and something:
+    if settings.resolved_strategy == "mask" and settings.trains and settings.rotate and something:
         if budget is None:
             width = min(math.ceil(_MORE * width) + _SOME, len(losses), numerical_rank(z))
         head = head.strongest(width)

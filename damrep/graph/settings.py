@@ -23,7 +23,7 @@ __all__ = ["MOST_STEPS", "OBJECTIVE_NAMES", "STRATEGIES", "EmbeddingSettings"]
 
 WIDEST = 512
 OBJECTIVE_NAMES = ("auto", *OBJECTIVES, "supervised", "svd")
-STRATEGIES = ("mask", "search")
+STRATEGIES = ("auto", "mask", "search")
 MOST_STEPS = 1000
 """Of propagation: a signal is its mean by then, and each step is a pass over all edges."""
 
@@ -126,6 +126,14 @@ class EmbeddingSettings:
         if self.objective != "auto":
             return self.objective
         return "reconstruction" if self.encoder == "autoencoder" else "ggd"
+
+    @property
+    def resolved_strategy(self) -> str:
+        """The strategy "auto" stands for, or the one asked for."""
+        if self.strategy != "auto":
+            return self.strategy
+        # A classifier's mask is not as good yet: on Cora 9 dimensions at .798 beside 5 at .804.
+        return "search" if self.objective == "supervised" else "mask"
 
     @property
     def trains(self) -> bool:

@@ -195,7 +195,7 @@ def fit_supervised(
     """
     train_rows, held_out = _split(settings, labels, train_rows, held_out, seed)
     budget = settings.n_components
-    masked = settings.strategy == "mask" and budget is None and not settings.mask_hidden
+    masked = settings.resolved_strategy == "mask" and budget is None and not settings.mask_hidden
     width = settings.max_components if budget is None else budget
     if masked:
         # More a linear classifier has no use for, and a wider network learns too slowly.

@@ -21,7 +21,7 @@ WAYS = {
     "spectral": {"objective": "svd"},
     "without rotation": {"rotate": False},
     "closed form": {"strategy": "search"},
-    "with labels": {"objective": "supervised"},
+    "with labels": {"objective": "supervised", "strategy": "mask"},
     "by mask": {},
     "masks on hidden layers": {"hidden": (8,), "mask_hidden": True},
     "a budget": {"n_components": 16},
