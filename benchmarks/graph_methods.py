@@ -124,9 +124,8 @@ class Fits:
         return makers[method]()
 
     def learned_at(self, widths: Sequence[int]) -> list[np.ndarray]:
-        """The learned embedding at other widths: rotated units are nested, so its first columns."""
-        all_units = self._reduced(n_components=self.full.shape[1]).values
-        return [all_units[:, :m] for m in widths]
+        """The learned embedding at other widths: the representation reduced to each of them."""
+        return [self._reduced(n_components=m).values for m in widths]
 
     def svd_at(self, widths: Sequence[int]) -> list[np.ndarray]:
         """The baseline's embedding at several widths, each decomposed to just that width."""

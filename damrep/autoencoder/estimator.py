@@ -59,10 +59,10 @@ class DAMAutoencoder(LearnedDimensions, TransformerMixin, BaseEstimator):
         two layers, and keeps the cheaper by held-out loss and price.
     activation : {"elu", "gelu", "relu", "silu", "tanh"}
         Between the layers.
-    strategy : {"mask", "search"} or None
+    strategy : {"auto", "mask", "search"}
         How the width of a network is found; that of a linear model, and of one with
-        metric="cosine", is the best point of a curve that is known. "mask", the default: trained
-        behind a mask that opens as a falling price allows, and the mask decides
+        metric="cosine", is the best point of a curve that is known. "mask", which "auto" is:
+        trained behind a mask that opens as a falling price allows, and the mask decides
         (`damrep.masking.MaskStrategy`). "search": all widths are trained alike, and the best point
         of their curve is taken.
     metric : {"euclidean", "cosine"}
@@ -130,7 +130,7 @@ class DAMAutoencoder(LearnedDimensions, TransformerMixin, BaseEstimator):
         n_components: int | float | None = None,
         hidden: Any = "auto",
         activation: str = "elu",
-        strategy: str | None = None,
+        strategy: str = "auto",
         metric: str = "euclidean",
         max_components: int | None = None,
         batch_size: int = 256,
@@ -391,11 +391,9 @@ def _how(settings: AutoencoderSettings, closed_form: bool) -> str:
     if settings.budget is not None:
         return "budget"
     wanted = "share of variance" if settings.share is not None else None
-    if closed_form or settings.metric == "cosine":
-        return wanted or "closed form" if closed_form else "search"
     if settings.paper_lambda is not None:
         return "paper"
-    return wanted or settings.strategy or "mask"
+    return wanted or ("closed form" if closed_form else settings.resolved_strategy)
 
 
 def _working_dtype(dtype: Any) -> torch.dtype:

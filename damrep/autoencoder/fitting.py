@@ -226,7 +226,7 @@ def _network(
         found = fit_masked(fresh(), rows, held_out, size, options)
     else:
         cost = goal.cost(linear.loss, linear.width) if settings.linear_path else None
-        search = settings.strategy == "search"
+        search = settings.resolved_strategy == "search"
         found = learn_width(fresh, rows, held_out, size, goal, cost, axes, options, search)
     return Fitted(
         found.network.to(stored),
@@ -240,7 +240,7 @@ def _network(
             "steps of one width": options.max_epochs * rows.num_batches(settings.batch_size),
             **found.details,
         },
-        [] if settings.strategy == "search" else found.gate,
+        [] if settings.resolved_strategy == "search" else found.gate,
     )
 
 

@@ -22,7 +22,7 @@ from damrep.training import TrainingOptions
 
 __all__ = ["METRICS", "STRATEGIES", "AutoencoderSettings"]
 
-STRATEGIES = ("mask", "search")
+STRATEGIES = ("auto", "mask", "search")
 METRICS = ("euclidean", "cosine")
 
 # The rotation of a cosine map costs the cube of its width a step.
@@ -48,7 +48,7 @@ class AutoencoderSettings:
     n_components: int | float | None
     hidden: str | Sequence[int]
     activation: str
-    strategy: str | None
+    strategy: str
     metric: str
     max_components: int | None
     batch_size: int
@@ -70,8 +70,7 @@ class AutoencoderSettings:
                 'strategy="gradient" is no more: "mask" learns the width while it trains, and '
                 "paper_lambda is the paper's own way"
             )
-        if self.strategy is not None:
-            check_choice("strategy", self.strategy, STRATEGIES)
+        check_choice("strategy", self.strategy, STRATEGIES)
         check_choice("metric", self.metric, METRICS)
         for name in ("max_components", "max_epochs"):
             if getattr(self, name) is not None:
@@ -131,6 +130,13 @@ class AutoencoderSettings:
                 f"n_components must be between 1 and max_components={self.max_components}, got "
                 f"{self.n_components}"
             )
+
+    @property
+    def resolved_strategy(self) -> str:
+        """The strategy "auto" stands for, or the one asked for."""
+        if self.strategy != "auto":
+            return self.strategy
+        return "mask" if self.metric == "euclidean" else "search"
 
     @property
     def share(self) -> float | None:

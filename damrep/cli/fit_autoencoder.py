@@ -20,11 +20,10 @@ if TYPE_CHECKING:
     from damrep.autoencoder.preparing import TablePreparation
     from damrep.autoencoder.tables import Table
 
-__all__ = ["EVALUATIONS", "METRICS", "STRATEGIES", "fit_autoencoder_command"]
+__all__ = ["EVALUATIONS", "METRICS", "fit_autoencoder_command"]
 
 # Written out, so that --help need not import what knows them; a test holds them against it.
 METRICS = ("euclidean", "cosine")
-STRATEGIES = ("mask", "search")
 EVALUATIONS = ("auto", "none")
 PRICE = 0.001
 
@@ -62,7 +61,7 @@ class Hidden(Widths):
     metavar="COLUMN",
     help="Classes of the rows, to evaluate with; nothing is learned from them.",
 )
-@learning_options(price=PRICE, max_dims=None, epochs=None, shares=True, strategies=STRATEGIES)
+@learning_options(price=PRICE, max_dims=None, epochs=None, shares=True)
 @click.option(
     "--hidden",
     type=Hidden(),

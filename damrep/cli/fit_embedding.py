@@ -9,7 +9,7 @@ import click
 
 from damrep.cli.fitting import Outcome, fit_into_folder
 from damrep.cli.inputs import read_source
-from damrep.cli.options import STRATEGIES, Widths, learning_options, run_options
+from damrep.cli.options import Widths, learning_options, run_options
 from damrep.cli.outputs import EMBEDDINGS, MODEL, write_embeddings
 from damrep.cli.running import Stopwatch, read_line, say
 from damrep.cli.sources import GraphSource, graph_options, take_source, text_options
@@ -17,7 +17,7 @@ from damrep.cli.sources import GraphSource, graph_options, take_source, text_opt
 if TYPE_CHECKING:
     from damrep.graph.data import Graph
 
-__all__ = ["ENCODERS", "EVALUATIONS", "OBJECTIVES", "STRATEGIES", "fit_embedding_command"]
+__all__ = ["ENCODERS", "EVALUATIONS", "OBJECTIVES", "fit_embedding_command"]
 
 # Written out, so that --help need not import what knows them; a test holds them against it.
 ENCODERS = ("gcn", "sage", "autoencoder")
@@ -121,7 +121,7 @@ def _fit(graph: Graph, read: str, notes: list[str], options: dict[str, Any], lev
         price=options["price"],
         n_components=options["dims"],
         max_components=options["max_dims"],
-        strategy=options["strategy"] or STRATEGIES[0],
+        strategy=options["strategy"],
         hidden=options["hidden"],
         max_epochs=options["epochs"],
         keep_graph="auto" if options["keep_graph"] is None else options["keep_graph"],

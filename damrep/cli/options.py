@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 # Written out, so that --help need not import what knows them; a test holds them against it.
-STRATEGIES = ("search", "gradient")
+STRATEGIES = ("auto", "mask", "search")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,7 +120,6 @@ def learning_options(
     max_dims: int | None,
     epochs: int | None,
     shares: bool = False,
-    strategies: Sequence[str] = STRATEGIES,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Options of a fit that say how many dimensions and how they are learned.
 
@@ -133,7 +132,7 @@ def learning_options(
     shares : bool
         Whether --dims may be a share of the variance.
     strategies : sequence of str
-        Of --strategy.
+        Of --strategy, the default first.
     """
     options = (
         click.option(
@@ -160,8 +159,9 @@ def learning_options(
         ),
         click.option(
             "--strategy",
-            type=click.Choice(strategies),
-            show_default=strategies[0],
+            type=click.Choice(STRATEGIES),
+            default=STRATEGIES[0],
+            show_default=True,
             help="How the price is spent: by a mask that is trained along, or by a search.",
         ),
         click.option(

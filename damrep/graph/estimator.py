@@ -55,13 +55,17 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
         Keep exactly that many dimensions; the price is then not looked at.
     max_components : int
         Width to start from.
-    strategy : {"search", "gradient"}
-        "search": the whole curve of held-out loss against width, and its best point. "gradient":
-        the paper's single stage, the mask's offset learned by gradient under the price.
+    strategy : {"auto", "mask", "search"}
+        "mask": a masked bottleneck is trained on the graph's edges, at widths drawn anew for each
+        node, and nodes held out decide how many of its units stay open. "search": the bottleneck
+        in closed form, which is also what is left where nothing is trained; its whole curve of
+        held-out loss against width, and its best point. "auto": the mask, but the search with
+        labels, where the mask is not as good.
     hidden : sequence of int
         Widths of hidden layers before the representation; empty for a one-layer encoder.
     mask_hidden : bool
         Put a mask on each hidden layer too, learned by gradient under the same price, and cut it.
+        With labels these are then the only masks.
     spectral_weight : float or "auto"
         Scale of the spectral coordinates; 0 leaves them out, "auto" is 1.5 or what edges ask for.
     spectral_steps, smoothing : int
@@ -76,8 +80,9 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
     patience : int or None
         Epochs without improvement before stopping early.
     validation_fraction : float
-        Share of nodes the curve's loss is measured on and not fitted to (search), or of labels held
-        out (supervised).
+        Share of nodes held out of the fit, to measure the curve's loss on; a hundred or half of
+        them, if that is more. With "supervised", share of labels. 0, or fewer than ten nodes: none
+        is held out, which the report says.
     keep_graph : bool or "auto"
         Keep the graph fitted on with the model, and save it, so that new nodes and edges can be
         joined to it (`transform` with ``join=True``); "auto" where edges and features take no more
@@ -95,7 +100,7 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
     n_components_ : int
         Dimensions learned.
     report_ : FitReport
-        Dimensions, curve, gate, losses, seconds.
+        Dimensions, curve, gate (where a mask acted), losses, seconds.
     components_curve_ : ndarray, shape (k, 2)
         Dimensions against normalised held-out loss.
     embedding_ : ndarray, shape (n, n_components_)
@@ -126,7 +131,7 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
         price: float = 0.006,
         n_components: int | None = None,
         max_components: int = 512,
-        strategy: str = "search",
+        strategy: str = "auto",
         hidden: Any = (),
         mask_hidden: bool = False,
         spectral_weight: float | str = "auto",

@@ -42,7 +42,7 @@ def fit_report(
         initial_dims=fitted.initial,
         learned_dims=fitted.compact.width,
         price=None if budget else float(asked.price),
-        strategy="budget" if budget else asked.strategy,
+        strategy="budget" if budget else fitted.strategy,
         objective=asked.resolved_objective,
         curve=[[int(m), float(loss)] for m, loss in fitted.curve],
         gate=[float(g) for g in fitted.gate],

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+import torch
 from torch import Tensor, nn
 
+from damrep.graph.contrast import train_bottleneck
 from damrep.graph.encoders import GraphEncoder, make_encoder
 from damrep.graph.inputs import GraphInputs
 from damrep.graph.objectives import make_objective
@@ -17,7 +20,7 @@ from damrep.graph.representation import CompactEmbedding, WideRepresentation
 from damrep.graph.settings import EmbeddingSettings
 from damrep.graph.spectral import fit_spectral_basis
 from damrep.graph.weighing import choose_spectral_weight
-from damrep.masking.bottleneck import Bottleneck, BottleneckTask
+from damrep.masking.bottleneck import Bottleneck
 from damrep.masking.dam import DAM
 from damrep.masking.gradient import GradientWidth
 from damrep.masking.moments import eigen, second_moment
@@ -28,12 +31,16 @@ __all__ = [
     "fit_unsupervised",
     "numerical_rank",
     "reduce_representation",
+    "told_from",
     "train_encoder",
 ]
 
-# A little L2 on the bottleneck: without it the weights make up for any gate and nothing but noise
-# would hold beta.
-_BOTTLENECK_DECAY = 1e-2
+# The mask starts from so many times the units that the closed form keeps, and some more.
+_MORE, _SOME = 1.25, 4
+_LR = 1e-3
+_ROUNDING = 1e-9
+# A width told from fewer nodes hangs on which they are.
+_HELD_OUT = 100
 
 
 @dataclass
@@ -51,7 +58,7 @@ class Fitted:
     curve
         Pairs [dims, normalised loss].
     gate
-        Gate values, most important first.
+        Gate values, most important first; empty where no mask acted.
     history
         Columns of the training history.
     loss
@@ -62,6 +69,8 @@ class Fitted:
         What the loss 1 stands for, in its own units.
     details
         More for the report.
+    strategy
+        How the width was found.
     """
 
     compact: CompactEmbedding
@@ -74,13 +83,15 @@ class Fitted:
     classifier: nn.Linear | None = None
     reference_loss: float = 1.0
     details: dict[str, Any] = field(default_factory=dict)
+    strategy: str = "search"
 
 
 def fit_unsupervised(settings: EmbeddingSettings, inputs: GraphInputs, seed: int) -> Fitted:
     """Train the encoder wide, join it with the spectral block, reduce, cut.
 
-    The encoder's training does not depend on the price, and the curve is exact at every width, so
-    the learned width never rises with the price.
+    The encoder's training does not depend on the price. The bottleneck behind it is trained with
+    its mask on the graph's edges (`damrep.graph.contrast`), or taken in closed form ("search", and
+    where nothing is trained): then the learned width never rises with the price.
 
     Parameters
     ----------
@@ -109,18 +120,22 @@ def fit_unsupervised(settings: EmbeddingSettings, inputs: GraphInputs, seed: int
         z = wide.reweigh(z, choose_spectral_weight(z, rank, inputs, seed))
     head, curve = reduce_representation(settings, z, inputs.matrix, seed, history)
     reduce = head.compact()
-    gate = head.mask.gate().detach().flip(0).tolist()
     width = head.mask.n_active
+    acted = "mask.n_active" in history
     return Fitted(
         compact=wide.compact(reduce),
         wide=wide,
         initial=int(z.shape[1]),
         curve=curve,
-        gate=gate,
+        gate=head.mask.gate().detach().flip(0).tolist() if acted else [],
         history=history,
         loss=curve[width - 1][1],
+        strategy=settings.resolved_strategy
+        if acted or settings.resolved_strategy == "search"
+        else "closed form",
         details={
             "hidden_widths": [] if wide.encoder is None else wide.encoder.widths[:-1],
+            "width told from": told_from(_held_out(settings, len(z))),
             "spectral_weight": wide.spectral_weight,
         },
     )
@@ -209,38 +224,82 @@ def reduce_representation(
     seed
         Of the nodes held out.
     history
-        Gets the columns of a gradient strategy's training.
+        Gets the columns of the training of the mask, where one acts.
 
     Returns
     -------
     Bottleneck
         With its mask set.
     list of [dims, normalised loss]
-        Measured on nodes held out, one of ten by default.
+        Measured on nodes held out: by default one of ten, or a hundred, or half of them.
     """
-    rows = np.random.default_rng(seed).permutation(len(z))
-    held = int(settings.validation_fraction * len(z))
+    rows = torch.from_numpy(np.random.default_rng(seed).permutation(len(z)))
+    held = _held_out(settings, len(z))
     # What a node has in common with its neighbours is signal; the rest is noise of its own.
     neighbours = SparseOperator(matrix) @ (z - z.mean(dim=0))
     head = Bottleneck(z.shape[1])
-    if held > 1:
-        fit, trial = rows[held:], rows[:held]
-        losses = head.fit_rotation(
-            z[fit], z[trial], settings.rotate, neighbours[fit], neighbours[trial]
+    fit, trial = (rows[held:], rows[:held]) if held else (rows, rows)
+    losses = head.fit_rotation(
+        z[fit], z[trial], settings.rotate, neighbours[fit], neighbours[trial]
+    )
+    budget = settings.n_components
+    if budget is not None:  # beyond the rank of the representation columns would be empty
+        budget = min(budget, numerical_rank(z), len(losses))
+    width = head.choose_width(losses, settings.price, budget)
+    edges = _pairs_among(matrix, fit)
+    told = (neighbours[fit] - neighbours[fit].mean(dim=0)).square().sum()
+    something = len(edges) > 1 and bool(told > _ROUNDING * z[fit].square().sum())
+    # Coordinates that are masked as they come are there to compare with.
+    if settings.resolved_strategy == "mask" and settings.trains and settings.rotate and something:
+        if budget is None:
+            width = min(math.ceil(_MORE * width) + _SOME, len(losses), numerical_rank(z))
+        head = head.strongest(width)
+        options = settings.training_options(
+            seed,
+            lr=_LR,
+            weight_decay=0.0,
+            patience=None,
+            schedule="cosine",
+            precision="32-true",  # shares of the variance below a per mille: beyond half precision
+            description="bottleneck",
         )
+        price = settings.price if budget is None else None
+        found = train_bottleneck(head, z, neighbours, fit, edges, price, options).to_dict()
+        history.update({f"mask.{key}": values for key, values in found.items()})
+        trained = head.left_over()  # past those units stands what the closed form would leave
+        losses = trained + [min(loss, trained[-1]) for loss in losses[width:]]
+        return head, [[m + 1, loss] for m, loss in enumerate(losses)]
+    if held:
         head.fit_rotation(z, rotate=settings.rotate, partner=neighbours)
-    else:
-        losses = head.fit_rotation(z, rotate=settings.rotate, partner=neighbours)
-    if settings.n_components is None and settings.strategy == "gradient":
-        width = _learn_width(settings, head, seed, history)
-    else:
-        budget = settings.n_components
-        if budget is not None:  # beyond the rank of the representation columns would be empty
-            budget = min(budget, numerical_rank(z), len(losses))
-        width = head.choose_width(losses, settings.price, budget)
     head.mask.set_width(width)
     head.absorb_gates()
     return head, [[m + 1, loss] for m, loss in enumerate(losses)]
+
+
+def told_from(held: int) -> str:
+    """Which nodes a width was told from, in words.
+
+    Examples
+    --------
+    >>> told_from(270), told_from(0)
+    ('270 nodes held out', 'the nodes fitted, none held out')
+    """
+    return f"{held:,} nodes held out" if held else "the nodes fitted, none held out"
+
+
+def _held_out(settings: EmbeddingSettings, nodes: int) -> int:
+    held = int(settings.validation_fraction * nodes)
+    held = max(held, min(_HELD_OUT, nodes // 2)) if held else 0
+    return held if held > 1 else 0  # one node does not vary
+
+
+def _pairs_among(matrix: sp.csr_array, nodes: Tensor) -> Tensor:
+    """Neighbours that are both among some nodes, (m, 2), each pair once."""
+    arcs = matrix.tocoo()
+    there = np.zeros(matrix.shape[0], dtype=bool)
+    there[nodes.numpy()] = True
+    kept = (arcs.row < arcs.col) & there[arcs.row] & there[arcs.col]
+    return torch.from_numpy(np.stack([arcs.row[kept], arcs.col[kept]], axis=1).astype(np.int64))
 
 
 def numerical_rank(z: Tensor) -> int:
@@ -260,21 +319,3 @@ def numerical_rank(z: Tensor) -> int:
     centred = (z - z.mean(dim=0)).double()
     values, _ = eigen(second_moment(centred if len(z) >= z.shape[1] else centred.T))
     return max(1, int((values > 0).sum()))
-
-
-def _learn_width(
-    settings: EmbeddingSettings, head: Bottleneck, seed: int, history: dict[str, list[Any]]
-) -> int:
-    """The paper's way: beta moves with the weights, under the priced penalty."""
-    options = settings.training_options(
-        seed,
-        lr=1e-3,
-        weight_decay=_BOTTLENECK_DECAY,
-        patience=None,
-        precision="32-true",  # shares of the variance below a per mille: beyond half precision
-        description="bottleneck",
-    )
-    strategy = GradientWidth(head, settings.price)
-    rows = train(BottleneckTask(head), settings.mask_training(options), strategy).to_dict()
-    history.update({f"bottleneck.{key}": values for key, values in rows.items()})
-    return head.cpu().mask.n_active

@@ -23,7 +23,7 @@ __all__ = ["MOST_STEPS", "OBJECTIVE_NAMES", "STRATEGIES", "EmbeddingSettings"]
 
 WIDEST = 512
 OBJECTIVE_NAMES = ("auto", *OBJECTIVES, "supervised", "svd")
-STRATEGIES = ("search", "gradient")
+STRATEGIES = ("auto", "mask", "search")
 MOST_STEPS = 1000
 """Of propagation: a signal is its mean by then, and each step is a pass over all edges."""
 
@@ -67,6 +67,8 @@ class EmbeddingSettings:
     def __post_init__(self) -> None:
         check_choice("encoder", self.encoder, tuple(ENCODERS))
         check_choice("objective", self.objective, OBJECTIVE_NAMES)
+        if self.strategy == "gradient":
+            raise InputError('strategy="gradient" is now "mask": a mask that is trained')
         check_choice("strategy", self.strategy, STRATEGIES)
         check_price(self.price)
         check_count("max_components", self.max_components, minimum=1)
@@ -124,6 +126,19 @@ class EmbeddingSettings:
         if self.objective != "auto":
             return self.objective
         return "reconstruction" if self.encoder == "autoencoder" else "ggd"
+
+    @property
+    def resolved_strategy(self) -> str:
+        """The strategy "auto" stands for, or the one asked for."""
+        if self.strategy != "auto":
+            return self.strategy
+        # A classifier's mask is not as good yet: on Cora 9 dimensions at .798 beside 5 at .804.
+        return "search" if self.objective == "supervised" else "mask"
+
+    @property
+    def trains(self) -> bool:
+        """Whether anything is trained."""
+        return self.resolved_objective != "svd"
 
     def mask_training(self, options: TrainingOptions) -> TrainingOptions:
         """The same options where a mask learns beside the weights.

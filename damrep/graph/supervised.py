@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,19 +12,23 @@ from torch.nn import functional as F
 
 from damrep.graph.data import Graph
 from damrep.graph.encoders import GraphEncoder, make_encoder
-from damrep.graph.fitting import Fitted
+from damrep.graph.fitting import Fitted, told_from
 from damrep.graph.inputs import GraphInputs
 from damrep.graph.labels import encode_labels
 from damrep.graph.objectives import GraphTask
 from damrep.graph.propagation import smooth
 from damrep.graph.representation import CompactEmbedding
 from damrep.graph.settings import EmbeddingSettings
+from damrep.masking.compaction import slice_linear
+from damrep.masking.dam import DAM
+from damrep.masking.gate import step_alpha
 from damrep.masking.gradient import GradientWidth
 from damrep.masking.moments import second_moment
 from damrep.masking.rotation import rotate_latent
 from damrep.masking.search import exact_width
+from damrep.masking.strategy import MaskStrategy
 from damrep.masking.validation import InputError
-from damrep.training import local_seed, train
+from damrep.training import Strategy, local_seed, torch_generator, train
 
 __all__ = ["fit_supervised", "supervision"]
 
@@ -32,6 +37,7 @@ _PATIENCE = 50
 # A wide classifier overfits before it has learned unless its steps shrink with its width: on the
 # validation nodes of Cora 512 units reach .79 this way and .75 at the rate that suits 16 units.
 _WIDTH_OF_LR = 32
+_WIDEST = 64  # that a mask begins with
 
 
 class Classification(GraphTask):
@@ -46,7 +52,9 @@ class Classification(GraphTask):
         rows: np.ndarray,
         held_out: np.ndarray,
         smoothing: int,
+        masked: bool = False,
     ) -> None:
+        self.masked = masked
         self.classes = int(labels.max()) + 1
         self.smoothing = smoothing
         super().__init__(encoder, inputs, feature_dropout)
@@ -57,8 +65,10 @@ class Classification(GraphTask):
         self.reference = float(-(shares[shares > 0] * np.log(shares[shares > 0])).sum())
 
     def parts(self, width: int) -> dict[str, nn.Module]:
-        """The linear classifier."""
-        return {"classifier": nn.Linear(width, self.classes)}
+        """The mask, if there is one, and the linear classifier behind it."""
+        self.mask = DAM(width, alpha=step_alpha(width))
+        mask = {"mask": self.mask} if self.masked else {}
+        return {**mask, "classifier": nn.Linear(width, self.classes)}
 
     def place(self, device: torch.device) -> None:
         """Move the labels too."""
@@ -68,25 +78,39 @@ class Classification(GraphTask):
         self.rows, self.held_out = self.rows.to(device), self.held_out.to(device)
 
     def represent(self, keep: Tensor | None) -> Tensor:
-        """Masked representation of all nodes, smoothed."""
+        """Representation of all nodes, smoothed."""
         first = self.encoder.layers[0].project_features(self.x, keep)
         hidden = self.encoder.forward_projected(first, self.operator)
         smoothed: Tensor = smooth(self.smoother, hidden, self.smoothing)
         return smoothed
 
+    def classify(self, z: Tensor) -> Tensor:
+        """Scores of some nodes, each at a width of its own while widths are drawn."""
+        scores: Tensor = self.module["classifier"](self.mask(z) if self.masked else z)
+        return scores
+
     def cross_entropy(self, logits: Tensor, rows: Tensor) -> Tensor:
-        """Normalised cross-entropy of some nodes."""
-        return F.cross_entropy(logits[rows], self.labels[rows]) / self.reference
+        """Normalised cross-entropy of the scores of some nodes."""
+        return F.cross_entropy(logits, self.labels[rows]) / self.reference
 
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
         """Loss of the training labels, units dropped at random before the classifier."""
-        z = F.dropout(self.represent(batch["keep"]), _DROPOUT, self.module.training)
-        return self.cross_entropy(self.module["classifier"](z), self.rows)
+        z = F.dropout(self.represent(batch["keep"])[self.rows], _DROPOUT, self.module.training)
+        return self.cross_entropy(self.classify(z), self.rows)
 
+    @torch.no_grad()
     def validation_loss(self) -> float:
         """Loss of the held-out labels."""
-        logits = self.module["classifier"](self.represent(None))
+        logits = self.classify(self.represent(None)[self.held_out])
         return float(self.cross_entropy(logits, self.held_out))
+
+    @torch.no_grad()
+    def losses(self, widths: Sequence[int], last: bool = True) -> list[float]:
+        """Loss of the held-out labels told from the units that stay open longest."""
+        z = self.represent(None)[self.held_out]
+        classifier: Any = self.module["classifier"]
+        told = [z[:, -m:] @ classifier.weight[:, -m:].T + classifier.bias for m in widths]
+        return [float(self.cross_entropy(logits, self.held_out)) for logits in told]
 
 
 def supervision(
@@ -149,10 +173,11 @@ def fit_supervised(
 ) -> Fitted:
     """Train encoder and classifier, learn the width of what stands between them, cut.
 
-    "search": trained wide, the representation is rotated against the classifier and cut where
-    another unit no longer lowers the held-out cross-entropy by its price; what a linear classifier
-    can use is at most one dimension a class. "gradient": a mask on the representation is trained
-    with the weights. A budget is trained directly at that width.
+    "mask": a mask stands before the classifier, each labelled node is trained at a width drawn for
+    it, and the labels held out decide how many units stay open. "search", and where the hidden
+    layers have masks: trained wide, the representation is rotated against the classifier and cut
+    where another unit no longer lowers the held-out cross-entropy by its price; what a linear
+    classifier can use is at most one dimension a class. A budget is trained directly at that width.
 
     Parameters
     ----------
@@ -170,14 +195,18 @@ def fit_supervised(
     """
     train_rows, held_out = _split(settings, labels, train_rows, held_out, seed)
     budget = settings.n_components
-    gradient = settings.strategy == "gradient" and budget is None
-    widths = [*settings.hidden, settings.max_components if budget is None else budget]
+    masked = settings.resolved_strategy == "mask" and budget is None and not settings.mask_hidden
+    width = settings.max_components if budget is None else budget
+    if masked:
+        # More a linear classifier has no use for, and a wider network learns too slowly.
+        width = min(width, max(_WIDEST, 2 * int(labels.max() + 1)))
+    widths = [*settings.hidden, width]
     with local_seed(seed):
         encoder = make_encoder(
             settings.encoder,
             inputs.num_features,
             widths,
-            masked=[settings.mask_hidden] * (len(widths) - 1) + [gradient],
+            masked=[settings.mask_hidden] * (len(widths) - 1) + [False],
         )
         task = Classification(
             encoder,
@@ -187,36 +216,53 @@ def fit_supervised(
             train_rows,
             held_out,
             settings.smoothing,
+            masked,
         )
-    masked = settings.mask_hidden or gradient
-    strategy = GradientWidth(task.module, settings.price) if masked else None
     options = settings.training_options(
         seed,
         patience=settings.patience or _PATIENCE,
         lr=settings.lr * min(1.0, _WIDTH_OF_LR / widths[-1]),
     )
-    if masked:
-        options = settings.mask_training(options)
+    strategy: Strategy | None = None
+    if settings.mask_hidden:
+        strategy, options = (
+            GradientWidth(task.module, settings.price),
+            settings.mask_training(options),
+        )
+    elif masked:
+        wide = range(1, widths[-1] + 1)
+        strategy = MaskStrategy(
+            task.module,
+            task.mask,
+            options.max_epochs,
+            task.losses,
+            lambda losses, share: share * losses + settings.price * np.array(wide),
+            torch_generator(seed),
+            slack=settings.price / 2,
+        )
     history = train(task, options, strategy)
     task.module.cpu().float()
     task.place(torch.device("cpu"))
-    encoder_gate = encoder.masks[-1].gate().detach() if gradient else None
+    curve, gate = [], []
     if masked:
-        task.encoder = encoder.compact()
+        curve = [[m, loss] for m, loss in zip(wide, task.losses(wide), strict=True)]
+        encoder.masks[-1] = mask = task.mask
+        order = torch.nonzero(mask.active).flatten()
+        gate = mask.gate().detach().flip(0).tolist()
+        task.module["classifier"] = slice_linear(task.module["classifier"], cols=order)
+    if masked or settings.mask_hidden:
+        task.encoder, task.masked = encoder.compact(), False
     with torch.no_grad():
         z = task.represent(None)
-    if gradient or budget is not None:
+    if masked or budget is not None:
         # Open units in mask order, the last first; without a mask they are in no order.
-        gates = torch.ones(z.shape[1]) if encoder_gate is None else encoder_gate
-        order = torch.nonzero(gates > 0).flatten().flip(0)
-        trained: Any = task.module["classifier"]
-        weight, bias = trained.weight.detach()[:, order], trained.bias.detach()
         reduce = torch.eye(z.shape[1]).flip(0)
-        gate = gates.flip(0).tolist()
-        loss = float(task.cross_entropy(z @ reduce.T @ weight.T + bias, task.held_out))
-        curve = [[len(order), loss]]
+        trained: Any = task.module["classifier"]
+        weight, bias = trained.weight.detach().flip(1), trained.bias.detach()
+        loss = task.validation_loss()
+        curve = curve or [[z.shape[1], loss]]
     else:
-        reduce, weight, bias, curve, gate = _cut(settings, task, z)
+        reduce, weight, bias, curve = _cut(settings, task, z)
         loss = curve[len(reduce) - 1][1]
     # Uninitialised, since drawing initial weights would advance the global random state.
     classifier: nn.Linear = nn.utils.skip_init(nn.Linear, len(reduce), task.classes)
@@ -228,20 +274,24 @@ def fit_supervised(
             task.encoder, reduce.contiguous(), None, torch.zeros(len(reduce)), settings.smoothing, 0
         ),
         wide=None,
-        initial=settings.max_components,
+        initial=widths[-1] if masked else settings.max_components,
         curve=curve,
         gate=gate,
         history=history.to_dict(),
         loss=loss,
         classifier=classifier,
         reference_loss=task.reference,
-        details={"hidden_widths": task.encoder.widths[:-1]},
+        details={
+            "hidden_widths": task.encoder.widths[:-1],
+            "width told from": told_from(int((~np.isin(held_out, train_rows)).sum())),
+        },
+        strategy="mask" if masked else "search",
     )
 
 
 def _cut(
     settings: EmbeddingSettings, task: Classification, z: Tensor
-) -> tuple[Tensor, Tensor, Tensor, list[list[float]], list[float]]:
+) -> tuple[Tensor, Tensor, Tensor, list[list[float]]]:
     """Rotate the representation against the classifier; keep what earns its price."""
     classifier: Any = task.module["classifier"]
     mean = z.mean(dim=0)
@@ -256,13 +306,12 @@ def _cut(
     losses = []
     for m in range(1, useful + 1):
         logits = codes[:, :m] @ weight[:, :m].T + bias + weight[:, m:] @ centre[m:]
-        losses.append(float(task.cross_entropy(logits, task.held_out)))
+        losses.append(float(task.cross_entropy(logits[task.held_out], task.held_out)))
     width = exact_width(losses, settings.price)
     # A unit cut away is replaced by its mean.
     bias = bias + weight[:, width:] @ centre[width:]
     curve = [[m + 1, loss] for m, loss in enumerate(losses)]
-    gate = [1.0] * width + [0.0] * (z.shape[1] - width)
-    return transform[:width], weight[:, :width], bias, curve, gate
+    return transform[:width], weight[:, :width], bias, curve
 
 
 def _split(

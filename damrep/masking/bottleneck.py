@@ -4,7 +4,9 @@ A contrastive encoder cannot be masked on its own output: its loss has a tipping
 it falls to one dimension, or it standardises the mask away. The bottleneck leaves that loss whole.
 It reads the finished representation z, rotates it (`damrep.masking.rotation`), masks the rotated
 units in order of the variance they carry, and is charged for what it cannot reconstruct, as a share
-of the variance of z. So a price means the same here as everywhere.
+of the variance of z. So a price means the same here as everywhere. For that loss alone the rotation
+is the optimum at every width, so no mask has to act; `Bottleneck.strongest` is where a training on
+another loss begins.
 
 Where there are two views of every row (a node and its neighbours), only the variance the two share
 is signal, and the rest noise: order and charge then go by the shared variance alone. That is what
@@ -13,20 +15,21 @@ sets the mask apart from principal components of z.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from damrep.masking.compaction import slice_linear
 from damrep.masking.dam import DAM
+from damrep.masking.gate import step_alpha
 from damrep.masking.moments import inverse, nested_root, positive_part, second_moment
 from damrep.masking.rotation import rotate_latent
 from damrep.masking.search import exact_width
 from damrep.masking.validation import InputError, check_width
 
-__all__ = ["Bottleneck", "BottleneckTask"]
+__all__ = ["Bottleneck"]
 
 
 class Bottleneck(nn.Module):
@@ -149,8 +152,35 @@ class Bottleneck(nn.Module):
             self.encoder.bias.copy_(-(into @ mean.cpu()))
             self.decoder.weight.copy_(out)
             self.decoder.bias.copy_(mean)
-        self._moment = moment
+        self._moment, self._trial = moment, trial
         return losses
+
+    def strongest(self, units: int) -> Bottleneck:
+        """A copy of the strongest units, all open, behind a mask whose step is one unit.
+
+        To be trained: what of the representation they then tell is `left_over`.
+
+        Raises
+        ------
+        InputError
+            If there are not so many units.
+        """
+        n = self.mask.num_features
+        kept = torch.arange(n - check_width(units, n), n)
+        made = copy.copy(self)
+        made._modules = {
+            "encoder": slice_linear(self.encoder, rows=kept),
+            "mask": DAM(units, gate=self.mask.gate_name, alpha=step_alpha(units)),
+            "decoder": slice_linear(self.decoder, cols=kept),
+        }
+        made.mask.set_width(units)
+        return made
+
+    def left_over(self) -> list[float]:
+        """What `fit_rotation` returns, of the encoder as it is now and its best decoders."""
+        return _nested_losses(
+            self.encoder.weight.detach().double().cpu(), self._moment, self._trial
+        )
 
     def choose_width(
         self, losses: Iterable[float], price: float | None = None, width: int | None = None
@@ -225,39 +255,6 @@ class Bottleneck(nn.Module):
         """
         order = torch.nonzero(self.mask.active).flatten().flip(0)
         return slice_linear(self.encoder, rows=order, row_scale=self.mask.gate().detach()[order])
-
-
-class BottleneckTask:
-    """Trains a rotated bottleneck by gradient: the paper's single stage, for `damrep.training`.
-
-    The squared error of a linear autoencoder depends on the data through their second moment alone,
-    so a step costs n^3 whatever the number of rows, and the gradient is exact.
-
-    Parameters
-    ----------
-    bottleneck
-        After `fit_rotation`.
-    """
-
-    def __init__(self, bottleneck: Bottleneck) -> None:
-        moment = bottleneck._moment
-        self.module = bottleneck
-        self._moment = (moment / moment.trace()).float()
-
-    def place(self, device: torch.device) -> None:
-        """Move the second moment to the device of the training."""
-        self._moment = self._moment.to(device)
-
-    def batches(self, generator: torch.Generator) -> Iterable[Any]:
-        """One full-batch step an epoch."""
-        return [None]
-
-    def loss(self, batch: Any) -> Tensor:
-        """Share of the variance that is not reconstructed."""
-        head = self.module
-        across = head.decoder.weight @ (head.mask.gate()[:, None] * head.encoder.weight)
-        residual = torch.eye(len(across), device=across.device, dtype=across.dtype) - across
-        return ((residual @ self._moment) * residual).sum()
 
 
 def _identity(n: int) -> nn.Linear:

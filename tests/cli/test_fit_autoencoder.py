@@ -22,6 +22,7 @@ from damrep.autoencoder.estimator import DAMAutoencoder
 from damrep.autoencoder.prepared_storage import load_prepared
 from damrep.autoencoder.settings import METRICS, STRATEGIES
 from damrep.cli import fit_autoencoder
+from damrep.cli import options as shared
 from damrep.masking.report import FitReport
 from tests.cli.conftest import Run, call, tree
 from tests.cli.test_bad_input import _refused
@@ -65,7 +66,7 @@ def embedding(folder: Path) -> np.ndarray:
 
 def test_the_choices_and_defaults_are_those_of_the_estimator() -> None:
     assert set(fit_autoencoder.METRICS) == set(METRICS)
-    assert set(fit_autoencoder.STRATEGIES) == set(STRATEGIES)
+    assert shared.STRATEGIES == STRATEGIES
     names = {"dims": "n_components", "max_dims": "max_components", "epochs": "max_epochs"}
     # A command gives the same result twice; in Python a seed is asked for.
     ours = {**DAMAutoencoder().get_params(), "random_state": 0}

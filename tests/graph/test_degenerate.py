@@ -20,7 +20,9 @@ FEW = {"max_components": 16, "max_epochs": 3, "random_state": 0, "device": "cpu"
 WAYS = {
     "spectral": {"objective": "svd"},
     "without rotation": {"rotate": False},
-    "by gradient": {"strategy": "gradient"},
+    "closed form": {"strategy": "search"},
+    "with labels": {"objective": "supervised", "strategy": "mask"},
+    "by mask": {},
     "masks on hidden layers": {"hidden": (8,), "mask_hidden": True},
     "a budget": {"n_components": 16},
 }

@@ -259,7 +259,8 @@ BESIDE: dict[str, Callable[[Graph], Any]] = {
 
 @pytest.fixture(scope="module")
 def few_epochs() -> DAMGraphEmbedding:
-    return make(max_epochs=2).fit(communities())
+    # In closed form: which nodes and pairs a mask is trained on goes by their order.
+    return make(max_epochs=2, strategy="search").fit(communities())
 
 
 KINDS = [as_pyg, as_networkx, as_dgl, as_scipy, as_frame, as_pairs]
@@ -286,7 +287,7 @@ def test_features_beside_every_kind_of_graph(
     graph = communities()
     other = source(without_features(graph), tmp_path)
     features = BESIDE[form](graph)
-    model = make(max_epochs=2).fit(other, features=features)
+    model = make(max_epochs=2, strategy="search").fit(other, features=features)
     assert model.n_features_in_ == 12
     rows = pd.DataFrame(model.embedding_, index=model.node_ids_).loc[range(40)].to_numpy()
     # Sparse ones are multiplied in another order; a frame's order of rows is that of the nodes.
@@ -739,7 +740,7 @@ def test_the_report_says_when_more_dimensions_could_have_been_worth_their_price(
 
 def test_the_embedding_is_a_linear_cut_through_the_full_representation() -> None:
     graph = communities()
-    model = make(n_components=16).fit(graph)
+    model = make(n_components=16, strategy="search").fit(graph)
     full = model.transform_full(graph)
     assert full.shape == (40, 16) == (40, model.report_.initial_dims)
     # At full width nothing is lost: the one is an orthogonal map of the other.
@@ -751,7 +752,7 @@ def test_the_embedding_is_a_linear_cut_through_the_full_representation() -> None
 
 def test_a_smaller_budget_keeps_the_first_dimensions_of_a_larger_one() -> None:
     graph = communities()
-    small, large = (make(n_components=k).fit(graph) for k in (3, 7))
+    small, large = (make(n_components=k, strategy="search").fit(graph) for k in (3, 7))
     np.testing.assert_allclose(small.embedding_, large.embedding_[:, :3], atol=1e-5)
     np.testing.assert_array_equal(small.components_curve_, large.components_curve_)
 
@@ -778,7 +779,7 @@ def test_hidden_masks_are_learned_cut_and_saved(few_mask_epochs: None, tmp_path:
 def test_rotation_leaves_less_over_for_the_same_price() -> None:
     graph = communities()
     rotated, plain = (
-        make(rotate=rotate, price=0.01, validation_fraction=0.0).fit(graph)
+        make(rotate=rotate, price=0.01, validation_fraction=0.0, strategy="search").fit(graph)
         for rotate in (True, False)
     )
     # Principal axes leave the least over at every width.
@@ -789,30 +790,14 @@ def test_rotation_leaves_less_over_for_the_same_price() -> None:
 
 def test_the_learned_width_is_the_cheapest_point_of_the_curve() -> None:
     for price in (0.0, 0.003, 0.02, 0.1):
-        model = make(price=price).fit(communities())
+        model = make(price=price, strategy="search").fit(communities())
         dims, losses = model.components_curve_.T
         assert model.n_components_ == dims[np.argmin(losses + price * dims)]
 
 
-def test_strategy_gradient_learns_a_width_near_the_search() -> None:
-    graph = communities()
-    searched = make(price=0.03, validation_fraction=0.0).fit(graph)
-    learned = make(price=0.03, strategy="gradient").fit(graph)
-    assert learned.report_.strategy == "gradient"
-    widths = learned.report_.history["bottleneck.n_active"]
-    assert widths[0] == 16 and widths[-1] == learned.n_components_
-    assert searched.n_components_ <= learned.n_components_ < 16
-    assert "bottleneck.beta.mask" in learned.report_.history
-    np.testing.assert_allclose(learned.transform(graph), learned.embedding_, atol=1e-5)
-
-
-@pytest.mark.slow
-def test_strategy_gradient_keeps_fewer_for_a_higher_price() -> None:
-    widths = [
-        make(price=price, strategy="gradient").fit(communities()).n_components_
-        for price in (1e-3, 0.03, 0.3)
-    ]
-    assert widths == sorted(widths, reverse=True) and widths[0] > widths[-1] >= 1
+def test_the_papers_strategy_is_the_mask_now() -> None:
+    with pytest.raises(InputError, match='is now "mask"'):
+        make(strategy="gradient").fit(communities())
 
 
 def test_early_stopping() -> None:
@@ -830,7 +815,8 @@ def test_spectral_block_alone_and_left_out() -> None:
 
 def test_a_large_spectral_weight_leads_to_the_svd() -> None:
     graph = communities()
-    heavy = make(spectral_weight=1e4, n_components=3, max_components=24).fit(graph).embedding_
+    heavy = make(spectral_weight=1e4, n_components=3, max_components=24, strategy="search")
+    heavy = heavy.fit(graph).embedding_
     svd = make(objective="svd", n_components=12).fit(graph).embedding_[:, :3]
     # Up to sign, the first dimensions are the same directions.
     cosines = np.abs((heavy * svd).sum(0)) / np.linalg.norm(heavy, axis=0)
@@ -959,12 +945,12 @@ def test_classes_go_with_the_fit_that_had_them() -> None:
         model.predict(communities())
 
 
-def test_supervised_gradient_and_budget_agree_with_their_predictions(
+def test_supervised_mask_and_budget_agree_with_their_predictions(
     few_mask_epochs: None,
 ) -> None:
     graph = communities(n=60, d=20, classes=3)
     for changes in (
-        {"strategy": "gradient", "price": 0.1, "lr": 0.1},
+        {"strategy": "mask", "price": 0.03, "lr": 0.03},
         {"n_components": 5},
         {"hidden": (8,), "mask_hidden": True},
     ):

@@ -62,7 +62,7 @@ def test_a_class_nobody_shows_has_no_share_in_the_reference() -> None:
 
 def test_the_cut_is_where_a_unit_no_longer_earns_its_price() -> None:
     for price in (0.0, 0.01, 0.1, 1.0):
-        found = fitted(price=price)
+        found = fitted(price=price, strategy="search")
         losses = [loss for _, loss in found.curve]
         assert [m for m, _ in found.curve] == [1, 2, 3]
         assert found.compact.width == exact_width(losses, price)

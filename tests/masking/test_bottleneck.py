@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-
 import numpy as np
 import pytest
 import torch
@@ -11,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from damrep.masking.bottleneck import Bottleneck, BottleneckTask
-from damrep.masking.gradient import GradientWidth
+from damrep.masking.bottleneck import Bottleneck
+from damrep.masking.search import exact_width
+from damrep.masking.strategy import MaskStrategy
 from damrep.masking.validation import InputError
 
 PRICES = (0.0, 1e-4, 1e-3, 0.01, 0.05, 0.2, 0.5, 1.0)
@@ -291,52 +290,54 @@ def test_views_that_share_nothing_leave_the_variance_of_the_first() -> None:
 # -- by gradient
 
 
-def test_the_task_is_the_squared_error_on_the_data() -> None:
-    z = data(60, 6)
-    head = Bottleneck(6)
-    head.fit_rotation(z)
-    head.mask.set_width(4)
-    task = BottleneckTask(head)
-    (batch,) = task.batches(torch.Generator())
-    centred = z - z.mean(dim=0)
-
-    def direct(model: Bottleneck) -> Tensor:
-        error = (model.reconstruct(z) - z).square().sum()
-        return error / centred.square().sum()
-
-    other = copy.deepcopy(head)
-    loss, expected = task.loss(batch), direct(other)
-    torch.testing.assert_close(loss, expected, rtol=1e-4, atol=1e-6)
-    loss.backward()
-    expected.backward()
-    for name, parameter in head.named_parameters():
-        if name.endswith("bias"):
-            # They stay where they are best: the mean of z goes to the zero code and back.
-            assert parameter.grad is None
-            continue
-        twin = dict(other.named_parameters())[name]
-        assert parameter.grad is not None and twin.grad is not None
-        scale = twin.grad.abs().max().clamp(min=1e-3)
-        torch.testing.assert_close(parameter.grad / scale, twin.grad / scale, rtol=0, atol=2e-3)
-
-
-def test_the_task_of_two_views_charges_for_the_shared_variance() -> None:
+def test_the_strongest_units_are_the_last_ones_and_leave_over_as_much() -> None:
     z, partner = two_views(500)
     head = Bottleneck(6)
-    losses = head.fit_rotation(z, partner=partner)
-    head.choose_width(losses, width=2)
-    assert float(BottleneckTask(head).loss(None).detach()) == pytest.approx(losses[1], abs=1e-4)
+    losses = head.fit_rotation(z[50:], z[:50], True, partner[50:], partner[:50])
+    few = head.strongest(3)
+    assert few.left_over() == pytest.approx(losses[:3], abs=1e-6)
+    assert few.mask.n_active == 3 and head.mask.num_features == 6
+    torch.testing.assert_close(few.encoder(z), head.encoder(z)[:, 3:])
+    few.mask.set_width(2)
+    few.refit_decoder()
+    assert few.reconstruct(z).shape == z.shape
+    torch.testing.assert_close(few.compact()(z), few(z)[:, 1:].flip(1))
+    with pytest.raises(InputError, match="between 1 and 6"):
+        head.strongest(7)
 
 
-def test_gradient_closes_units_that_do_not_earn_their_price() -> None:
-    from damrep.training import TrainingOptions, train
+@pytest.mark.parametrize("price", [0.003, 0.01, 0.05])
+def test_a_trained_mask_comes_to_the_width_of_the_closed_form(price: float) -> None:
+    """The linear reconstruction alone: rotation and its curve are the optimum, so they are kept."""
+    z = data(400, 12, seed=3)
+    head = Bottleneck(12)
+    exact = exact_width(head.fit_rotation(z[40:], z[:40]), price)
+    steps, made = 400, head.strongest(12)
+    with torch.no_grad():  # a start that is not the optimum
+        mixed = torch.eye(12) + 0.3 * torch.randn(
+            12, 12, generator=torch.Generator().manual_seed(1)
+        )
+        made.encoder.weight.copy_(mixed @ made.encoder.weight)
+        made.encoder.bias.copy_(-(made.encoder.weight @ z[40:].mean(dim=0)))
 
-    z = data(200, 8, rank=3)
-    head = Bottleneck(8)
-    head.fit_rotation(z)
-    options = TrainingOptions(
-        max_epochs=400, lr=1e-3, beta_lr=0.02, weight_decay=1e-2, device="cpu", seed=0
+    def losses(widths: object, last: bool) -> list[float]:
+        found = made.left_over()
+        return [found[m - 1] for m in widths]  # type: ignore[attr-defined]
+
+    draws = torch.Generator().manual_seed(0)
+    strategy = MaskStrategy(
+        made,
+        made.mask,
+        steps,
+        losses,
+        lambda left, share: share * left + price * np.arange(1, 13),
+        draws,
     )
-    history = train(BottleneckTask(head), options, GradientWidth(head, price=0.01))
-    assert 1 <= head.mask.n_active <= 4
-    assert history["loss"][-1] < 0.1
+    optimiser = torch.optim.Adam(strategy.parameter_groups(lr=0.01))
+    for _ in range(steps):
+        strategy.start_epoch(0)
+        optimiser.zero_grad()
+        (made.reconstruct(z[40:]) - z[40:]).square().mean().backward()
+        optimiser.step()
+        strategy.after_step()
+    assert made.mask.n_active == exact < 12
