@@ -22,11 +22,13 @@ __all__ = [
     "IMPLICIT_LOSSES",
     "IMPLICIT_PRICE",
     "MAX_COMPONENTS",
+    "SOLVERS",
     "STRATEGIES",
     "FactorSettings",
 ]
 
-STRATEGIES = ("als", "adam")
+STRATEGIES = ("mask", "search")
+SOLVERS = ("als", "adam")
 EXPLICIT_LOSSES = ("squared",)
 IMPLICIT_LOSSES = ("ials", "bpr", "softmax")
 
@@ -49,8 +51,9 @@ class FactorSettings:
     max_components
         Width to start from, or, for "ials" beyond 128, to go up to until that ranks worse.
     strategy
-        "als" (alternating ridge regressions) or "adam" (the paper's: all weights and the mask
-        together, by full-batch gradient descent).
+        "mask" (widths are drawn while the factors are learned) or "search" (read off a curve).
+    solver
+        "als" (alternating ridge regressions) or "adam" (gradient descent).
     loss
         "squared" for ratings; "ials", "bpr" or "softmax" for implicit feedback.
     reg
@@ -72,7 +75,7 @@ class FactorSettings:
     validation_fraction
         Share of the ratings the width is chosen on; they are fitted too in the end.
     paper_lambda
-        The paper's weight on beta instead of a price; for strategy "adam" only.
+        The paper's weight on beta instead of a price; for solver "adam" only.
     device
         "auto", "cpu", "cuda" or "mps"; alternating ridge always runs on the CPU.
     random_state
@@ -96,13 +99,14 @@ class FactorSettings:
     >>> FactorSettings(price=1e-4, paper_lambda=0.1)
     Traceback (most recent call last):
     ...
-    damrep.masking.validation.InputError: paper_lambda is for strategy="adam", where it stands ...
+    damrep.masking.validation.InputError: paper_lambda is for solver="adam", where it stands ...
     """
 
     price: float
     n_components: int | None = None
     max_components: int = MAX_COMPONENTS
-    strategy: str = "als"
+    strategy: str = "search"
+    solver: str = "als"
     loss: str = "squared"
     reg: float | None = None
     unobserved_weight: float | None = None
@@ -123,7 +127,13 @@ class FactorSettings:
         if self.n_components is not None:
             check_width(self.n_components, self.max_components, "n_components")
         check_choice("strategy", self.strategy, STRATEGIES)
+        check_choice("solver", self.solver, SOLVERS)
         check_choice("loss", self.loss, EXPLICIT_LOSSES + IMPLICIT_LOSSES)
+        if self.strategy == "mask" and (self.loss, self.solver) != ("squared", "als"):
+            raise InputError(
+                f'strategy="mask" is for loss="squared" with solver="als"; for loss={self.loss!r} '
+                f'with solver={self.solver!r} the width is found by strategy="search"'
+            )
         for name in ("reg", "unobserved_weight", "paper_lambda"):
             if getattr(self, name) is not None:
                 check_number(name, getattr(self, name), low=0.0)
@@ -139,8 +149,8 @@ class FactorSettings:
         check_number("validation_fraction", self.validation_fraction, low=0.0, low_open=True)
         if self.validation_fraction >= 1:
             raise InputError(f"validation_fraction must be below 1, got {self.validation_fraction}")
-        if self.paper_lambda is not None and self.strategy != "adam":
-            raise InputError('paper_lambda is for strategy="adam", where it stands for price')
+        if self.paper_lambda is not None and self.solver != "adam":
+            raise InputError('paper_lambda is for solver="adam", where it stands for price')
         TrainingOptions(device=self.device, verbose=self.verbose, callback=self.callback)
 
     @property

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import scipy.sparse as sp
 
+from damrep.recommend.contributions import Contributions
 from damrep.recommend.entries import both_ways
-from damrep.recommend.gate_solve import Contributions
 from damrep.recommend.held_interactions import HeldInteractions
 from damrep.recommend.held_out import hold_out
 from damrep.recommend.held_out_parts import (
