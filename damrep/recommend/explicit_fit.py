@@ -222,12 +222,6 @@ class _Part:
             user_bias=_array(users.bias[:, 0] * self.scale),
             item_bias=_array(items.bias[:, 0] * self.scale),
             mean=self.mean,
-            initial=0,
-            open_gates=0,
-            gates=[],
-            curve=[],
-            loss=1.0,
-            reference_loss=1.0,
             details={"noise": model.noise * self.scale**2},
             penalty={name: _array(value) for name, value in penalty.items()},
         )

@@ -262,11 +262,5 @@ def _as_fit(
         user_bias=array(user_bias),
         item_bias=array(item_bias),
         mean=mean,
-        initial=0,
-        open_gates=0,
-        gates=[],
-        curve=[],
-        loss=1.0,
-        reference_loss=1.0,
         penalty={name: np.array([value], np.float32) for name, value in penalty.items()},
     )

@@ -61,10 +61,9 @@ class MaskedSweeps:
         Its open units are the width that was learned.
     widths : list of int
         Of each sweep.
-    curve : ndarray
-        Held-out normalised losses with 0, 1, ... columns, up to the widest that was drawn last.
-    whole : float
-        That of all columns before widths were drawn.
+    curve, whole
+        Held-out normalised losses with 0, 1, ... columns, up to the widest that was drawn last; and
+        that of all columns before widths were drawn.
     """
 
     def __init__(

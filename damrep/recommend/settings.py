@@ -41,47 +41,10 @@ MAX_COMPONENTS = 128
 class FactorSettings:
     """Checked arguments of the factor models, shared by explicit and implicit feedback.
 
+    They are those of `DAMExplicitMF` and `DAMImplicitMF`, where each is told.
+
     Parameters
     ----------
-    price
-        Share of the held-out normalised loss that one dimension must earn to be kept. The
-        reference is the model of biases alone for ratings, of popularity for implicit feedback.
-    n_components
-        Ask for exactly so many dimensions instead; None lets the price decide.
-    max_components
-        Width to start from, or, for "ials" beyond 128, to go up to until that ranks worse.
-    strategy
-        "mask" (widths are drawn while the factors are learned) or "search" (read off a curve).
-    solver
-        "als" (alternating ridge regressions) or "adam" (gradient descent).
-    loss
-        "squared" for ratings; "ials", "bpr" or "softmax" for implicit feedback.
-    reg
-        L2 penalty per rating; what a row of factors is charged grows with its number of ratings.
-        None: chosen on the validation part.
-    unobserved_weight
-        Implicit only: weight of a pair without interaction, relative to 1 for one with; the mean
-        over items. None: chosen on the validation part.
-    unobserved_exponent
-        Implicit only: power of an item's popularity that this weight goes with. None: chosen on
-        the validation part.
-    temperature
-        "softmax" only: what cosines are divided by, 0.02 or more. None: chosen on the validation
-        part.
-    max_sweeps
-        Passes over users and items at one width, at most; epochs of "adam", "bpr", "softmax".
-    lr
-        Learning rate of "adam", "bpr" and "softmax".
-    validation_fraction
-        Share of the ratings the width is chosen on; they are fitted too in the end.
-    paper_lambda
-        The paper's weight on beta instead of a price; for solver "adam" only.
-    device
-        "auto", "cpu", "cuda" or "mps"; alternating ridge always runs on the CPU.
-    random_state
-        Seed, or a generator to draw one from.
-    verbose
-        0 silent, 1 a progress bar if stderr is a terminal, 2 a progress bar in any case.
     callback
         Given a row of the history after each sweep or epoch.
 

@@ -279,7 +279,6 @@ def _finished(
         mean=0.0,
         initial=initial,
         open_gates=choice.columns,
-        gates=[],
         curve=path.curve,
         loss=choice.loss,
         reference_loss=path.reference,
