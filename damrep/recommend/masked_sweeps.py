@@ -4,7 +4,7 @@ Every sweep is run at a width of its own, which the mask draws from those whose 
 near the best (`MaskStrategy`): users have the columns that are open alone, and items are regressed
 on these. So all widths that come into question are trained, and a column beyond the best width goes
 on learning, as it is open now and then. The price does not fall: uncertain factors that begin
-narrow are driven out, and at a tenth of it two of three columns that pay were never found.
+narrow are driven out, and where it fell from ten times, six of ten columns were never found.
 """
 
 from __future__ import annotations
