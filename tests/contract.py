@@ -220,10 +220,11 @@ class ModelContract:
         assert report.price == model.price
         assert report.loss is not None and 0 <= report.loss
         assert report.seconds > 0 and report.seed == 0
+        # Gates are told where a mask acted; elsewhere the report says what decided.
         assert len(report.gate) <= report.initial_dims
         if report.gate:
             assert sum(gate > 0 for gate in report.gate) == self.open_gates(report)
-        else:  # no mask decided, and the report says what did
+        else:
             assert report.strategy in ("closed form", "search", "budget")
         assert (np.diff(report.gate) <= 0).all(), "most important first, so gates never rise"
         printed = str(report)

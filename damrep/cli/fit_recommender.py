@@ -28,7 +28,7 @@ __all__ = ["fit_recommender_command"]
 
 # Written out, so that --help need not import what knows them; a test holds them against it.
 EXPLICIT_PRICE, IMPLICIT_PRICE, MAX_DIMS = 1e-4, 3e-4, 128
-STRATEGIES = ("als", "adam")
+STRATEGIES, SOLVERS = ("mask", "search"), ("als", "adam")
 EXPLICIT_LOSSES, IMPLICIT_LOSSES = ("squared",), ("ials", "bpr", "softmax")
 DUPLICATES = ("error", "last", "mean", "sum")
 EVALUATIONS = ("auto", "none")
@@ -79,9 +79,15 @@ _ROW_NOTES = {
 @click.option(
     "--strategy",
     type=click.Choice(STRATEGIES),
+    show_default="mask, search with --implicit or --solver adam",
+    help="How the width is found: by a mask that acts in training, or read off a curve.",
+)
+@click.option(
+    "--solver",
+    type=click.Choice(SOLVERS),
     default="als",
     show_default=True,
-    help="Alternating ridge regressions, or factors and mask together by gradient descent.",
+    help="Alternating ridge regressions, or gradient descent.",
 )
 @click.option(
     "--loss",
@@ -213,11 +219,12 @@ def _model(options: dict[str, Any], with_rating: bool, level: int) -> DAMExplici
         "n_components": options["dims"],
         "reg": options["reg"],
         "max_sweeps": options["sweeps"],
+        "strategy": options["strategy"] or ("search" if options["solver"] == "adam" else None),
     }
     return (DAMImplicitMF if options["implicit"] else DAMExplicitMF)(
         **{name: value for name, value in given.items() if value is not None},
         max_components=options["max_dims"],
-        strategy=options["strategy"],
+        solver=options["solver"],
         duplicates=options["duplicates"],
         rating="rating" if with_rating else None,
         device=options["device"],

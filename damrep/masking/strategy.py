@@ -68,6 +68,11 @@ class MaskStrategy:
     even
         Draw all widths alike until the width is settled, at the best point of their curve: a
         search, in which the mask only carries out what the curve says.
+    every
+        Steps between two looks; by default as many as make 150 looks in all, five at least.
+    chances
+        Given the costs at 1 .. n and which share of the way to the settled width is gone, how
+        likely each width is drawn, 0 for those that are not. By default by the costs' ratios.
 
     Attributes
     ----------
@@ -120,6 +125,8 @@ class MaskStrategy:
         slack: float = 0.0,
         first_share: float = 0.01,
         even: bool = False,
+        every: int | None = None,
+        chances: Callable[[np.ndarray, float], np.ndarray] | None = None,
     ) -> None:
         if not any(part is mask for part in module.modules()):
             raise InputError("the mask is not a part of the module that is trained")
@@ -132,7 +139,8 @@ class MaskStrategy:
             "first_share", first_share, low=0.0, high=1.0, low_open=True
         )
         self._even = even
-        self._every = max(_FEWEST_STEPS, self.steps // _LOOKS)
+        self._every = every or max(_FEWEST_STEPS, self.steps // _LOOKS)
+        self._chances = _alike if even else chances or self._by_ratio
         self._window = (1, mask.num_features)
         self._share = 1.0
         self._drawing = False
@@ -229,15 +237,23 @@ class MaskStrategy:
         best = int(np.argmax(costs <= costs.min() + self._slack))
         if last or not self._even:
             self.mask.set_width(max(best + 1, self.mask.min_active))
-        spread = _SPREAD * (_SPREAD_LAST / _SPREAD) ** min(1.0, done / _SETTLED)
-        least = max(float(costs.min()), 1e-12)
-        chances = np.exp(-spread * np.log(np.maximum(costs, least) / least))
-        if self._share == 1.0:  # before, what lies beyond may be what the next price opens
-            chances[best + 1 + max(_ABOVE, int(_ABOVE_SHARE * best)) :] = 0.0
-        if self._even:
-            chances[:] = 1.0
+        chances = self._chances(costs, min(1.0, done / _SETTLED))
         self.mask.jitter(torch.from_numpy(chances), self._generator)
         shares = np.cumsum(chances) / chances.sum()
         low, high = np.searchsorted(shares, [_BEYOND, 1 - _BEYOND]) + 1
         self._window = (int(low), min(int(high), self.mask.num_features))
         self._drawing = True
+
+    def _by_ratio(self, costs: np.ndarray, done: float) -> np.ndarray:
+        """Chances that fall with a power of the costs, and none far beyond the best width."""
+        spread = _SPREAD * (_SPREAD_LAST / _SPREAD) ** done
+        least = max(float(costs.min()), 1e-12)
+        chances: np.ndarray = np.exp(-spread * np.log(np.maximum(costs, least) / least))
+        if self._share == 1.0:  # before, what lies beyond may be what the next price opens
+            best = int(np.argmax(costs <= costs.min() + self._slack))
+            chances[best + 1 + max(_ABOVE, int(_ABOVE_SHARE * best)) :] = 0.0
+        return chances
+
+
+def _alike(costs: np.ndarray, done: float) -> np.ndarray:
+    return np.ones(len(costs))

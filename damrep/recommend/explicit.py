@@ -37,22 +37,27 @@ class DAMExplicitMF(FactorModel):
         Exactly that many dimensions; the price is then not looked at.
     max_components : int
         Dimensions to start from.
-    strategy : {"als", "adam"}
-        "als": alternating ridge regressions. "adam": factors and mask together by full-batch
-        gradient descent, as in arXiv 2110.00684.
+    strategy : {"mask", "search"}
+        How the width is found. "mask": every sweep is run at a width that a mask draws, and the
+        mask settles where ratings held out say. "search": read off the losses of models of
+        several widths; the only one with solver "adam".
+    solver : {"als", "adam"}
+        "als": alternating ridge regressions. "adam": full-batch gradient descent, as in
+        arXiv 2110.00684.
     loss : {"squared"}
         Of the ratings.
     reg : float or None
         L2 penalty a rating: factors of users and items with more ratings are charged more. None:
         chosen on the ratings held out.
     max_sweeps : int or None
-        Passes over users and items at one width, at most; epochs of "adam".
+        Passes over users and items at one width, at most; epochs of "adam". The mask takes
+        seven in ten of them for the width, 37 in all by default.
     lr : float or None
         Learning rate of "adam".
     validation_fraction : float
         Share of the ratings that the width is chosen on; the chosen model is fitted to all.
     paper_lambda : float or None
-        For strategy "adam": the paper's weight on the mask's offset, in place of a price.
+        For solver "adam": the paper's weight on the mask's offset, in place of a price.
     duplicates : {"error", "last", "mean", "sum"}
         What to make of a pair that is rated more than once.
     user, item, rating : str
@@ -107,7 +112,8 @@ class DAMExplicitMF(FactorModel):
         price: float = EXPLICIT_PRICE,
         n_components: int | None = None,
         max_components: int = MAX_COMPONENTS,
-        strategy: str = "als",
+        strategy: str = "mask",
+        solver: str = "als",
         loss: str = "squared",
         reg: float | None = None,
         max_sweeps: int | None = None,
@@ -126,6 +132,7 @@ class DAMExplicitMF(FactorModel):
         self.n_components = n_components
         self.max_components = max_components
         self.strategy = strategy
+        self.solver = solver
         self.loss = loss
         self.reg = reg
         self.max_sweeps = max_sweeps

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,16 +12,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from damrep.masking.validation import InputError
+from damrep.recommend.contributions import Contributions
 from damrep.recommend.entries import Entries, both_ways, stored_pairs
 from damrep.recommend.factors import FactorFit
-from damrep.recommend.gate_solve import Contributions
 from damrep.recommend.gradient_fit import fit_by_gradient
 from damrep.recommend.held_out import hold_out
+from damrep.recommend.masked_sweeps import MaskedSweeps
 from damrep.recommend.rating_model import RatingModel, Side
 from damrep.recommend.rating_pattern import PatternFeatures, pattern_features
 from damrep.recommend.settings import FactorSettings
 from damrep.recommend.standardising import standardised
-from damrep.recommend.width_path import WidthPath
+from damrep.recommend.width_path import WidthPath, compared, width_notes
 from damrep.training.history import History
 from damrep.training.seeding import torch_generator
 
@@ -29,6 +31,7 @@ __all__ = ["fit_explicit", "fold_in_explicit"]
 Floats = NDArray[np.float32]
 
 _BIAS_SWEEPS, _SWEEPS, _REFINING = 8, 20, 4
+_MASKED = 37  # sweeps of the mask's, see `MaskedSweeps`
 # Sweeps before the priors are learned, and before empty columns are looked for.
 _FIRST = 4
 _PATTERN_WIDTH = 64
@@ -67,32 +70,66 @@ def fit_explicit(ratings: sp.csr_matrix, settings: FactorSettings, seed: int) ->
     """
     if not ratings.nnz:
         raise InputError("there is no rating to fit: the matrix has no stored entry")
-    if settings.strategy == "adam":
+    if settings.solver == "adam":
         return fit_by_gradient(ratings, settings, seed)
-    history, notes = History(settings.callback), list[str]()
+    history = History(settings.callback)
     initial = max(1, min(settings.max_components, min(ratings.shape) - 1))
     wanted = settings.n_components
     fitted, held = hold_out(ratings, settings.validation_fraction, seed)
-    part = _Part(fitted, settings, seed, history)
+    part, whole = (_Part(some, settings, seed, history) for some in (fitted, ratings))
     # Without a held-out part, for want of ratings, the fitted ones have to do.
     scores = _Scores(part, held if held.nnz else fitted)
+    if settings.strategy == "mask" and wanted is None and not scores.told:
+        fit = _masked(part, whole, scores, initial)
+    else:
+        fit = _searched(part, whole, scores, initial)
+    fit.initial, fit.history = initial, history.to_dict()
+    fit.reference_loss = scores.reference * part.scale**2
+    fit.details["held_out"] = held.nnz
+    return fit
+
+
+def _masked(part: _Part, whole: _Part, scores: _Scores, initial: int) -> FactorFit:
+    """Learn the width on a part, then sweep all ratings at the same widths, and cut."""
+    settings = part.settings
+    model = part.grown(initial)
+    masked = MaskedSweeps(
+        model,
+        scores.contributions,
+        scores.reference,
+        settings.price,
+        settings.max_sweeps or _MASKED,
+        torch_generator(part.seed),
+    )
+    masked.run(part.history)
+    columns = masked.mask.n_active
+    fit = whole.finish(whole.train(initial, columns, exactly=True, widths=masked.widths))
+    curve = [1.0, *masked.curve[1:].tolist()]
+    fit.curve = [[m, loss] for m, loss in enumerate(curve)]
+    fit.loss = curve[min(columns, len(curve) - 1)]
+    fit.gates, fit.open_gates = masked.mask.gate().detach().flip(0).tolist(), columns
+    fit.candidates = compared(initial, masked.whole, columns, fit.loss)
+    fit.warnings = width_notes(columns, settings.price, settings.max_components)
+    fit.details["beta"] = float(masked.mask.beta.detach())
+    return fit
+
+
+def _searched(part: _Part, whole: _Part, scores: _Scores, initial: int) -> FactorFit:
+    """Read the width off the held-out losses of models of falling width."""
+    settings = part.settings
+    wanted = settings.n_components
     path = WidthPath(settings.price, scores.reference, initial)
     if scores.told:
         path.add_losses(initial, [1.0] * (initial + 1))
     else:
         for start in path.starts(None if wanted is None else min(wanted, initial)):
-            model = part.train(start)
-            path.add(start, scores.contributions(model))
+            path.add(start, scores.contributions(part.train(start)))
     choice = path.choose(wanted)
-    notes += path.warnings(settings.max_components, wanted)
-    whole = _Part(ratings, settings, seed, history)
-    model = whole.train(choice.start, cut=choice.columns, exactly=wanted is not None)
-    fit = whole.finish(model)
-    fit.initial, fit.curve, fit.loss = initial, path.curve, choice.loss
-    fit.reference_loss = scores.reference * part.scale**2
-    fit.gates, fit.open_gates = choice.gates, choice.open_gates
-    fit.candidates, fit.warnings, fit.history = path.candidates(choice), notes, history.to_dict()
-    fit.details.update(started_from=choice.start, beta=choice.beta, held_out=held.nnz)
+    fit = whole.finish(whole.train(choice.start, choice.columns, exactly=wanted is not None))
+    fit.curve, fit.loss, fit.open_gates = path.curve, choice.loss, choice.columns
+    fit.candidates = path.candidates(choice)
+    fit.warnings = path.warnings(settings.max_components, wanted)
+    fit.details["started_from"] = choice.start
     return fit
 
 
@@ -122,34 +159,46 @@ class _Part:
     def _blank(self) -> RatingModel:
         return RatingModel(self.by_user, self.by_item, self.order, self.features, self.settings.reg)
 
-    def train(self, start: int, cut: int | None = None, exactly: bool = False) -> RatingModel:
-        """Grow `start` columns on the biases, train them, keep the first `cut` and go on a little.
-
-        Columns that carry nothing are cut on the way, except when `exactly` so many are wanted.
-        """
+    def grown(self, start: int) -> RatingModel:
+        """The model with the biases, and this many columns to begin with."""
         model = self._blank()
         model.take_biases(self.biases())
+        if start:
+            model.grow(start, torch_generator(self.seed))
+        return model
+
+    def train(
+        self,
+        start: int,
+        cut: int | None = None,
+        exactly: bool = False,
+        widths: Sequence[int] | None = None,
+    ) -> RatingModel:
+        """Grow `start` columns on the biases, train them, keep the first `cut` and go on a little.
+
+        The sweeps are at these widths, by default with all columns. Columns that carry nothing are
+        cut on the way, except when `exactly` so many are wanted.
+        """
         if not start or cut == 0:
-            return model
-        model.grow(start, torch_generator(self.seed))
-        sweeps = self.settings.max_sweeps or _SWEEPS
-        for number in range(sweeps):
-            error = model.sweep(learn_prior=number >= _FIRST - 1)
-            self.history.append(
-                {"start": start, "width": model.width, "loss": error, "noise": model.noise}
-            )
+            return self.grown(0)
+        model = self.grown(start)
+        for number, width in enumerate(widths or [start] * (self.settings.max_sweeps or _SWEEPS)):
+            with model.only(width):
+                error = model.sweep(learn_prior=number >= _FIRST - 1)
+                self._record(start, model, error)
             if number >= _FIRST and not exactly:
                 model.drop_empty()
         if cut is not None:
             if cut < model.width:
                 model.keep(cut)
                 for _ in range(_REFINING):
-                    error = model.sweep()
-                    self.history.append(
-                        {"start": start, "width": cut, "loss": error, "noise": model.noise}
-                    )
+                    self._record(start, model, model.sweep())
             model.settle(_EXACT_STEPS)
         return model
+
+    def _record(self, start: int, model: RatingModel, error: float) -> None:
+        told = {"start": start, "width": model.width, "loss": error, "noise": model.noise}
+        self.history.append(told)
 
     def finish(self, model: RatingModel) -> FactorFit:
         """The model as arrays in the unit of the ratings, with what folding in needs."""
@@ -173,12 +222,6 @@ class _Part:
             user_bias=_array(users.bias[:, 0] * self.scale),
             item_bias=_array(items.bias[:, 0] * self.scale),
             mean=self.mean,
-            initial=0,
-            open_gates=0,
-            gates=[],
-            curve=[],
-            loss=1.0,
-            reference_loss=1.0,
             details={"noise": model.noise * self.scale**2},
             penalty={name: _array(value) for name, value in penalty.items()},
         )

@@ -20,7 +20,7 @@ from damrep.recommend.factors import FactorFit
 from damrep.recommend.interactions import DUPLICATES, Interactions, read_interactions
 from damrep.recommend.new_users import NewUsers
 from damrep.recommend.scoring import FactorScores
-from damrep.recommend.settings import FactorSettings
+from damrep.recommend.settings import SOLVERS, FactorSettings
 from damrep.recommend.storage import load_factors, save_factors
 from damrep.training import LearnedDimensions, limited_threads, resolve_seed
 from damrep.training.history import Callback
@@ -47,6 +47,7 @@ class FactorModel(FactorScores, LearnedDimensions, BaseEstimator):
     on_one_thread: ClassVar[int]
 
     loss: str
+    strategy: str
     duplicates: str
 
     @abstractmethod
@@ -84,6 +85,11 @@ class FactorModel(FactorScores, LearnedDimensions, BaseEstimator):
             comes twice, ids that are missing, nothing in them.
         """
         settings = self._settings(callback)
+        if self.strategy in SOLVERS:
+            warn_of(
+                f"strategy={self.strategy!r} is now solver={self.strategy!r}, with "
+                'strategy="search"; strategy says how the width is found'
+            )
         seed = resolve_seed(settings.random_state)
         wall, cpu = time.perf_counter(), time.process_time()
         ratings = self._read(user_items)
@@ -123,6 +129,8 @@ class FactorModel(FactorScores, LearnedDimensions, BaseEstimator):
         check_choice("loss", self.loss, self.losses)
         check_choice("duplicates", self.duplicates, DUPLICATES)
         given = {name: value for name, value in params.items() if name not in _READING}
+        if self.strategy in SOLVERS:  # what earlier versions called a strategy
+            given |= {"strategy": "search", "solver": self.strategy}
         return FactorSettings(**given, callback=callback)
 
     def _read(self, user_items: Any, **more: Any) -> Interactions:

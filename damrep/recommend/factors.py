@@ -37,7 +37,7 @@ class FactorFit:
     open_gates : int
         Gates above zero where the width was chosen, whether or not their factors carry anything.
     gates : list of float
-        `initial` gate values, strongest first.
+        `initial` gate values, strongest first, where a mask acted.
     curve : list of [int, float]
         Held-out normalised loss at each width looked at; width 0 is the reference, 1 by
         definition, `initial` the model without a mask.
@@ -63,12 +63,12 @@ class FactorFit:
     user_bias: Floats
     item_bias: Floats
     mean: float
-    initial: int
-    open_gates: int
-    gates: list[float]
-    curve: list[list[float]]
-    loss: float
-    reference_loss: float
+    initial: int = 0
+    open_gates: int = 0
+    gates: list[float] = field(default_factory=list)
+    curve: list[list[float]] = field(default_factory=list)
+    loss: float = 1.0
+    reference_loss: float = 1.0
     history: dict[str, list[Any]] = field(default_factory=dict)
     candidates: dict[str, dict[str, Any]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)

@@ -26,6 +26,7 @@ from damrep.recommend.held_out import hold_out
 from damrep.recommend.realign import realignment
 from damrep.recommend.settings import FactorSettings
 from damrep.recommend.standardising import standardised
+from damrep.recommend.width_path import compared, width_notes
 from damrep.training import TrainingOptions, train
 from damrep.training.seeding import torch_generator
 
@@ -47,7 +48,7 @@ def fit_by_gradient(matrix: sp.csr_matrix, settings: FactorSettings, seed: int) 
     matrix
         Ratings, or weights of interactions, users by items.
     settings
-        Checked arguments: strategy "adam" with loss "squared", or loss "bpr" or "softmax".
+        Checked arguments: solver "adam" with loss "squared", or loss "bpr" or "softmax".
     seed
         Seed of everything random.
 
@@ -60,8 +61,8 @@ def fit_by_gradient(matrix: sp.csr_matrix, settings: FactorSettings, seed: int) 
         raise InputError("there is nothing to fit: the matrix has no stored entry")
     if settings.loss not in _EPOCHS:
         raise InputError(
-            'strategy="adam" is for loss="squared", "bpr" or "softmax"; loss="ials" is solved by '
-            'strategy="als"'
+            'solver="adam" is for loss="squared", "bpr" or "softmax"; loss="ials" is solved by '
+            'solver="als"'
         )
     initial = max(1, min(settings.max_components, min(matrix.shape) - 1))
     wanted = None if settings.n_components is None else min(settings.n_components, initial)
@@ -74,19 +75,14 @@ def fit_by_gradient(matrix: sp.csr_matrix, settings: FactorSettings, seed: int) 
     module, history = _trained(part, wanted or initial, settings, seed, None if wanted else price)
     beta, gates, open_gates = _gates(module, initial)
     losses = part.prefixes(module)
-    columns, notes = wanted or _carrying(module), list[str]()
+    notes = list[str]()
+    columns = wanted or _carrying(module)
     if wanted is None and settings.paper_lambda is None:
         columns = min(range(len(losses)), key=lambda m: losses[m] + price * m)
     elif losses[columns] >= 1 and wanted is None:
         columns = 0
-    if not columns:
-        notes.append(
-            f"no dimension earns the price of {price:g} of the held-out loss: the model is the "
-            "trivial one, without factors; lower the price, or accept that there is nothing to "
-            "learn"
-        )
-    if wanted is None and columns >= initial:
-        notes.append(f"all {initial} dimensions earn their price: raise max_components")
+    if wanted is None:
+        notes = width_notes(columns, price, initial)
     whole = _prepared(matrix, matrix, settings, seed)
     final, _ = _trained(whole, columns, settings, seed, None)
     fit = whole.finished(final)
@@ -95,11 +91,7 @@ def fit_by_gradient(matrix: sp.csr_matrix, settings: FactorSettings, seed: int) 
     fit.loss, fit.reference_loss = losses[columns], part.reference
     fit.history, fit.warnings = history, notes
     last = len(losses) - 1
-    fit.candidates = {
-        "trivial": {"dimensions": 0, "loss": 1.0},
-        "unmasked": {"dimensions": last, "loss": losses[last]},
-        "masked": {"dimensions": columns, "loss": losses[columns]},
-    }
+    fit.candidates = compared(last, losses[last], columns, losses[columns])
     fit.details.update(beta=beta, price=price, held_out=held.nnz)
     return fit
 
@@ -270,11 +262,5 @@ def _as_fit(
         user_bias=array(user_bias),
         item_bias=array(item_bias),
         mean=mean,
-        initial=0,
-        open_gates=0,
-        gates=[],
-        curve=[],
-        loss=1.0,
-        reference_loss=1.0,
         penalty={name: np.array([value], np.float32) for name, value in penalty.items()},
     )

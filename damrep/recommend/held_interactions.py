@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from damrep.masking.moments import second_moment
+from damrep.recommend.contributions import Contributions
 from damrep.recommend.entries import stored_pairs
-from damrep.recommend.gate_solve import Contributions
 from damrep.recommend.interaction_model import InteractionModel
 from damrep.recommend.ranking import list_metrics
 from damrep.recommend.recommending import best, hide, pair_scores, row_blocks

@@ -36,14 +36,17 @@ class DAMImplicitMF(FactorModel):
         Exactly that many dimensions; the price is then not looked at.
     max_components : int
         Dimensions there may be. "ials" tries more than 128 until they rank worse.
-    strategy : {"als", "adam"}
-        "als": alternating ridge regressions. "adam": factors and mask together by gradient
-        descent, as in arXiv 2110.00684.
+    strategy : {"search"}
+        How the width is found: read off the losses of models of several widths. The mask that acts
+        in training is of `DAMExplicitMF`.
+    solver : {"als", "adam"}
+        "als": alternating ridge regressions. "adam": gradient descent, as in arXiv 2110.00684, and
+        what "bpr" takes in any case.
     loss : {"ials", "bpr", "softmax"}
         "ials": weighted squares over all pairs (Hu, Koren and Volinsky, ICDM 2008; Rendle et al.,
         RecSys 2022). "softmax": sampled softmax over cosines, which mostly ranks better and takes
         some ten times the seconds (Wu et al., TOIS 2024). "bpr": pairwise ranking (Rendle et al.,
-        UAI 2009). With strategy "adam", softmax is over products.
+        UAI 2009). With solver "adam", softmax is over products.
     reg : float or None
         L2 penalty an interaction: factors of users and items with more of them are charged more.
         None: chosen on what is held out.
@@ -63,7 +66,7 @@ class DAMImplicitMF(FactorModel):
     validation_fraction : float
         Share of the interactions that the width is chosen on; the chosen model is fitted to all.
     paper_lambda : float or None
-        For strategy "adam": the paper's weight on the mask's offset, in place of a price.
+        For solver "adam": the paper's weight on the mask's offset, in place of a price.
     duplicates : {"error", "last", "mean", "sum"}
         What to make of a pair that comes more than once.
     user, item, rating : str
@@ -117,7 +120,8 @@ class DAMImplicitMF(FactorModel):
         price: float = IMPLICIT_PRICE,
         n_components: int | None = None,
         max_components: int = MAX_COMPONENTS,
-        strategy: str = "als",
+        strategy: str = "search",
+        solver: str = "als",
         loss: str = "ials",
         reg: float | None = None,
         unobserved_weight: float | None = None,
@@ -139,6 +143,7 @@ class DAMImplicitMF(FactorModel):
         self.n_components = n_components
         self.max_components = max_components
         self.strategy = strategy
+        self.solver = solver
         self.loss = loss
         self.reg = reg
         self.unobserved_weight = unobserved_weight

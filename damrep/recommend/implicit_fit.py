@@ -64,7 +64,7 @@ def fit_implicit(weights: sp.csr_matrix, settings: FactorSettings, seed: int) ->
     """
     if not weights.nnz:
         raise InputError("there is no interaction to fit: the matrix has no stored entry")
-    if settings.loss == "bpr" or settings.strategy != "als":
+    if settings.loss == "bpr" or settings.solver == "adam":
         return fit_by_gradient(weights, settings, seed)
     if settings.loss == "softmax":
         return fit_softmax(weights, settings, seed)
@@ -114,8 +114,7 @@ def _finished(
         item_bias=popularity,
         mean=0.0,
         initial=initial,
-        open_gates=choice.open_gates,
-        gates=choice.gates,
+        open_gates=choice.columns,
         curve=path.curve,
         loss=choice.loss,
         reference_loss=path.reference,
@@ -125,7 +124,6 @@ def _finished(
             "unobserved_weight": penalties.unobserved,
             "reg": penalties.reg,
             "unobserved_exponent": penalties.exponent,
-            "beta": choice.beta,
         },
         penalty={
             "unobserved_weight": _array(penalties.unobserved * model.shares),

@@ -31,6 +31,8 @@ __all__ = ["InteractionModel", "Penalties", "popularity_shares", "regress"]
 
 _ITERATIONS = 2
 _SPARE = 8
+# A column with less than this share of the strongest one's strength carries nothing.
+_EMPTY = 1e-3
 
 
 @dataclass(frozen=True)
@@ -197,6 +199,11 @@ class InteractionModel:
     def width(self) -> int:
         """Number of factor columns."""
         return self.users.shape[1]
+
+    @property
+    def carrying(self) -> int:
+        """Number of columns, after a sweep, that carry something beside the strongest."""
+        return int((self.strengths > _EMPTY * self.strengths.max()).sum())
 
     def _of_items(self) -> Tensor:
         return second_moment(self.items * self._roots)

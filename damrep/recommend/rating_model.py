@@ -10,6 +10,9 @@ is known of them. And a row is drawn to where its pattern of ratings lets expect
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -168,6 +171,14 @@ class Side:
         self.variances = self.variances @ square
         self.prior = (self.prior @ square).clamp_min_(_LEAST_PRIOR)
 
+    def join(self, wide: Side) -> None:
+        """Put the further columns of this side as it was when it was wider behind its own."""
+        first = self.means.shape[1] - 1
+        for name in ("means", "variances", "weights", "prior"):
+            own, before = getattr(self, name), getattr(wide, name)
+            joined = torch.cat([own[..., :-1], before[..., first:-1], own[..., -1:]], -1)
+            setattr(self, name, joined)
+
     def keep(self, columns: int) -> None:
         """Cut all factors but the first."""
         last = self.means.shape[1] - 1
@@ -289,6 +300,19 @@ class RatingModel:
         self._rest = None
         self.users.keep(columns)
         self.items.keep(columns)
+
+    @contextmanager
+    def only(self, columns: int) -> Iterator[None]:
+        """Work on the first columns: the users' others are closed, 0, the items' as they were."""
+        if columns >= self.width:
+            yield
+            return
+        users, items = copy.copy(self.users), copy.copy(self.items)
+        self.keep(columns)
+        yield
+        users.means = torch.zeros_like(users.means)
+        self.users.join(users)
+        self.items.join(items)
 
     def grow(self, width: int, generator: torch.Generator, hold: int = 4) -> None:
         """Start factors from the leading singular vectors of what the biases leave over.

@@ -22,11 +22,13 @@ __all__ = [
     "IMPLICIT_LOSSES",
     "IMPLICIT_PRICE",
     "MAX_COMPONENTS",
+    "SOLVERS",
     "STRATEGIES",
     "FactorSettings",
 ]
 
-STRATEGIES = ("als", "adam")
+STRATEGIES = ("mask", "search")
+SOLVERS = ("als", "adam")
 EXPLICIT_LOSSES = ("squared",)
 IMPLICIT_LOSSES = ("ials", "bpr", "softmax")
 
@@ -39,46 +41,10 @@ MAX_COMPONENTS = 128
 class FactorSettings:
     """Checked arguments of the factor models, shared by explicit and implicit feedback.
 
+    They are those of `DAMExplicitMF` and `DAMImplicitMF`, where each is told.
+
     Parameters
     ----------
-    price
-        Share of the held-out normalised loss that one dimension must earn to be kept. The
-        reference is the model of biases alone for ratings, of popularity for implicit feedback.
-    n_components
-        Ask for exactly so many dimensions instead; None lets the price decide.
-    max_components
-        Width to start from, or, for "ials" beyond 128, to go up to until that ranks worse.
-    strategy
-        "als" (alternating ridge regressions) or "adam" (the paper's: all weights and the mask
-        together, by full-batch gradient descent).
-    loss
-        "squared" for ratings; "ials", "bpr" or "softmax" for implicit feedback.
-    reg
-        L2 penalty per rating; what a row of factors is charged grows with its number of ratings.
-        None: chosen on the validation part.
-    unobserved_weight
-        Implicit only: weight of a pair without interaction, relative to 1 for one with; the mean
-        over items. None: chosen on the validation part.
-    unobserved_exponent
-        Implicit only: power of an item's popularity that this weight goes with. None: chosen on
-        the validation part.
-    temperature
-        "softmax" only: what cosines are divided by, 0.02 or more. None: chosen on the validation
-        part.
-    max_sweeps
-        Passes over users and items at one width, at most; epochs of "adam", "bpr", "softmax".
-    lr
-        Learning rate of "adam", "bpr" and "softmax".
-    validation_fraction
-        Share of the ratings the width is chosen on; they are fitted too in the end.
-    paper_lambda
-        The paper's weight on beta instead of a price; for strategy "adam" only.
-    device
-        "auto", "cpu", "cuda" or "mps"; alternating ridge always runs on the CPU.
-    random_state
-        Seed, or a generator to draw one from.
-    verbose
-        0 silent, 1 a progress bar if stderr is a terminal, 2 a progress bar in any case.
     callback
         Given a row of the history after each sweep or epoch.
 
@@ -96,13 +62,14 @@ class FactorSettings:
     >>> FactorSettings(price=1e-4, paper_lambda=0.1)
     Traceback (most recent call last):
     ...
-    damrep.masking.validation.InputError: paper_lambda is for strategy="adam", where it stands ...
+    damrep.masking.validation.InputError: paper_lambda is for solver="adam", where it stands ...
     """
 
     price: float
     n_components: int | None = None
     max_components: int = MAX_COMPONENTS
-    strategy: str = "als"
+    strategy: str = "search"
+    solver: str = "als"
     loss: str = "squared"
     reg: float | None = None
     unobserved_weight: float | None = None
@@ -123,7 +90,13 @@ class FactorSettings:
         if self.n_components is not None:
             check_width(self.n_components, self.max_components, "n_components")
         check_choice("strategy", self.strategy, STRATEGIES)
+        check_choice("solver", self.solver, SOLVERS)
         check_choice("loss", self.loss, EXPLICIT_LOSSES + IMPLICIT_LOSSES)
+        if self.strategy == "mask" and (self.loss, self.solver) != ("squared", "als"):
+            raise InputError(
+                f'strategy="mask" is for loss="squared" with solver="als"; for loss={self.loss!r} '
+                f'with solver={self.solver!r} the width is found by strategy="search"'
+            )
         for name in ("reg", "unobserved_weight", "paper_lambda"):
             if getattr(self, name) is not None:
                 check_number(name, getattr(self, name), low=0.0)
@@ -139,8 +112,8 @@ class FactorSettings:
         check_number("validation_fraction", self.validation_fraction, low=0.0, low_open=True)
         if self.validation_fraction >= 1:
             raise InputError(f"validation_fraction must be below 1, got {self.validation_fraction}")
-        if self.paper_lambda is not None and self.strategy != "adam":
-            raise InputError('paper_lambda is for strategy="adam", where it stands for price')
+        if self.paper_lambda is not None and self.solver != "adam":
+            raise InputError('paper_lambda is for solver="adam", where it stands for price')
         TrainingOptions(device=self.device, verbose=self.verbose, callback=self.callback)
 
     @property

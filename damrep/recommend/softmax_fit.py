@@ -278,14 +278,12 @@ def _finished(
         item_bias=_array(model.offset if model.width else popularity),
         mean=0.0,
         initial=initial,
-        open_gates=choice.open_gates,
-        gates=choice.gates,
+        open_gates=choice.columns,
         curve=path.curve,
         loss=choice.loss,
         reference_loss=path.reference,
         history=whole.history.to_dict(),
         candidates=path.candidates(choice),
-        details={"beta": choice.beta},
         penalty={"temperature": np.array([model.temperature], np.float32)},
     )
 

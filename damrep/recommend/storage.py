@@ -22,6 +22,7 @@ from damrep.masking.schema import (
 from damrep.masking.validation import InputError
 from damrep.recommend.factors import FactorFit
 from damrep.recommend.interactions import DUPLICATES, Interactions
+from damrep.recommend.settings import STRATEGIES
 from damrep.recommend.stored_ratings import (
     IDS,
     pack_interactions,
@@ -125,14 +126,20 @@ def load_factors(
     return fit, ratings, config
 
 
+def _solver(config: Mapping[str, Any]) -> str:
+    """What earlier versions called a strategy; "budget" where it is not known."""
+    strategy: str = config["report"]["strategy"]
+    return str(config["params"].get("solver", "als")) if strategy in STRATEGIES else strategy
+
+
 def _explicit_penalty(
     config: Mapping[str, Any], layout: Layout, items: int, width: int
 ) -> dict[str, Stored]:
     """What folding in needs of a model of ratings, see `fold_in_explicit`."""
     single = {name: Stored((1,)) for name in ("noise", "scale", "reg")}
     told = layout.get("penalty.directions")
-    by_strategy = {"als": True, "adam": False}
-    if not by_strategy.get(config["report"]["strategy"], told is not None):
+    by_solver = {"als": True, "adam": False}
+    if not by_solver.get(_solver(config), told is not None):
         return single
     if told is None or len(told.shape) != 2:
         raise InputError("tensor penalty.directions is missing, or no table")
@@ -154,8 +161,8 @@ def _implicit_penalty(
 ) -> dict[str, Stored]:
     """What folding in needs of a model of interactions, see `fold_in_implicit`."""
     softmax = config["report"]["objective"] == "softmax"
-    by_strategy = {"als": softmax, "adam": False}
-    if by_strategy.get(config["report"]["strategy"], "penalty.temperature" in layout):
+    by_solver = {"als": softmax, "adam": False}
+    if by_solver.get(_solver(config), "penalty.temperature" in layout):
         return {"temperature": Stored((1,))}
     told = layout.get("penalty.unobserved_weight")
     alike = told is not None and told.shape == (1,)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import scipy.sparse as sp
 
+from damrep.recommend.contributions import Contributions
 from damrep.recommend.entries import both_ways
-from damrep.recommend.gate_solve import Contributions
 from damrep.recommend.held_interactions import HeldInteractions
 from damrep.recommend.held_out import hold_out
 from damrep.recommend.held_out_parts import (
@@ -184,10 +184,13 @@ class WidthGuard:
     def from_width(self, columns: int) -> int:
         """The first width, from so many columns on, that ranks as well; the widest at the end.
 
-        `contributions` then has those of every width looked at, on the first part.
+        That is the one at which all columns carry something: under a heavy penalty the others are
+        empty, and where a model goes on shrinking the narrow one, swept a little more, ranks worse
+        for that alone. `contributions` then has those of every width looked at, on the first part.
         """
-        while columns < self._full.width and not self._parts.rank_as_well(columns):
-            columns = next_wider(columns, self._full.width)
+        most = self._full.carrying
+        while columns < most and not self._parts.rank_as_well(columns):
+            columns = next_wider(columns, most)
         return columns
 
     def _draw(self, number: int) -> tuple[Ndcg, NdcgAtWidth]:

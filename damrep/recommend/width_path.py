@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from damrep.masking.gate import GATES, beta_for_width, offsets
-from damrep.recommend.gate_solve import Contributions, GateSolution, solve_beta
+from damrep.recommend.contributions import Contributions
 
-__all__ = ["Choice", "WidthPath"]
+__all__ = ["Choice", "WidthPath", "compared", "width_notes"]
 
 # Below this many columns another start cannot help: a cut of this one does as well.
 _NARROWEST = 4
@@ -23,15 +22,12 @@ class Choice:
     start: int
     columns: int
     loss: float
-    gates: list[float]
-    open_gates: int
-    beta: float
 
 
 class WidthPath:
     """Held-out losses along a path of widths.
 
-    A wide model is trained, its mask solved for and every cut of it measured; then models started
+    A wide model is trained and every cut of it measured; then models started
     ever narrower, about where the best cut was. A narrow start does better than a cut where the
     signal is weak: the columns it does not need take nothing from the others.
 
@@ -48,7 +44,6 @@ class WidthPath:
     def __init__(self, price: float, reference: float, initial: int) -> None:
         self.price, self.reference, self.initial = price, reference, initial
         self._losses: dict[int, tuple[float, int]] = {0: (1.0, 0)}
-        self._solution: GateSolution | None = None
         self._unmasked: dict[int, float] = {}
 
     def starts(self, only: int | None = None) -> Iterator[int]:
@@ -67,8 +62,6 @@ class WidthPath:
 
     def add(self, start: int, contributions: Contributions) -> None:
         """Take the held-out contributions of a model started with so many columns."""
-        if not self._unmasked:
-            self._solution = solve_beta(contributions, self.reference, self.price, self.initial)
         self.add_losses(start, (contributions.prefixes() / self.reference).tolist())
 
     def add_losses(self, start: int, losses: list[float]) -> None:
@@ -81,21 +74,10 @@ class WidthPath:
 
     def choose(self, wanted: int | None = None) -> Choice:
         """The width with the smallest loss plus price, or the `wanted` one."""
-        solution = self._solution
         columns = self._best() if wanted is None else min(wanted, self.initial)
         known = max((c for c in self._losses if c <= columns), default=0)
         loss, start = self._losses[known]
-        beta = solution.beta if solution else beta_for_width(0, self.initial)
-        gates = GATES["relu_tanh"].function(offsets(self.initial) + beta).flip(0).tolist()
-        if wanted is not None:
-            beta = beta_for_width(columns, self.initial)
-            gates = [1.0] * columns + [0.0] * (self.initial - columns)
-            start = columns
-        elif columns > sum(gate > 0 for gate in gates):  # a narrower start wanted more
-            beta = beta_for_width(columns, self.initial)
-            gates = GATES["relu_tanh"].function(offsets(self.initial) + beta).flip(0).tolist()
-        open_gates = sum(gate > 0 for gate in gates)
-        return Choice(start, columns, loss, gates, open_gates, beta)
+        return Choice(start if wanted is None else columns, columns, loss)
 
     @property
     def curve(self) -> list[list[float]]:
@@ -106,29 +88,38 @@ class WidthPath:
         """What was compared: dimensions and held-out normalised loss."""
         starts = {str(start): loss for start, loss in self._unmasked.items()}
         widest = max(self._unmasked)
-        return {
-            "trivial": {"dimensions": 0, "loss": 1.0},
-            "unmasked": {"dimensions": widest, "loss": self._unmasked[widest], "widths": starts},
-            "masked": {"dimensions": choice.columns, "loss": choice.loss},
-        }
+        found = compared(widest, self._unmasked[widest], choice.columns, choice.loss)
+        found["unmasked"]["widths"] = starts
+        return found
 
     def warnings(self, most: int, wanted: int | None, chosen: int | None = None) -> list[str]:
         """What the user should know of the choice, of `most` dimensions there could have been."""
         best = self._best() if chosen is None else chosen
-        if wanted is not None:
-            return []
-        if not best:
-            return [
-                f"no dimension earns the price of {self.price:g} of the held-out loss: the model "
-                "is the trivial one, without factors; lower the price, or accept that there is "
-                "nothing to learn"
-            ]
-        if best >= most:
-            return [
-                f"all {most} dimensions earn their price: raise max_components to see whether "
-                "more would"
-            ]
-        return []
+        return [] if wanted is not None else width_notes(best, self.price, most)
 
     def _best(self) -> int:
         return min(self._losses, key=lambda m: (self._losses[m][0] + self.price * m, m))
+
+
+def compared(widest: int, whole: float, columns: int, loss: float) -> dict[str, dict[str, Any]]:
+    """Dimensions and held-out normalised loss of nothing, of all columns, of those chosen."""
+    return {
+        "trivial": {"dimensions": 0, "loss": 1.0},
+        "unmasked": {"dimensions": widest, "loss": whole},
+        "masked": {"dimensions": columns, "loss": loss},
+    }
+
+
+def width_notes(columns: int, price: float, most: int) -> list[str]:
+    """What the user should know of so many columns, of `most` there could have been."""
+    if not columns:
+        return [
+            f"no dimension earns the price of {price:g} of the held-out loss: the model is the "
+            "trivial one, without factors; lower the price, or accept that there is nothing to "
+            "learn"
+        ]
+    if columns < most:
+        return []
+    return [
+        f"all {most} dimensions earn their price: raise max_components to see whether more would"
+    ]

@@ -41,6 +41,7 @@ def test_the_choices_and_defaults_are_those_of_the_estimators() -> None:
     assert ours.IMPLICIT_PRICE == DAMImplicitMF().price
     assert ours.MAX_DIMS == DAMExplicitMF().max_components == DAMImplicitMF().max_components
     assert set(ours.STRATEGIES) == set(settings.STRATEGIES)
+    assert set(ours.SOLVERS) == set(settings.SOLVERS)
     assert set(ours.EXPLICIT_LOSSES) == set(settings.EXPLICIT_LOSSES)
     assert set(ours.IMPLICIT_LOSSES) == set(settings.IMPLICIT_LOSSES)
     assert set(ours.DUPLICATES) == set(DUPLICATES)
@@ -191,7 +192,7 @@ def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
         (["r.csv", "--price", "-1"], ["--price", "must be a finite number >= 0"]),
         (["r.csv", "--out", "mine"], ["mine exists", "not written by damrep"]),
         (["r.csv", "-v", "-q"], ["--verbose or --quiet, not both"]),
-        (["r.csv", "--strategy", "search"], ["--strategy", "als"]),
+        (["r.csv", "--strategy", "als"], ["--strategy", "mask"]),
     ],
 )
 def test_what_is_refused(

@@ -9,10 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from damrep.masking.price import price_to_lambda
 from damrep.recommend import entries as entries_module
+from damrep.recommend.contributions import Contributions
 from damrep.recommend.entries import Entries, both_ways
-from damrep.recommend.gate_solve import Contributions, solve_beta
 from damrep.recommend.gradient_tasks import FactorModule, RatingTask
 from damrep.recommend.held_out import hold_out
 from damrep.recommend.interaction_model import (
@@ -324,29 +323,6 @@ def test_prefix_losses_are_those_of_the_predictions():
         atol=1e-5,
         rtol=1e-5,
     )
-
-
-def test_beta_is_the_best_of_all():
-    parts = torch.randn(200, 6, generator=torch.Generator().manual_seed(0)) * torch.tensor(
-        [2.0, 1.5, 1.0, 0.1, 0.05, 0.0]
-    )
-    targets = parts.sum(1)
-    sums = Contributions.of(parts, targets)
-    price, reference = 1e-2, sums.square
-    found = solve_beta(sums, reference, price, initial=6)
-    lam = price_to_lambda(price, 6)
-    mu = torch.arange(5, -1, -1) * 5 / 6
-    for beta in torch.linspace(-5, 1, 61).tolist():
-        gates = torch.tanh(mu + beta).clamp_min(0)
-        gates = gates / gates[0].clamp_min(1e-12)
-        objective = float(sums.loss(gates)) / reference + lam * max(beta, -5.0)
-        assert found.loss + lam * found.beta <= objective + lam * 5 / 6 / 4
-    assert 3 <= found.open_gates <= 5
-
-
-def test_a_price_of_everything_closes_all_gates():
-    parts = torch.ones(10, 2)
-    assert solve_beta(Contributions.of(parts, torch.ones(10)), 1.0, 5.0, initial=2).open_gates == 0
 
 
 def test_a_new_row_gets_the_features_of_the_fitted_one():

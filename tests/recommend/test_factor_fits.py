@@ -30,7 +30,8 @@ def communities(rank: int, users: int = 240, items: int = 160, seed: int = 0) ->
 
 
 def explicit(**changes):
-    return FactorSettings(**{"price": PRICE, "max_components": 32, **changes})
+    mask = "search" if {"loss", "solver"} & set(changes) else "mask"
+    return FactorSettings(**{"price": PRICE, "max_components": 32, "strategy": mask, **changes})
 
 
 def implicit(**changes):
@@ -168,13 +169,13 @@ def test_a_given_penalty_is_used():
 
 def test_the_papers_training_finds_the_rank_too():
     fit = fit_explicit(
-        ratings(3), explicit(strategy="adam", price=0.01, max_components=8, max_sweeps=150), seed=0
+        ratings(3), explicit(solver="adam", price=0.01, max_components=8, max_sweeps=150), seed=0
     )
     assert fit.n_components == 3
     assert fit.loss < 0.5
     literal = fit_explicit(
         ratings(3),
-        explicit(strategy="adam", paper_lambda=0.02, max_components=8, max_sweeps=150),
+        explicit(solver="adam", paper_lambda=0.02, max_components=8, max_sweeps=150),
         seed=0,
     )
     assert literal.n_components <= 8
@@ -196,4 +197,4 @@ def test_ranking_losses_separate_communities(loss: str):
 
 def test_ials_is_not_descended():
     with pytest.raises(InputError, match="als"):
-        fit_implicit(communities(2), implicit(strategy="adam"), seed=0)
+        fit_implicit(communities(2), implicit(solver="adam"), seed=0)

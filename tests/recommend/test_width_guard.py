@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import torch
 
+from damrep import DAMImplicitMF
 from damrep.recommend.held_interactions import HeldInteractions
 from damrep.recommend.held_out import hold_out
 from damrep.recommend.interaction_model import InteractionModel, Penalties
@@ -147,3 +149,13 @@ def test_the_guard_asks_for_no_more_than_the_groups() -> None:
     guard = WidthGuard(weights, training, scores, training.until_best(scores, 12, PENALTIES))
     assert guard.from_width(GROUPS) == GROUPS
     assert list(guard.contributions) == [GROUPS]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_empty_columns_of_a_shrinking_model_are_not_gone_back_to(seed: int) -> None:
+    """Under a heavy penalty three columns carry all there is, and every sweep shrinks them."""
+    rng = np.random.default_rng(3)
+    users, items = rng.integers(0, 3, 90), rng.integers(0, 3, 70)
+    had = rng.random((90, 70)) < np.where(users[:, None] == items, 0.4, 0.05)
+    model = DAMImplicitMF(random_state=seed).fit(sp.csr_matrix(had.astype(float)))
+    assert model.n_components_ == 3 and not model.report_.warnings

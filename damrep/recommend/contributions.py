@@ -1,8 +1,7 @@
-"""Where beta should stand: the mask's one-dimensional problem, solved and not descended.
+"""What each column of a factor model adds to its predictions, summed to what a loss needs.
 
-With the factors given and in order, a mask multiplies what column j adds to every prediction by
-g_j(beta). The squared loss over a set of entries is then a quadratic form in the gates, of an
-m x m matrix that is summed once; every beta costs a product with it, so all are tried.
+The squared loss over a set of entries is a quadratic form in the factors' gates, of an m x m matrix
+that is summed once: the loss at every width is then a product with it.
 """
 
 from __future__ import annotations
@@ -12,14 +11,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from damrep.masking.gate import GATES, beta_for_width, offsets
 from damrep.masking.moments import second_moment
-from damrep.masking.price import price_to_lambda
 
-__all__ = ["Contributions", "GateSolution", "solve_beta"]
+__all__ = ["Contributions"]
 
-_SHAPE = "relu_tanh"
-_PER_UNIT = 4
 _BLOCK = 16384
 
 
@@ -83,59 +78,3 @@ class Contributions:
         """Loss with the first 0, 1, ..., m columns, (m + 1,)."""
         m = len(self.linear)
         return self.loss(torch.ones(m + 1, m, dtype=torch.double).tril(-1))
-
-
-@dataclass(frozen=True)
-class GateSolution:
-    """The beta that was found, its gates strongest first, and how many of them are open."""
-
-    beta: float
-    gates: Tensor
-    open_gates: int
-    loss: float
-
-
-def solve_beta(
-    contributions: Contributions, reference: float, price: float, initial: int, span: float = 5.0
-) -> GateSolution:
-    """The beta with the smallest normalised loss plus penalty, over all that open 0 to m units.
-
-    Parameters
-    ----------
-    contributions
-        Of the m columns there still are, strongest first.
-    reference
-        Loss of the trivial model.
-    price
-        Share of the normalised loss one dimension must earn.
-    initial
-        Units of the mask; those beyond m are empty.
-    span
-        Spread of the offsets.
-
-    Returns
-    -------
-    GateSolution
-        Gates are taken relative to the strongest, so that a mask of one unit does not shrink it.
-
-    Examples
-    --------
-    >>> parts = torch.eye(3) * torch.tensor([3.0, 2.0, 0.01])
-    >>> solution = solve_beta(Contributions.of(parts, parts.sum(1)), 13 / 3, 0.01, initial=3)
-    >>> solution.open_gates
-    2
-    """
-    m = len(contributions.linear)
-    step = span / initial / _PER_UNIT
-    lowest = beta_for_width(0, initial, span)
-    betas = lowest + step * torch.arange(initial * _PER_UNIT + 1, dtype=torch.double)
-    shift = offsets(initial, span).double().flip(0)[:m]
-    gates = GATES[_SHAPE].function(shift + betas[:, None])
-    if m:
-        gates = gates / gates[:, :1].clamp_min(1e-12)
-    lam = price_to_lambda(price, initial, span)
-    losses = contributions.loss(gates) / reference
-    objective = losses + lam * betas.clamp(min=-span)
-    best = int(objective.argmin())
-    found = gates[best]
-    return GateSolution(float(betas[best]), found, int((found > 0).sum()), float(losses[best]))
