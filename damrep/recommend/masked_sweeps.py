@@ -93,8 +93,8 @@ class MaskedSweeps:
             slack=_ALIKE * price,
             every=1,
             chances=self._chances,
+            first_share=1.0,
         )
-        self._strategy.falling = False
 
     def run(self, history: History) -> None:
         """Sweep until the width is settled; the mask then stands there."""
