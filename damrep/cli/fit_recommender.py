@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from damrep.cli.fitting import Outcome, fit_into_folder
-from damrep.cli.options import Dimensions, Price, run_options
+from damrep.cli.options import STRATEGIES, Dimensions, Price, run_options
 from damrep.cli.outputs import ITEMS, MODEL, USERS, write_factors
 from damrep.cli.ratings import (
     RatingsRead,
@@ -28,7 +28,7 @@ __all__ = ["fit_recommender_command"]
 
 # Written out, so that --help need not import what knows them; a test holds them against it.
 EXPLICIT_PRICE, IMPLICIT_PRICE, MAX_DIMS = 1e-4, 3e-4, 128
-STRATEGIES, SOLVERS = ("mask", "search"), ("als", "adam")
+SOLVERS = ("als", "adam")
 EXPLICIT_LOSSES, IMPLICIT_LOSSES = ("squared",), ("ials", "bpr", "softmax")
 DUPLICATES = ("error", "last", "mean", "sum")
 EVALUATIONS = ("auto", "none")
@@ -79,8 +79,9 @@ _ROW_NOTES = {
 @click.option(
     "--strategy",
     type=click.Choice(STRATEGIES),
-    show_default="mask, search with --implicit or --solver adam",
-    help="How the width is found: by a mask that acts in training, or read off a curve.",
+    default=STRATEGIES[0],
+    show_default=True,
+    help="How the width is found: by a mask that is trained along, or by a search.",
 )
 @click.option(
     "--solver",
@@ -219,11 +220,11 @@ def _model(options: dict[str, Any], with_rating: bool, level: int) -> DAMExplici
         "n_components": options["dims"],
         "reg": options["reg"],
         "max_sweeps": options["sweeps"],
-        "strategy": options["strategy"] or ("search" if options["solver"] == "adam" else None),
     }
     return (DAMImplicitMF if options["implicit"] else DAMExplicitMF)(
         **{name: value for name, value in given.items() if value is not None},
         max_components=options["max_dims"],
+        strategy=options["strategy"],
         solver=options["solver"],
         duplicates=options["duplicates"],
         rating="rating" if with_rating else None,

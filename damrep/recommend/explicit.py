@@ -37,10 +37,10 @@ class DAMExplicitMF(FactorModel):
         Exactly that many dimensions; the price is then not looked at.
     max_components : int
         Dimensions to start from.
-    strategy : {"mask", "search"}
+    strategy : {"auto", "mask", "search"}
         How the width is found. "mask": every sweep is run at a width that a mask draws, and the
         mask settles where ratings held out say. "search": read off the losses of models of
-        several widths; the only one with solver "adam".
+        several widths. "auto" is the mask; with solver "adam", the paper's: by gradient.
     solver : {"als", "adam"}
         "als": alternating ridge regressions. "adam": full-batch gradient descent, as in
         arXiv 2110.00684.
@@ -112,7 +112,7 @@ class DAMExplicitMF(FactorModel):
         price: float = EXPLICIT_PRICE,
         n_components: int | None = None,
         max_components: int = MAX_COMPONENTS,
-        strategy: str = "mask",
+        strategy: str = "auto",
         solver: str = "als",
         loss: str = "squared",
         reg: float | None = None,

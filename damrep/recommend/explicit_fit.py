@@ -79,7 +79,7 @@ def fit_explicit(ratings: sp.csr_matrix, settings: FactorSettings, seed: int) ->
     part, whole = (_Part(some, settings, seed, history) for some in (fitted, ratings))
     # Without a held-out part, for want of ratings, the fitted ones have to do.
     scores = _Scores(part, held if held.nnz else fitted)
-    if settings.strategy == "mask" and wanted is None and not scores.told:
+    if settings.resolved_strategy == "mask" and wanted is None and not scores.told:
         fit = _masked(part, whole, scores, initial)
     else:
         fit = _searched(part, whole, scores, initial)

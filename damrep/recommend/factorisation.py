@@ -87,8 +87,8 @@ class FactorModel(FactorScores, LearnedDimensions, BaseEstimator):
         settings = self._settings(callback)
         if self.strategy in SOLVERS:
             warn_of(
-                f"strategy={self.strategy!r} is now solver={self.strategy!r}, with "
-                'strategy="search"; strategy says how the width is found'
+                f"strategy={self.strategy!r} is now solver={self.strategy!r}; strategy says how "
+                "the width is found"
             )
         seed = resolve_seed(settings.random_state)
         wall, cpu = time.perf_counter(), time.process_time()
@@ -103,7 +103,7 @@ class FactorModel(FactorScores, LearnedDimensions, BaseEstimator):
             initial_dims=fit.initial,
             learned_dims=self.n_components_,
             price=None if budget else float(settings.price),
-            strategy="budget" if budget else settings.strategy,
+            strategy="budget" if budget else settings.resolved_strategy,
             objective=settings.loss,
             curve=[[int(m), float(loss)] for m, loss in fit.curve],
             gate=[float(gate) for gate in fit.gates],
@@ -130,7 +130,7 @@ class FactorModel(FactorScores, LearnedDimensions, BaseEstimator):
         check_choice("duplicates", self.duplicates, DUPLICATES)
         given = {name: value for name, value in params.items() if name not in _READING}
         if self.strategy in SOLVERS:  # what earlier versions called a strategy
-            given |= {"strategy": "search", "solver": self.strategy}
+            given |= {"strategy": "auto", "solver": self.strategy}
         return FactorSettings(**given, callback=callback)
 
     def _read(self, user_items: Any, **more: Any) -> Interactions:

@@ -36,9 +36,10 @@ class DAMImplicitMF(FactorModel):
         Exactly that many dimensions; the price is then not looked at.
     max_components : int
         Dimensions there may be. "ials" tries more than 128 until they rank worse.
-    strategy : {"search"}
+    strategy : {"auto", "search"}
         How the width is found: read off the losses of models of several widths. The mask that acts
-        in training is of `DAMExplicitMF`.
+        in training is of `DAMExplicitMF`. "auto" is that; with solver "adam" and for "bpr", a mask
+        trained by gradient, the paper's way.
     solver : {"als", "adam"}
         "als": alternating ridge regressions. "adam": gradient descent, as in arXiv 2110.00684, and
         what "bpr" takes in any case.
@@ -120,7 +121,7 @@ class DAMImplicitMF(FactorModel):
         price: float = IMPLICIT_PRICE,
         n_components: int | None = None,
         max_components: int = MAX_COMPONENTS,
-        strategy: str = "search",
+        strategy: str = "auto",
         solver: str = "als",
         loss: str = "ials",
         reg: float | None = None,

@@ -27,7 +27,7 @@ __all__ = [
     "FactorSettings",
 ]
 
-STRATEGIES = ("mask", "search")
+STRATEGIES = ("auto", "mask", "search")
 SOLVERS = ("als", "adam")
 EXPLICIT_LOSSES = ("squared",)
 IMPLICIT_LOSSES = ("ials", "bpr", "softmax")
@@ -68,7 +68,7 @@ class FactorSettings:
     price: float
     n_components: int | None = None
     max_components: int = MAX_COMPONENTS
-    strategy: str = "search"
+    strategy: str = "auto"
     solver: str = "als"
     loss: str = "squared"
     reg: float | None = None
@@ -92,10 +92,15 @@ class FactorSettings:
         check_choice("strategy", self.strategy, STRATEGIES)
         check_choice("solver", self.solver, SOLVERS)
         check_choice("loss", self.loss, EXPLICIT_LOSSES + IMPLICIT_LOSSES)
-        if self.strategy == "mask" and (self.loss, self.solver) != ("squared", "als"):
+        if self.strategy not in ("auto", self._own_strategy, "search"):
             raise InputError(
                 f'strategy="mask" is for loss="squared" with solver="als"; for loss={self.loss!r} '
-                f'with solver={self.solver!r} the width is found by strategy="search"'
+                f'with solver={self.solver!r} leave it at "auto"'
+            )
+        if self.strategy == "search" and self._own_strategy == "gradient":
+            raise InputError(
+                f'strategy="search" is not for loss={self.loss!r}, solver={self.solver!r}, where '
+                'a mask is trained by gradient; leave it at "auto"'
             )
         for name in ("reg", "unobserved_weight", "paper_lambda"):
             if getattr(self, name) is not None:
@@ -115,6 +120,17 @@ class FactorSettings:
         if self.paper_lambda is not None and self.solver != "adam":
             raise InputError('paper_lambda is for solver="adam", where it stands for price')
         TrainingOptions(device=self.device, verbose=self.verbose, callback=self.callback)
+
+    @property
+    def resolved_strategy(self) -> str:
+        """The strategy "auto" stands for, or the one asked for; "gradient" is the paper's."""
+        return self._own_strategy if self.strategy == "auto" else self.strategy
+
+    @property
+    def _own_strategy(self) -> str:
+        if self.solver == "adam" or self.loss == "bpr":
+            return "gradient"
+        return "mask" if self.loss == "squared" else "search"
 
     @property
     def implicit(self) -> bool:

@@ -126,10 +126,14 @@ def load_factors(
     return fit, ratings, config
 
 
+# What a report names: words that earlier versions had for a solver are not among them.
+_WIDTHS_BY = (*STRATEGIES, "gradient")
+
+
 def _solver(config: Mapping[str, Any]) -> str:
     """What earlier versions called a strategy; "budget" where it is not known."""
     strategy: str = config["report"]["strategy"]
-    return str(config["params"].get("solver", "als")) if strategy in STRATEGIES else strategy
+    return str(config["params"].get("solver", "als")) if strategy in _WIDTHS_BY else strategy
 
 
 def _explicit_penalty(

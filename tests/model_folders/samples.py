@@ -169,7 +169,7 @@ SAMPLES: dict[str, Sample] = {
     "autoencoder-standardized": _standardized(),
     "autoencoder-prepared": _prepared(),
     "explicit": _factors(DAMExplicitMF),
-    "explicit-adam": _factors(DAMExplicitMF, solver="adam", strategy="search"),
+    "explicit-adam": _factors(DAMExplicitMF, solver="adam"),
     "implicit": _factors(DAMImplicitMF, rating=None),
     "implicit-softmax": _factors(DAMImplicitMF, rating=None, loss="softmax"),
     "implicit-bpr": _factors(DAMImplicitMF, rating=None, loss="bpr", solver="adam"),

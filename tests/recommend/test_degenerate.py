@@ -28,7 +28,7 @@ EXPLICIT = {
     "no penalty": {"max_components": 8, "reg": 0.0},
     "a tiny penalty": {"max_components": 8, "reg": 1e-12},
     "a huge penalty": {"max_components": 8, "reg": 1e12},
-    "by gradient": {"max_components": 8, "solver": "adam", "strategy": "search"},
+    "by gradient": {"max_components": 8, "solver": "adam"},
 }
 IMPLICIT = {
     "wide": {"max_components": 64, "loss": "ials"},

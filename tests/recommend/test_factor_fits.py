@@ -30,8 +30,7 @@ def communities(rank: int, users: int = 240, items: int = 160, seed: int = 0) ->
 
 
 def explicit(**changes):
-    mask = "search" if {"loss", "solver"} & set(changes) else "mask"
-    return FactorSettings(**{"price": PRICE, "max_components": 32, "strategy": mask, **changes})
+    return FactorSettings(**{"price": PRICE, "max_components": 32, **changes})
 
 
 def implicit(**changes):

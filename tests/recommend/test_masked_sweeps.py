@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse as sp
 import torch
 
-from damrep import DAMExplicitMF, DAMImplicitMF
+from damrep import DAMExplicitMF
 from damrep.masking.dam import DAM
 from damrep.masking.notes import DamrepWarning
 from damrep.masking.validation import InputError
@@ -120,14 +120,22 @@ def test_a_search_draws_no_gates() -> None:
     assert found.n_components == found.open_gates == 3 and found.gates == []
 
 
-def test_old_words_still_say_what_they_said() -> None:
-    with pytest.warns(DamrepWarning, match="is now solver='als'"):
-        model = DAMExplicitMF(strategy="als", price=1e-3, random_state=0).fit(ratings(2))
-    assert model.report_.strategy == "search" and model.n_components_ == 2
+@pytest.mark.parametrize(("word", "by"), [("als", "mask"), ("adam", "gradient")])
+def test_old_words_still_say_what_solves(word: str, by: str) -> None:
+    with pytest.warns(DamrepWarning, match=f"is now solver='{word}'"):
+        model = DAMExplicitMF(strategy=word, price=1e-3, max_sweeps=60, random_state=0)
+        model.fit(ratings(2))
+    assert model.report_.strategy == by and model.n_components_ >= 2
 
 
 @pytest.mark.parametrize("changes", [{"loss": "ials"}, {"solver": "adam"}])
 def test_where_there_is_no_mask_it_is_said(changes: dict[str, str]) -> None:
-    with pytest.raises(InputError, match='strategy="search"'):
+    with pytest.raises(InputError, match='leave it at "auto"'):
         FactorSettings(price=1e-3, strategy="mask", **changes)
-    assert DAMImplicitMF().strategy == "search"
+    own = FactorSettings(price=1e-3, **changes).resolved_strategy
+    assert own == ("search" if "loss" in changes else "gradient")
+
+
+def test_a_search_is_not_for_what_is_trained_by_gradient() -> None:
+    with pytest.raises(InputError, match="trained by gradient"):
+        FactorSettings(price=1e-3, strategy="search", solver="adam")
