@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -11,7 +12,7 @@ from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter, NullLoca
 from damrep.reporting.svg import ACCENT, FONT, GRID, INK, MUTED, PALE, PRICE, new_axes
 from damrep.reporting.wording import counted
 
-__all__ = ["curve_figure", "gate_figure"]
+__all__ = ["curve_figure", "gate_figure", "way_figure"]
 
 _SIZE = (480, 340)
 # Wider than this, equal steps of a log axis tell more: most of the loss goes with the first ones.
@@ -134,6 +135,56 @@ def gate_figure(gate: Sequence[float | None], learned: int) -> Figure | None:
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
     axes.set_xlabel("dimension, most important first")
     axes.set_ylabel("gate")
+    return figure
+
+
+def way_figure(history: Mapping[str, Sequence[Any]], begins: str | None = None) -> Figure | None:
+    """Where a mask stood while it was trained, and which widths were drawn about it.
+
+    Parameters
+    ----------
+    history : mapping of str to sequence
+        Columns, of one of the two names that they have: ``n_active`` and ``mask.n_active``,
+        likewise ``narrowest_drawn`` and ``widest_drawn``.
+    begins : str, optional
+        Of a training that tried several ways to begin, the stage that was gone on with.
+
+    Returns
+    -------
+    Figure, or None
+        None if no widths were drawn.
+    """
+    for prefix in ("mask.", ""):
+        names = [f"{prefix}{name}" for name in ("n_active", "narrowest_drawn", "widest_drawn")]
+        if all(name in history for name in names):
+            break
+    else:
+        return None
+    stages = history.get("stage") or [None] * len(history[names[0]])
+    taken = (None, "mask") if begins is None else (begins, "mask")
+    rows = [
+        drawn
+        for stage, *drawn in zip(stages, *(history[name] for name in names), strict=True)
+        if stage in taken and None not in drawn
+    ]
+    if len(rows) < 2:
+        return None
+    stands, narrowest, widest = np.array(rows, dtype=float).T
+    done = np.arange(1, len(rows) + 1) / len(rows)
+    figure, axes = new_axes(*_SIZE)
+    axes.grid(axis="y", color=GRID, linewidth=1)
+    axes.fill_between(done, narrowest, widest, color=PALE, linewidth=0, step="mid")
+    axes.step(done, stands, color=ACCENT, linewidth=2.2, where="mid")
+    if widest.max() > _LOG_FROM:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    else:
+        axes.set_ylim(0, widest.max() * 1.06)
+        axes.yaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
+    axes.set_xlim(0, 1)
+    axes.set_xlabel("share of the mask's training")
+    axes.set_ylabel("dimensions")
     return figure
 
 

@@ -14,7 +14,7 @@ from damrep.masking.plain import to_plain
 from damrep.masking.printing import escaped
 from damrep.masking.report import FitReport
 from damrep.masking.validation import InputError
-from damrep.reporting.figures import curve_figure, gate_figure, shown_gates
+from damrep.reporting.figures import curve_figure, gate_figure, shown_gates, way_figure
 from damrep.reporting.plane import group_labels, plane_figure, project, sample_rows
 from damrep.reporting.svg import clean_text, to_svg
 from damrep.reporting.wording import (
@@ -313,7 +313,10 @@ def _gate(report: FitReport) -> dict[str, Any] | None:
     if figure is None:
         return None
     hidden = len(report.gate) - shown_gates(len(report.gate), report.learned_dims)
+    way = way_figure(report.history, report.details.get("begins"))
+    title = "Where the mask stood while it was trained"
     return {
+        "way": None if way is None else Markup(to_svg(way, "way", title)),
         "svg": Markup(to_svg(figure, "gate", "The gate of each dimension")),
         "hidden": hidden,
         "closed": max(0, len(report.gate) - report.learned_dims),

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from damrep.reporting.figures import curve_figure, gate_figure
+from damrep.reporting.figures import curve_figure, gate_figure, way_figure
 from damrep.reporting.plane import group_labels, plane_figure, project, sample_rows
 from damrep.reporting.svg import new_axes, to_svg
 
@@ -84,6 +84,37 @@ class TestGate:
         figure = gate_figure(gate, len(gate))
         assert figure is not None
         assert to_svg(figure, "g", "gate").startswith("<svg")
+
+
+class TestWay:
+    HISTORY = {
+        "n_active": [8, 5, 3, None],
+        "narrowest_drawn": [1, 2, 3, None],
+        "widest_drawn": [8, 6, 3, None],
+    }
+
+    def test_the_mask_and_the_widths_drawn_about_it(self) -> None:
+        figure = way_figure(self.HISTORY)
+        assert figure is not None
+        axes = figure.axes[0]
+        np.testing.assert_allclose(_lines(figure)[0], [[1 / 3, 8], [2 / 3, 5], [1, 3]])
+        assert axes.collections[0].get_datalim(axes.transData).bounds[1::2] == (1, 7)
+
+    def test_of_several_ways_to_begin_the_one_gone_on_with(self) -> None:
+        stages = ["from PCA", "from one dimension", "mask", "mask"]
+        history = {**self.HISTORY, "stage": stages, "widest_drawn": [8, 6, 3, 3]}
+        history["n_active"] = history["narrowest_drawn"] = [8, 5, 3, 3]
+        figure = way_figure(history, "from PCA")
+        assert figure is not None and _lines(figure)[0][:, 1].tolist() == [8, 3, 3]
+
+    def test_a_mask_in_a_column_of_its_own_name(self) -> None:
+        columns = {f"mask.{name}": values for name, values in self.HISTORY.items()}
+        figure = way_figure({**columns, "n_active": [512] * 4})
+        assert figure is not None and _lines(figure)[0][:, 1].tolist() == [8, 5, 3]
+
+    def test_none_where_nothing_was_drawn(self) -> None:
+        assert way_figure({}) is None and way_figure({"n_active": [3, 3]}) is None
+        assert way_figure({name: values[:1] for name, values in self.HISTORY.items()}) is None
 
 
 class TestPlane:
