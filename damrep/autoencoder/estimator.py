@@ -124,6 +124,8 @@ class DAMAutoencoder(LearnedDimensions, TransformerMixin, BaseEstimator):
     (500, 3)
     """
 
+    _former = {"strategy": {"gradient": "auto"}}
+
     def __init__(
         self,
         price: float = 1e-3,

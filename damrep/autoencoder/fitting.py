@@ -11,12 +11,14 @@ import torch
 from torch import Tensor
 
 from damrep.autoencoder.cosine import STEPS_AN_EPOCH, fit_cosine_map
-from damrep.autoencoder.linear import principal_axes, projection_losses
+from damrep.autoencoder.goal import Price
+from damrep.autoencoder.linear import principal_axes, projection_errors, projection_losses
 from damrep.autoencoder.masked import fit_masked, learn_width
 from damrep.autoencoder.network import AutoencoderNetwork
 from damrep.autoencoder.paper import train_as_in_the_paper
 from damrep.autoencoder.rows import Rows, measure_columns
 from damrep.autoencoder.settings import AutoencoderSettings
+from damrep.masking.ranges import as_good
 from damrep.training import local_seed
 
 __all__ = ["Fitted", "fit_autoencoder", "refit_linear", "split_rows"]
@@ -106,7 +108,7 @@ def fit_autoencoder(settings: AutoencoderSettings, rows: Rows, held_out: Rows, s
         return _as_in_the_paper(settings, rows, held_out, initial, seed)
     axes = principal_axes(rows, initial, seed)
     losses = projection_losses(held_out, axes)
-    linear = _linear(settings, rows, axes, losses, initial)
+    linear = _linear(settings, rows, held_out, axes, losses, initial)
     if settings.linear:
         return linear
     network = _network(settings, rows, held_out, axes, linear, initial, seed)
@@ -126,18 +128,28 @@ def fit_autoencoder(settings: AutoencoderSettings, rows: Rows, held_out: Rows, s
 
 
 def _linear(
-    settings: AutoencoderSettings, rows: Rows, axes: Tensor, losses: list[float], initial: int
+    settings: AutoencoderSettings,
+    rows: Rows,
+    held_out: Rows,
+    axes: Tensor,
+    losses: list[float],
+    initial: int,
 ) -> Fitted:
     if settings.budget is None:
         width = settings.goal.width(losses)
     else:
         width = min(settings.budget, len(losses))
+    details: dict[str, Any] = {"hidden_widths": [], "steps": 0}
+    if settings.budget is None and isinstance(settings.goal, Price) and not held_out.sparse:
+        errors = projection_errors(held_out, axes)
+        found = as_good(errors, range(1, len(losses) + 1), settings.goal.price, width)
+        details["as good"] = list(found)
     return Fitted(
         _projection(axes[:width], rows.dtype),
         initial,
         _padded(losses, initial),
         losses[width - 1],
-        details={"hidden_widths": [], "steps": 0},
+        details=details,
         left=losses[:width],
         closed_form=True,
     )

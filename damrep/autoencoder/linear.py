@@ -7,6 +7,7 @@ width; the width is then chosen by the loss on rows that were not decomposed.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,7 +22,7 @@ from damrep.autoencoder.rows import Rows
 from damrep.masking.moments import ROUNDING, eigen
 from damrep.training import torch_generator
 
-__all__ = ["principal_axes", "projection_losses"]
+__all__ = ["principal_axes", "projection_errors", "projection_losses"]
 
 # Up to here an exact decomposition of one side's second moment takes seconds.
 _EXACT = 3000
@@ -121,3 +122,16 @@ def projection_losses(rows: Rows, axes: Tensor) -> list[float]:
     if total <= 0:
         return [0.0] * len(axes)
     return [float(loss) for loss in (1 - torch.cumsum(kept, 0) / total).clamp(min=0.0)]
+
+
+def projection_errors(rows: Rows, axes: Tensor) -> np.ndarray:
+    """`projection_losses` row by row, of which they are the means, (rows, k), float64."""
+    kept, squares = list[Tensor](), list[Tensor]()
+    for block in rows.blocks():
+        x = block.double()
+        kept.append((x @ axes.double().T).square().cumsum(dim=1))
+        squares.append(x.square().sum(dim=1))
+    along, total = torch.cat(kept), torch.cat(squares)
+    mean = float(total.mean())
+    errors: np.ndarray = ((total[:, None] - along).clamp(min=0.0) / (mean or 1.0)).numpy()
+    return errors

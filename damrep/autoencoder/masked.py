@@ -23,13 +23,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from damrep.autoencoder.goal import Goal
+from damrep.autoencoder.goal import Goal, Price
 from damrep.autoencoder.network import AutoencoderNetwork
-from damrep.autoencoder.prefixes import prefix_losses
+from damrep.autoencoder.prefixes import prefix_errors, prefix_losses
 from damrep.autoencoder.rows import Rows
 from damrep.masking.dam import DAM
 from damrep.masking.gate import step_alpha
 from damrep.masking.moments import roots, second_moment, singular
+from damrep.masking.ranges import as_good
 from damrep.masking.rotation import rotate_
 from damrep.masking.strategy import MaskStrategy
 from damrep.training import History, TrainingOptions, torch_generator, train
@@ -326,10 +327,17 @@ def learn_width(
         (way, width), details["begins"] = ways[bent], _BEGINNINGS[bent]
     run.stage(way, left, wholly, "search" if search else "mask").restore()
     network = way.masked.fold()
+    if isinstance(goal, Price) and run.last[0]:
+        # Widths that were not looked at lie on the line between those beside them, as in the curve.
+        looked, errors = run.last
+        widths = sorted({*looked, network.width})
+        between = np.stack([np.interp(widths, looked, row) for row in errors])
+        details["as good"] = list(as_good(between, widths, goal.price, network.width))
     curve = width.curve() if width.settled_curve is None else width.settled_curve
     return NetworkFit(
         network.cpu(),
-        [[m, float(x)] for m, x in enumerate(curve, start=1)],
+        # What tells less than nothing need not be used.
+        [[m, min(1.0, float(x))] for m, x in enumerate(curve, start=1)],
         prefix_losses(network, held_out, [network.width])[0],
         run.history.to_dict(),
         run.steps,
@@ -379,9 +387,12 @@ class _Run:
         self.asked = torch.cat(list(self._few.blocks()))
         self.history = History()
         self.steps = 0
+        self.last: tuple[list[int], np.ndarray] = [], np.zeros((0, 0))
 
     def losses(self, masked: MaskedNetwork, widths: Sequence[int], last: bool) -> list[float]:
-        """Held-out losses of the network with so many codes."""
+        """Held-out losses of the network with so many codes; the last ones are kept by row."""
+        if last:
+            self.last = list(widths), prefix_errors(masked, self._held_out, widths)
         return prefix_losses(masked, self._held_out if last else self._few, widths)
 
     def stage(self, way: _Way, epochs: int, options: TrainingOptions, name: str) -> _Task:

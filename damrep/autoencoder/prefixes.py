@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from damrep.autoencoder.rows import Rows
 
-__all__ = ["Ordered", "prefix_losses"]
+__all__ = ["Ordered", "prefix_errors", "prefix_losses"]
 
 
 class Ordered(Protocol):
@@ -53,3 +54,30 @@ def prefix_losses(network: Ordered, rows: Rows, widths: Iterable[int]) -> list[f
             left[place] += float((network.decode(codes[:, :m]) - x).double().square().sum())
         total += float(block.double().square().sum())
     return [float(loss) for loss in left / total] if total > 0 else [0.0] * len(wanted)
+
+
+@torch.no_grad()
+def prefix_errors(network: Ordered, rows: Rows, widths: Iterable[int]) -> np.ndarray:
+    """`prefix_losses` row by row, of which they are the means.
+
+    Parameters
+    ----------
+    network, rows, widths
+        As there.
+
+    Returns
+    -------
+    ndarray, float64, shape (rows, widths)
+    """
+    wanted = list(widths)
+    device = next(network.parameters()).device
+    left, squares = list[Tensor](), list[Tensor]()
+    for block in rows.blocks():
+        x = block.to(device)
+        codes = network.encode(x, max(wanted))
+        told = [(network.decode(codes[:, :m]) - x).double().square().sum(dim=1) for m in wanted]
+        left.append(torch.stack(told, dim=1).cpu())
+        squares.append(block.double().square().sum(dim=1))
+    total = float(torch.cat(squares).mean())
+    errors: np.ndarray = torch.cat(left).numpy()
+    return errors / total if total > 0 else np.zeros_like(errors)

@@ -124,6 +124,8 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
     True
     """
 
+    _former = {"strategy": {"gradient": "auto"}}
+
     def __init__(
         self,
         encoder: str = "gcn",

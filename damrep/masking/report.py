@@ -259,7 +259,7 @@ class FitReport:
             raise InputError(f"{path}: {error}") from None
 
     def __str__(self) -> str:
-        facts = [("dimensions", f"{self.learned_dims} of {self.initial_dims}")]
+        facts = [("dimensions", f"{self.learned_dims} of {self.initial_dims}{self.as_good}")]
         if self.price is not None:
             facts.append(("price of one", f"{self.price:g} of the loss"))
         how = ", ".join(part for part in (self.objective, self.strategy) if part)
@@ -279,6 +279,14 @@ class FitReport:
         notes = [f"Note: {warning}" for warning in self.warnings]
         # What was loaded may hold anything.
         return "\n".join([*map(escaped, lines), *table, *map(escaped, notes)])
+
+    @property
+    def as_good(self) -> str:
+        """Which widths are as good, in words after the learned one; empty if that is not known."""
+        found = self.details.get("as good")
+        if not found or found[0] == found[1]:
+            return ""
+        return f", {found[0]} to {found[1]} as good"
 
     def _next_dimension(self) -> float | None:
         """Loss that one more dimension would take away, where the curve covers both widths."""

@@ -164,7 +164,7 @@ def _tiles(report: FitReport) -> list[dict[str, str]]:
         {
             "value": number(report.learned_dims),
             "label": "dimension" if report.learned_dims == 1 else "dimensions",
-            "note": f"of {report.initial_dims:,} it started from",
+            "note": f"of {report.initial_dims:,} it started from{report.as_good}",
         }
     ]
     if report.measures:

@@ -137,7 +137,7 @@ def dimensions_line(report: FitReport) -> str:
         if asked != report.learned_dims:
             return f"{what}, {number(asked)} were asked for"
         return f"{what}, as asked for"
-    return f"learned {what} (price {report.price:g})"
+    return f"learned {what}{report.as_good} (price {report.price:g})"
 
 
 def time_text(report: FitReport) -> str | None:

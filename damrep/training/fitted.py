@@ -6,7 +6,7 @@ import contextlib
 import os
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -50,6 +50,18 @@ class LearnedDimensions:
 
     n_components_: int
     report_: FitReport
+    _former: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """Words that arguments of saved models may have, and what they are now."""
+
+    @property
+    def components_range_(self) -> tuple[int, int] | None:
+        """Narrowest and widest width that is as good as the learned one, within a standard error.
+
+        By what rows held out lose at each; None where that is not known.
+        """
+        check_is_fitted(self, "n_components_")
+        found = self.report_.details.get("as good")
+        return None if found is None else (int(found[0]), int(found[1]))
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Names of the dimensions: "dim_0", "dim_1", ..., most important first."""
@@ -91,7 +103,11 @@ class LearnedDimensions:
         with damage_told(path):
             report = FitReport.from_dict(meta["report"])
             known = cls().get_params()  # type: ignore[attr-defined]
-            model = cls(**{k: v for k, v in meta["params"].items() if k in known})
+            params = {k: v for k, v in meta["params"].items() if k in known}
+            for name, words in cls._former.items():
+                if isinstance(params.get(name), str):
+                    params[name] = words.get(params[name], params[name])
+            model = cls(**params)
             model._settings()
             model.report_ = report
             if "output_transform" in meta:

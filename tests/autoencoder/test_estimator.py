@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 
-from damrep import DAMAutoencoder
+from damrep import DAMAutoencoder, DAMGraphEmbedding
 from damrep.masking.report import FitReport
 from damrep.masking.validation import InputError
 from tests.autoencoder.samples import curved, low_rank
@@ -122,6 +122,23 @@ def column_variance(table: np.ndarray) -> float:
 
 
 # -- what is learned
+
+
+@pytest.mark.parametrize("hidden", [(), (16,), "auto"])
+def test_the_widths_that_are_as_good_are_told(hidden: Any) -> None:
+    table = low_rank(rank=4, noise=0.3)
+    model = fit(table, hidden=hidden, max_epochs=4, price=0.005)
+    low, high = model.components_range_
+    assert 1 <= low <= model.n_components_ <= high <= 12 and low < high
+    assert f"{low} to {high} as good" in str(model.report_)
+    assert fit(table, hidden=hidden, max_epochs=4, n_components=2).components_range_ is None
+
+
+@pytest.mark.parametrize("estimator", [DAMAutoencoder, DAMGraphEmbedding])
+def test_models_saved_with_a_word_that_is_no_more_load(estimator: Any) -> None:
+    report = {"estimator": estimator.__name__, "initial_dims": 3, "learned_dims": 2}
+    meta = {"params": {"strategy": "gradient"}, "report": report}
+    assert estimator._restored(meta, "model").strategy == "auto"
 
 
 @pytest.mark.parametrize("rank", [1, 3, 7])

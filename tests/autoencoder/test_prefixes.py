@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from damrep.autoencoder.linear import principal_axes, projection_losses
+from damrep.autoencoder.linear import principal_axes, projection_errors, projection_losses
 from damrep.autoencoder.network import AutoencoderNetwork
-from damrep.autoencoder.prefixes import prefix_losses
+from damrep.autoencoder.prefixes import prefix_errors, prefix_losses
 from damrep.autoencoder.rows import Rows, measure_columns
 from damrep.training import local_seed
 from tests.autoencoder.samples import curved
@@ -41,3 +41,14 @@ def test_of_a_network_that_begins_as_pca_they_are_those_of_pca() -> None:
 def test_where_there_is_nothing_to_tell_nothing_is_lost() -> None:
     flat = Rows(np.zeros((3, 8), np.float32), np.zeros(8), 1.0)
     assert prefix_losses(network(), flat, [1, 2]) == [0.0, 0.0]
+
+
+def test_losses_are_the_means_of_the_rows() -> None:
+    model = network()
+    expected = prefix_losses(model, rows(), [1, 4])
+    found = prefix_errors(model, rows(), [1, 4]).mean(axis=0)
+    assert found == pytest.approx(expected, rel=1e-4)
+    axes = principal_axes(rows(), 5, seed=0)
+    expected = projection_losses(rows(), axes)
+    found = projection_errors(rows(), axes).mean(axis=0)
+    assert found == pytest.approx(expected, rel=1e-4)
