@@ -104,7 +104,7 @@ def fit_autoencoder(settings: AutoencoderSettings, rows: Rows, held_out: Rows, s
     initial = settings.widest(len(rows), rows.columns)
     if settings.metric == "cosine":
         return _by_cosine(settings, rows, held_out, initial, seed)
-    if settings.paper_lambda is not None and settings.n_components is None:
+    if settings.paper_lambda is not None:
         return _as_in_the_paper(settings, rows, held_out, initial, seed)
     axes = principal_axes(rows, initial, seed)
     losses = projection_losses(held_out, axes)

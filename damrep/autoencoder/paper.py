@@ -128,7 +128,7 @@ def _carrying(module: _Masked, rows: Rows) -> AutoencoderNetwork:
     assert isinstance(into, nn.Linear) and isinstance(out, nn.Linear)
     into = slice_linear(into, rows=torch.arange(network.width), row_scale=gate)
     network.encoder[-1] = into
-    codes = network.encode(rows.take(slice(0, _MEASURED)))
+    codes = network.encode(rows.take(slice(0, _MEASURED)).to(into.weight))
     moment = second_moment(codes) / len(codes)
     carried = rotate_(into, out, moment, ascending=False, mean=codes.double().mean(dim=0))
     return network.cut(max(1, int((carried > _NOTHING * carried.sum()).sum())))

@@ -44,11 +44,11 @@ def prefix_losses(network: Ordered, rows: Rows, widths: Iterable[int]) -> list[f
         One a width; 0 where there is nothing to reconstruct.
     """
     wanted = list(widths)
-    device = next(network.parameters()).device
+    weight = next(network.parameters())
     left = torch.zeros(len(wanted), dtype=torch.float64)
     total = 0.0
     for block in rows.blocks():
-        x = block.to(device)
+        x = block.to(weight)
         codes = network.encode(x, max(wanted))
         for place, m in enumerate(wanted):
             left[place] += float((network.decode(codes[:, :m]) - x).double().square().sum())
@@ -70,10 +70,10 @@ def prefix_errors(network: Ordered, rows: Rows, widths: Iterable[int]) -> np.nda
     ndarray, float64, shape (rows, widths)
     """
     wanted = list(widths)
-    device = next(network.parameters()).device
+    weight = next(network.parameters())
     left, squares = list[Tensor](), list[Tensor]()
     for block in rows.blocks():
-        x = block.to(device)
+        x = block.to(weight)
         codes = network.encode(x, max(wanted))
         told = [(network.decode(codes[:, :m]) - x).double().square().sum(dim=1) for m in wanted]
         left.append(torch.stack(told, dim=1).cpu())

@@ -91,10 +91,14 @@ class AutoencoderSettings:
             raise TypeError(f"linear_path must be True or False, got {self.linear_path!r}")
         if self.paper_lambda is not None:
             check_number("paper_lambda", self.paper_lambda, low=0.0)
-            if self.strategy == "search" or self.metric == "cosine":
+            if (
+                self.strategy == "search"
+                or self.metric == "cosine"
+                or self.n_components is not None
+            ):
                 raise InputError(
                     "paper_lambda stands for the price in the paper's own training, which has no "
-                    'strategy="search" and no metric="cosine"'
+                    'strategy="search", no metric="cosine" and no n_components'
                 )
         if self.metric == "cosine":
             # A map without layers, so that queries are brought into it by one product.

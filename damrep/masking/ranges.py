@@ -49,6 +49,10 @@ def as_good(
         raise InputError(
             f"losses must have shape (rows, {len(widths)}), one column a width, got {told.shape}"
         )
+    if not len(told) or not np.isfinite(told).all():
+        raise InputError("losses must be finite numbers of a row or more")
+    if list(widths) != sorted(set(widths)):
+        raise InputError(f"widths must rise, got {list(widths)}")
     if chosen not in widths:
         raise InputError(f"the chosen width must be one of those measured, got {chosen}")
     here = list(widths).index(chosen)

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from damrep.masking.dam import DAM
+from damrep.masking.price import masks_in
 from damrep.masking.validation import InputError, check_count, check_number
 
 __all__ = ["Costs", "MaskStrategy"]
@@ -84,7 +85,8 @@ class MaskStrategy:
     Raises
     ------
     InputError
-        If the mask is not in the module.
+        If the mask is not in the module, an argument is out of range, or what `losses`, `costs` or
+        `chances` give is not one finite number a width (of the losses some may be none).
 
     Examples
     --------
@@ -134,12 +136,14 @@ class MaskStrategy:
         self.steps = check_count("steps", steps, minimum=1)
         self.step = 0
         self._losses, self._costs, self._renew = losses, costs, renew
-        self._generator, self._slack = generator, slack
+        self._generator, self._slack = generator, check_number("slack", slack, low=0.0)
         self._first_share = check_number(
             "first_share", first_share, low=0.0, high=1.0, low_open=True
         )
         self._even = even
-        self._every = every or max(_FEWEST_STEPS, self.steps // _LOOKS)
+        self._every = max(_FEWEST_STEPS, self.steps // _LOOKS)
+        if every is not None:
+            self._every = check_count("every", every, minimum=1)
         self._chances = _alike if even else chances or self._by_ratio
         self._window = (1, mask.num_features)
         self._share = 1.0
@@ -155,10 +159,9 @@ class MaskStrategy:
     def parameter_groups(
         self, lr: float, weight_decay: float = 0.0, beta_lr: float | None = None
     ) -> list[dict[str, Any]]:
-        """The weights; beta is moved by held-out losses and not by the optimiser."""
-        weights = [
-            p for p in self.module.parameters() if p is not self.mask.beta and p.requires_grad
-        ]
+        """The weights; no beta of any mask is moved by the optimiser, but by held-out losses."""
+        betas = {id(mask.beta) for mask in masks_in(self.module).values()}
+        weights = [p for p in self.module.parameters() if id(p) not in betas and p.requires_grad]
         return [{"params": weights, "lr": lr, "weight_decay": weight_decay}]
 
     def start_epoch(self, epoch: int, cold_start_epochs: int = 0) -> None:
@@ -203,6 +206,11 @@ class MaskStrategy:
         coarse = np.unique(np.geomspace(1, n, _COARSE).round().astype(int))
         widths = sorted({*coarse.tolist(), *around})
         found = [float(loss) for loss in self._losses(widths, last)]
+        if len(found) != len(widths) or not np.isfinite(found).any():
+            raise InputError(
+                f"losses must give a number for each of {len(widths)} widths, some of them finite, "
+                f"got {found[:3]}: did the training diverge?"
+            )
         # A loss that is no number, of units that blow up, is no argument for them.
         known = np.nan_to_num(np.array(found), nan=_HUGE, posinf=_HUGE)
         return np.minimum.accumulate(np.interp(np.arange(1, n + 1), widths, known))
@@ -233,11 +241,13 @@ class MaskStrategy:
         self._seen.append((self.step, curve))
         if last:
             self.settled_curve = curve
-        costs = np.asarray(self._costs(curve, self._share), dtype=np.float64)
+        costs = _one_a_width("costs", self._costs(curve, self._share), len(curve))
         best = int(np.argmax(costs <= costs.min() + self._slack))
         if last or not self._even:
             self.mask.set_width(max(best + 1, self.mask.min_active))
-        chances = self._chances(costs, min(1.0, done / _SETTLED))
+        chances = _one_a_width(
+            "chances", self._chances(costs, min(1.0, done / _SETTLED)), len(curve)
+        )
         self.mask.jitter(torch.from_numpy(chances), self._generator)
         shares = np.cumsum(chances) / chances.sum()
         low, high = np.searchsorted(shares, [_BEYOND, 1 - _BEYOND]) + 1
@@ -253,6 +263,16 @@ class MaskStrategy:
             best = int(np.argmax(costs <= costs.min() + self._slack))
             chances[best + 1 + max(_ABOVE, int(_ABOVE_SHARE * best)) :] = 0.0
         return chances
+
+
+def _one_a_width(name: str, values: np.ndarray, n: int) -> np.ndarray:
+    found = np.asarray(values, dtype=np.float64)
+    if found.shape != (n,) or not np.isfinite(found).all():
+        raise InputError(
+            f"{name} must give one finite number for each of {n} widths, got shape {found.shape}"
+            + ("" if found.shape != (n,) else " with NaN or infinite ones")
+        )
+    return found
 
 
 def _alike(costs: np.ndarray, done: float) -> np.ndarray:

@@ -158,8 +158,16 @@ def test_closed_codes_are_the_best_linear_ones_for_what_is_left() -> None:
     assert after[2:6] == pytest.approx([before[0] - float(g) for g in gone[:4]], abs=2e-3)
 
 
-@pytest.mark.parametrize("changes", [{"linear_path": False}, {"n_components": 2},
-                                     {"n_components": 0.9}, {"precision": "64-true"}])  # fmt: skip
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"linear_path": False},
+        {"n_components": 2},
+        {"n_components": 0.9},
+        {"precision": "64-true"},
+        {"precision": "bf16-true"},
+    ],
+)
 def test_of_an_estimator(changes: dict[str, Any]) -> None:
     quick = {"hidden": (16,), "max_epochs": 20, "batch_size": 64, "lr": 5e-3, "random_state": 0}
     model = DAMAutoencoder(strategy="mask", device="cpu", **quick, **changes).fit(TABLE)

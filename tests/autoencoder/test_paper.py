@@ -49,7 +49,9 @@ def test_with_hidden_layers() -> None:
     assert 1 <= model.n_components_ <= 20 and np.isfinite(model.score(linear_table(3)))
 
 
-@pytest.mark.parametrize("changes", [{"strategy": "search"}, {"metric": "cosine"}])
-def test_it_is_for_nothing_else(changes: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "changes", [{"strategy": "search"}, {"metric": "cosine"}, {"n_components": 2}]
+)
+def test_it_is_for_nothing_else(changes: dict[str, object]) -> None:
     with pytest.raises(InputError, match="which has no strategy"):
         fitted(linear_table(3), **changes)

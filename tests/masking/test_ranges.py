@@ -40,7 +40,7 @@ def test_it_holds_the_chosen_one_and_grows_with_the_noise(seed: int, price: floa
     assert wide[0] <= low <= best <= high <= wide[1]
 
 
-@pytest.mark.parametrize(("widths", "chosen"), [([1, 2], 1), ([1, 2, 3], 4)])
+@pytest.mark.parametrize(("widths", "chosen"), [([1, 2], 1), ([1, 2, 3], 4), ([3, 1, 2], 1)])
 def test_what_does_not_fit_is_refused(widths: list[int], chosen: int) -> None:
     with pytest.raises(InputError):
         as_good(np.zeros((4, 3)), widths, 0.1, chosen)

@@ -110,6 +110,51 @@ def test_losses_that_are_no_numbers_are_no_argument_for_a_width() -> None:
     assert problem.mask.n_active == 3
 
 
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({"losses": [float("nan")] * 3}, "losses"),
+        ({"losses": [0.5]}, "losses"),
+        ({"costs": np.ones(2)}, "costs"),
+        ({"costs": np.array([1.0, np.nan, 1.0])}, "costs"),
+        ({"chances": np.ones(4)}, "chances"),
+    ],
+)
+def test_what_does_not_fit_is_named(told: dict[str, Any], said: str) -> None:
+    mask = DAM(3)
+    strategy = MaskStrategy(
+        mask,
+        mask,
+        20,
+        lambda widths, last: told.get("losses", [1 / m for m in widths]),
+        lambda losses, share: told.get("costs", losses),
+        torch.Generator(),
+        chances=lambda costs, done: told.get("chances", np.ones(3)),
+    )
+    with pytest.raises(InputError, match=f"^{said} must give"):
+        strategy.start_epoch(0)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"slack": -1.0}, {"slack": float("nan")}, {"every": 0}, {"first_share": 0.0}]
+)
+def test_arguments_out_of_range_are_named(changes: dict[str, Any]) -> None:
+    (name,) = changes
+    with pytest.raises(InputError, match=name):
+        Columns(**changes)
+
+
+def test_of_two_masks_neither_is_moved_by_the_optimiser() -> None:
+    first, second = DAM(4), DAM(4)
+    module = nn.Sequential(nn.Linear(4, 4), first, nn.Linear(4, 4), second)
+    strategy = MaskStrategy(
+        module, first, 10, lambda w, last: [0.0] * len(w), lambda c, s: c, torch.Generator()
+    )
+    (group,) = strategy.parameter_groups(lr=0.1)
+    held = {id(first.beta), id(second.beta)}
+    assert len(group["params"]) == 4 and not held & {id(p) for p in group["params"]}
+
+
 def test_alike_costs_go_to_the_narrower() -> None:
     problem = Columns(slack=0.5)
     problem.train(300)
