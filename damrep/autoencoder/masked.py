@@ -412,8 +412,9 @@ def _renew(masked: MaskedNetwork, since: int, rows: Rows, axes: Tensor) -> None:
     Between two linear maps alone, all codes are turned into the order of what they carry; in a
     network without a linear path nothing is done.
     """
-    device = next(masked.parameters()).device
-    x = rows.take(_spread(len(rows), _REGRESSED)).to(device)
+    weight = next(masked.parameters())
+    device = weight.device
+    x = rows.take(_spread(len(rows), _REGRESSED)).to(weight)
     network = masked.network
     if not network.hidden:
         codes = network.encode(x).double()

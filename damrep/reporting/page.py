@@ -312,13 +312,11 @@ def _gate(report: FitReport) -> dict[str, Any] | None:
     figure = gate_figure(report.gate, report.learned_dims)
     if figure is None:
         return None
-    hidden = len(report.gate) - shown_gates(len(report.gate), report.learned_dims)
     way = way_figure(report.history, report.details.get("begins"))
-    title = "Where the mask stood while it was trained"
     return {
-        "way": None if way is None else Markup(to_svg(way, "way", title)),
+        "way": way and Markup(to_svg(way, "way", "Where the mask stood while it was trained")),
         "svg": Markup(to_svg(figure, "gate", "The gate of each dimension")),
-        "hidden": hidden,
+        "hidden": len(report.gate) - shown_gates(len(report.gate), report.learned_dims),
         "closed": max(0, len(report.gate) - report.learned_dims),
     }
 

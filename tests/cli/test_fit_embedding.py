@@ -143,7 +143,7 @@ def test_the_page_stands_alone(fitted: Fitted) -> None:
     out, _ = fitted
     page = (out / "report.html").read_text(encoding="utf-8")
     assert page.startswith("<!DOCTYPE html>")
-    assert page.count("<svg") == 3
+    assert page.count("<svg") == 4
     assert "damrep fit-embedding" in page
 
 
