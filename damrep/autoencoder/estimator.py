@@ -17,7 +17,7 @@ from damrep.autoencoder.rows import Rows, block_rows, measure_columns
 from damrep.autoencoder.settings import AutoencoderSettings
 from damrep.autoencoder.storage import load_model, save_model
 from damrep.autoencoder.vectors import unfolded
-from damrep.autoencoder.width_notes import width_notes
+from damrep.autoencoder.width_notes import width_by, width_notes
 from damrep.masking.notes import warn_of
 from damrep.masking.report import FitReport
 from damrep.masking.validation import InputError
@@ -217,7 +217,7 @@ class DAMAutoencoder(LearnedDimensions, TransformerMixin, BaseEstimator):
             initial_dims=fitted.initial,
             learned_dims=self.n_components_,
             price=None if settings.n_components is not None else float(self.price),
-            strategy=_how(settings, fitted.closed_form),
+            strategy=width_by(settings, fitted.closed_form),
             objective="reconstruction" if settings.metric == "euclidean" else "cosine",
             curve=[[int(m), float(loss)] for m, loss in fitted.curve],
             gate=fitted.gate,
@@ -386,16 +386,6 @@ class DAMAutoencoder(LearnedDimensions, TransformerMixin, BaseEstimator):
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def _how(settings: AutoencoderSettings, closed_form: bool) -> str:
-    """How the width came about, in words for the report."""
-    if settings.budget is not None:
-        return "budget"
-    wanted = "share of variance" if settings.share is not None else None
-    if settings.paper_lambda is not None:
-        return "paper"
-    return wanted or ("closed form" if closed_form else settings.resolved_strategy)
 
 
 def _working_dtype(dtype: Any) -> torch.dtype:

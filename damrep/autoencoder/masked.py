@@ -21,21 +21,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from damrep.autoencoder.goal import Goal, Price
+from damrep.autoencoder.masked_network import MaskedNetwork
 from damrep.autoencoder.network import AutoencoderNetwork
 from damrep.autoencoder.prefixes import prefix_errors, prefix_losses
 from damrep.autoencoder.rows import Rows
-from damrep.masking.dam import DAM
-from damrep.masking.gate import step_alpha
 from damrep.masking.moments import roots, second_moment, singular
 from damrep.masking.ranges import as_good
 from damrep.masking.rotation import rotate_
 from damrep.masking.strategy import MaskStrategy
 from damrep.training import History, TrainingOptions, torch_generator, train
 
-__all__ = ["MaskedNetwork", "NetworkFit", "fit_masked", "learn_width"]
+__all__ = ["NetworkFit", "fit_masked", "learn_width"]
 
 _MORE = 1.1  # of the epochs of one fit, all together
 # The two ways to begin: the share of these in which each is tried, and of the loss that counts at
@@ -43,7 +42,6 @@ _MORE = 1.1  # of the epochs of one fit, all together
 _FROM_PCA, _FROM_ONE = (0.1, 0.35), (0.2, 0.01)
 _BEGINNINGS = "from PCA", "from one dimension"
 _AS_GOOD = 1.2  # times the cost of the first way that the second may be on its way to
-_LINEAR = 256.0  # the decoder starts as if it had so many codes, whatever their number
 _GAIN_RATE = 30.0  # of the one factor, in learning rates of the weights
 _ASKED = 128  # rows held out that the factor is asked about in a step
 _LOOKED_AT = 512  # rows held out that the widths are compared on while they are learned
@@ -80,66 +78,6 @@ class NetworkFit:
     steps: int
     gate: list[float] = field(default_factory=list)
     details: dict[str, Any] = field(default_factory=dict)
-
-
-class MaskedNetwork(nn.Module):
-    """An autoencoder with a mask over its codes and a factor on its nonlinear part.
-
-    Parameters
-    ----------
-    network
-        Trained in place.
-
-    Attributes
-    ----------
-    mask : DAM
-        Over the codes, the strongest last.
-    log_gain : Parameter or None
-        Logarithm of the factor; None without a linear path, where there is nothing to fall back on.
-
-    Examples
-    --------
-    >>> masked = MaskedNetwork(AutoencoderNetwork(6, (8,), 4))
-    >>> masked.mask.set_width(2)
-    >>> masked(torch.zeros(3, 6)).shape, masked.fold().width
-    (torch.Size([3, 6]), 2)
-    """
-
-    def __init__(self, network: AutoencoderNetwork) -> None:
-        super().__init__()
-        self.network = network
-        n = network.width
-        self.mask = DAM(n, alpha=step_alpha(n))
-        self.mask.set_width(n)
-        self.log_gain = None
-        if network.linear_encoder is not None:
-            # Before it, weights are as large as their number asks for.
-            network.scale_decoder(math.sqrt(n / _LINEAR))
-            self.log_gain = nn.Parameter(torch.zeros(()))
-
-    def encode(self, x: Tensor, width: int | None = None) -> Tensor:
-        """The first `width` codes as they are before the mask."""
-        return self.network.encode(x, width)
-
-    def codes(self, x: Tensor) -> Tensor:
-        """Gated codes, strongest first."""
-        gated: Tensor = self.mask(self.network.encode(x).flip(-1))
-        return gated.flip(-1)
-
-    def decode(self, codes: Tensor) -> Tensor:
-        """Rows from the first few codes."""
-        return self.network.decode(codes, None if self.log_gain is None else self.log_gain.exp())
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Reconstruction of x from its open codes."""
-        return self.decode(self.codes(x))
-
-    def fold(self) -> AutoencoderNetwork:
-        """The network of the open codes, with the factor in its weights; a copy."""
-        small = self.network.cut(self.mask.n_active)
-        if self.log_gain is not None:
-            small.scale_decoder(float(self.log_gain.detach().exp()))
-        return small
 
 
 class _Task:

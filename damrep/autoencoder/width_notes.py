@@ -5,7 +5,7 @@ from __future__ import annotations
 from damrep.autoencoder.goal import Share
 from damrep.autoencoder.settings import AutoencoderSettings
 
-__all__ = ["width_notes"]
+__all__ = ["width_by", "width_notes"]
 
 
 def width_notes(
@@ -59,3 +59,13 @@ def width_notes(
             f"nothing was saved: as many dimensions earn their price as there are {most}, {width}"
         )
     return notes
+
+
+def width_by(settings: AutoencoderSettings, closed_form: bool) -> str:
+    """How the width came about, in words for the report."""
+    if settings.budget is not None:
+        return "budget"
+    wanted = "share of variance" if settings.share is not None else None
+    if settings.paper_lambda is not None:
+        return "paper"
+    return wanted or ("closed form" if closed_form else settings.resolved_strategy)

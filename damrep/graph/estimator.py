@@ -56,16 +56,13 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
     max_components : int
         Width to start from.
     strategy : {"auto", "mask", "search"}
-        "mask": a masked bottleneck is trained on the graph's edges, at widths drawn anew for each
-        node, and nodes held out decide how many of its units stay open. "search": the bottleneck
-        in closed form, which is also what is left where nothing is trained; its whole curve of
-        held-out loss against width, and its best point. "auto": the mask, but the search with
-        labels, where the mask is not as good.
+        "mask": a bottleneck is trained on edges at widths that a mask draws, and nodes held out
+        decide. "search": the bottleneck in closed form, and the best point of its curve. "auto":
+        the mask, but the search with labels, where the mask is not as good.
     hidden : sequence of int
         Widths of hidden layers before the representation; empty for a one-layer encoder.
     mask_hidden : bool
-        Put a mask on each hidden layer too, learned by gradient under the same price, and cut it.
-        With labels these are then the only masks.
+        Put a mask on each hidden layer too, learned by gradient; with labels the only masks.
     spectral_weight : float or "auto"
         Scale of the spectral coordinates; 0 leaves them out, "auto" is 1.5 or what edges ask for.
     spectral_steps, smoothing : int

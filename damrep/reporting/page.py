@@ -309,8 +309,7 @@ def _is_cheapest(report: FitReport) -> bool | None:
 
 
 def _gate(report: FitReport) -> dict[str, Any] | None:
-    figure = gate_figure(report.gate, report.learned_dims)
-    if figure is None:
+    if (figure := gate_figure(report.gate, report.learned_dims)) is None:
         return None
     way = way_figure(report.history, report.details.get("begins"))
     return {

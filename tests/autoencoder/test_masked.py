@@ -11,7 +11,8 @@ import torch
 from damrep import DAMAutoencoder
 from damrep.autoencoder.goal import Price
 from damrep.autoencoder.linear import principal_axes, projection_losses
-from damrep.autoencoder.masked import MaskedNetwork, NetworkFit, _renew, fit_masked, learn_width
+from damrep.autoencoder.masked import NetworkFit, _renew, fit_masked, learn_width
+from damrep.autoencoder.masked_network import MaskedNetwork
 from damrep.autoencoder.network import AutoencoderNetwork
 from damrep.autoencoder.prefixes import prefix_losses
 from damrep.autoencoder.rows import Rows, measure_columns
