@@ -93,6 +93,10 @@ class TestPaperContract(TestNetworkContract):
     def test_dimensions_never_rise_with_the_price(self) -> None:
         """There is no price."""
 
+    def test_a_budget_is_kept_exactly_whatever_the_price(self) -> None:
+        """There is none: the paper has a lambda and nothing else."""
+        self.refuses({"n_components": 2}, InputError)
+
     def test_the_unit_of_the_data_changes_nothing(self) -> None:
         """It does, here: the loss is in the data's own units."""
 
