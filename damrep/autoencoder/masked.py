@@ -329,9 +329,12 @@ class _Run:
 
     def losses(self, masked: MaskedNetwork, widths: Sequence[int], last: bool) -> list[float]:
         """Held-out losses of the network with so many codes; the last ones are kept by row."""
-        if last:
-            self.last = list(widths), prefix_errors(masked, self._held_out, widths)
-        return prefix_losses(masked, self._held_out if last else self._few, widths)
+        if not last:
+            return prefix_losses(masked, self._few, widths)
+        errors = prefix_errors(masked, self._held_out, widths)
+        self.last = list(widths), errors
+        found: list[float] = errors.mean(axis=0).tolist()
+        return found
 
     def stage(self, way: _Way, epochs: int, options: TrainingOptions, name: str) -> _Task:
         """Train on."""

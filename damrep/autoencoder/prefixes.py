@@ -44,15 +44,10 @@ def prefix_losses(network: Ordered, rows: Rows, widths: Iterable[int]) -> list[f
         One a width; 0 where there is nothing to reconstruct.
     """
     wanted = list(widths)
-    weight = next(network.parameters())
-    left = torch.zeros(len(wanted), dtype=torch.float64)
-    total = 0.0
-    for block in rows.blocks():
-        x = block.to(weight)
-        codes = network.encode(x, max(wanted))
-        for place, m in enumerate(wanted):
-            left[place] += float((network.decode(codes[:, :m]) - x).double().square().sum())
-        total += float(block.double().square().sum())
+    left, total = torch.zeros(len(wanted), dtype=torch.float64), 0.0
+    for errors, squares in _by_block(network, rows, wanted):
+        left += errors.sum(dim=0)
+        total += float(squares.sum())
     return [float(loss) for loss in left / total] if total > 0 else [0.0] * len(wanted)
 
 
@@ -69,15 +64,17 @@ def prefix_errors(network: Ordered, rows: Rows, widths: Iterable[int]) -> np.nda
     -------
     ndarray, float64, shape (rows, widths)
     """
-    wanted = list(widths)
-    weight = next(network.parameters())
-    left, squares = list[Tensor](), list[Tensor]()
-    for block in rows.blocks():
-        x = block.to(weight)
-        codes = network.encode(x, max(wanted))
-        told = [(network.decode(codes[:, :m]) - x).double().square().sum(dim=1) for m in wanted]
-        left.append(torch.stack(told, dim=1).cpu())
-        squares.append(block.double().square().sum(dim=1))
+    left, squares = zip(*_by_block(network, rows, list(widths)), strict=True)
     total = float(torch.cat(squares).mean())
     errors: np.ndarray = torch.cat(left).numpy()
     return errors / total if total > 0 else np.zeros_like(errors)
+
+
+def _by_block(network: Ordered, rows: Rows, widths: list[int]) -> Iterator[tuple[Tensor, Tensor]]:
+    """What each row of a block loses at each width, (b, widths), and its squares, (b,)."""
+    weight = next(network.parameters())
+    for block in rows.blocks():
+        x = block.to(weight)
+        codes = network.encode(x, max(widths))
+        told = [(network.decode(codes[:, :m]) - x).double().square().sum(dim=1) for m in widths]
+        yield torch.stack(told, dim=1).cpu(), block.double().square().sum(dim=1)
