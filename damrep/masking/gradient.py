@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from damrep.masking.price import masks_in, price_to_lambda
+from damrep.masking.price import masks_in, price_to_lambda, weights_beside
 from damrep.masking.validation import InputError, check_price
 
 __all__ = ["GradientWidth"]
@@ -89,8 +89,7 @@ class GradientWidth:
         Weight decay on beta would rest it at a value set by the decay and not by the price.
         """
         betas = [mask.beta for mask in self.masks.values()]
-        held = {id(beta) for beta in betas}
-        weights = [p for p in self.model.parameters() if id(p) not in held and p.requires_grad]
+        weights = weights_beside(self.model, self.masks.values())
         groups: list[dict[str, Any]] = [
             {"params": betas, "lr": lr if beta_lr is None else beta_lr, "weight_decay": 0.0}
         ]

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from damrep.masking.dam import DAM
-from damrep.masking.price import masks_in
+from damrep.masking.price import masks_in, weights_beside
 from damrep.masking.validation import InputError, check_count, check_number, check_price
 
 __all__ = ["OffsetStrategy", "Offsets", "edge_alpha"]
@@ -270,8 +270,7 @@ class OffsetStrategy:
         self, lr: float, weight_decay: float = 0.0, beta_lr: float | None = None
     ) -> list[dict[str, Any]]:
         """The weights; the betas are moved here and not by the optimiser."""
-        betas = {id(mask.beta) for mask in self.masks.values()}
-        weights = [p for p in self.model.parameters() if id(p) not in betas and p.requires_grad]
+        weights = weights_beside(self.model, self.masks.values())
         return [{"params": weights, "lr": lr, "weight_decay": weight_decay}]
 
     def start_epoch(self, epoch: int, cold_start_epochs: int = 0) -> None:

@@ -10,6 +10,7 @@ so lambda = price * n / span.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TypeVar
 
 import torch
@@ -26,6 +27,7 @@ __all__ = [
     "penalty",
     "price_to_lambda",
     "priced_penalty",
+    "weights_beside",
 ]
 
 Loss = TypeVar("Loss", float, Tensor)
@@ -89,6 +91,19 @@ def masks_in(model: nn.Module) -> dict[str, DAM]:
     return {
         name or "mask": module for name, module in model.named_modules() if isinstance(module, DAM)
     }
+
+
+def weights_beside(model: nn.Module, masks: Iterable[DAM]) -> list[nn.Parameter]:
+    """What an optimiser trains of a model, the offsets of these masks aside.
+
+    Examples
+    --------
+    >>> model = nn.Sequential(nn.Linear(3, 4, bias=False), DAM(4))
+    >>> [tuple(p.shape) for p in weights_beside(model, masks_in(model).values())]
+    [(4, 3)]
+    """
+    betas = {id(mask.beta) for mask in masks}
+    return [p for p in model.parameters() if id(p) not in betas and p.requires_grad]
 
 
 def _some_masks(model: nn.Module) -> dict[str, DAM]:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from damrep.masking.dam import DAM
-from damrep.masking.price import masks_in
+from damrep.masking.price import masks_in, weights_beside
 from damrep.masking.validation import InputError, check_count, check_number
 
 __all__ = ["Costs", "MaskStrategy"]
@@ -160,8 +160,7 @@ class MaskStrategy:
         self, lr: float, weight_decay: float = 0.0, beta_lr: float | None = None
     ) -> list[dict[str, Any]]:
         """The weights; no beta of any mask is moved by the optimiser, but by held-out losses."""
-        betas = {id(mask.beta) for mask in masks_in(self.module).values()}
-        weights = [p for p in self.module.parameters() if id(p) not in betas and p.requires_grad]
+        weights = weights_beside(self.module, masks_in(self.module).values())
         return [{"params": weights, "lr": lr, "weight_decay": weight_decay}]
 
     def start_epoch(self, epoch: int, cold_start_epochs: int = 0) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from damrep.masking.dam import DAM
 from damrep.masking.notes import warn_of
+from damrep.masking.price import weights_beside
 from damrep.masking.validation import (
     InputError,
     check_choice,
@@ -222,8 +223,7 @@ class ChannelPruner(ChannelGates):
         is that of the betas; options the optimiser needs beside (momentum) go to it directly.
         """
         betas = [mask.beta for mask in self.gates.values()]
-        held = {id(beta) for beta in betas}
-        weights = [p for p in self.model.parameters() if id(p) not in held and p.requires_grad]
+        weights = weights_beside(self.model, self.gates.values())
         groups: list[dict[str, Any]] = [{"params": weights, "lr": lr, "weight_decay": weight_decay}]
         if betas:
             rate = lr if beta_lr is None else beta_lr

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from damrep.masking.price import weights_beside
 from damrep.masking.validation import InputError, check_count
 from damrep.pruning.carrying import carry_over
 from damrep.pruning.loader_task import LoaderTask, LossFunction, ValidatedLoaderTask, split_batch
@@ -212,9 +213,7 @@ def _fit(
         return ValidatedLoaderTask(model, train_loader, val_loader, loss_fn, reference_loss)
 
     task = task_of(model, reference_loss)
-    betas = {id(mask.beta) for mask in pruner.gates.values()}
-    weights = [p for p in model.parameters() if p.requires_grad and id(p) not in betas]
-    made = optimizer_factory(weights)
+    made = optimizer_factory(weights_beside(model, pruner.gates.values()))
     optimizer, scheduler = made if isinstance(made, tuple) else (made, None)
     if not isinstance(optimizer, torch.optim.Optimizer):
         raise InputError(

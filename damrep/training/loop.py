@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from damrep.masking.price import masks_in
+from damrep.masking.price import masks_in, weights_beside
 from damrep.masking.validation import InputError
 from damrep.training.history import History
 from damrep.training.memory import keep_freed_memory
@@ -297,8 +297,7 @@ def _groups(
     if strategy is not None:
         return strategy.parameter_groups(options.lr, options.weight_decay, options.beta_lr)
     # A mask that nobody prices stays where it is.
-    betas = {id(mask.beta) for mask in masks_in(module).values()}
-    weights = [p for p in module.parameters() if id(p) not in betas and p.requires_grad]
+    weights = weights_beside(module, masks_in(module).values())
     if not weights:
         raise InputError(f"the module ({type(module).__name__}) has no weights to train")
     return [{"params": weights, "lr": options.lr, "weight_decay": options.weight_decay}]
