@@ -135,7 +135,8 @@ class Fits:
         """Mask the wide representation again under other settings: embedding and its width."""
         z = torch.from_numpy(self.full)
         matrix = self._inputs().matrix
-        head, _ = reduce_representation(replace(self.settings, **changes), z, matrix, self.seed, {})
+        settings = replace(self.settings, **changes)
+        head, *_ = reduce_representation(settings, z, matrix, self.seed, {})
         with torch.no_grad():
             return head.compact()(z).numpy(), head.mask.n_active
 

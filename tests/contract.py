@@ -73,6 +73,8 @@ class ModelContract:
     quick: Mapping[str, Any] = {}
     #: Arguments that no estimator may take, beside those every estimator has.
     wrong: tuple[tuple[dict[str, Any], type[Exception]], ...] = ()
+    #: What rows held out lose is known row by row, so that it can tell how sure a width is.
+    ranged = True
     #: Dimensions that are left at the highest price.
     fewest = 1
 
@@ -249,6 +251,16 @@ class ModelContract:
     def test_the_loss_is_that_of_the_curve(self, model: Any) -> None:
         dims, losses = model.components_curve_.T
         assert model.report_.loss == pytest.approx(losses[dims == model.n_components_][0])
+
+    def test_widths_that_are_as_good(self, model: Any) -> None:
+        found = model.components_range_
+        assert (found is not None) == self.ranged
+        if found is not None:
+            assert self.fewest <= found[0] <= model.n_components_ <= found[1]
+            assert found[1] <= model.report_.initial_dims
+            told = f"{found[0]} to {found[1]} as good"
+            assert (told in str(model.report_)) == (found[0] < found[1])
+        assert self.make(n_components=1).fit(*self.training_data()).components_range_ is None
 
     # -- what a user should know
 

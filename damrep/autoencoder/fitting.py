@@ -142,7 +142,7 @@ def _linear(
     details: dict[str, Any] = {"hidden_widths": [], "steps": 0}
     if settings.budget is None and isinstance(settings.goal, Price) and not held_out.sparse:
         errors = projection_errors(held_out, axes)
-        found = as_good(errors, range(1, len(losses) + 1), settings.goal.price, width)
+        found = as_good([errors], range(1, len(losses) + 1), settings.goal.price, width)
         details["as good"] = list(found)
     return Fitted(
         _projection(axes[:width], rows.dtype),

@@ -270,7 +270,7 @@ def learn_width(
         looked, errors = run.last
         widths = sorted({*looked, network.width})
         between = np.stack([np.interp(widths, looked, row) for row in errors])
-        details["as good"] = list(as_good(between, widths, goal.price, network.width))
+        details["as good"] = list(as_good([between], widths, goal.price, network.width))
     curve = width.curve() if width.settled_curve is None else width.settled_curve
     return NetworkFit(
         network.cpu(),

@@ -24,6 +24,7 @@ from damrep.masking.bottleneck import Bottleneck
 from damrep.masking.dam import DAM
 from damrep.masking.gradient import GradientWidth
 from damrep.masking.moments import eigen, second_moment
+from damrep.masking.ranges import as_good
 from damrep.training import local_seed, train
 
 __all__ = [
@@ -118,7 +119,7 @@ def fit_unsupervised(settings: EmbeddingSettings, inputs: GraphInputs, seed: int
     ):
         rank = wide.spectral.axes.shape[1]
         z = wide.reweigh(z, choose_spectral_weight(z, rank, inputs, seed))
-    head, curve = reduce_representation(settings, z, inputs.matrix, seed, history)
+    head, curve, good = reduce_representation(settings, z, inputs.matrix, seed, history)
     reduce = head.compact()
     width = head.mask.n_active
     acted = "mask.n_active" in history
@@ -137,6 +138,7 @@ def fit_unsupervised(settings: EmbeddingSettings, inputs: GraphInputs, seed: int
             "hidden_widths": [] if wide.encoder is None else wide.encoder.widths[:-1],
             "width told from": told_from(_held_out(settings, len(z))),
             "spectral_weight": wide.spectral_weight,
+            **good,
         },
     )
 
@@ -210,7 +212,7 @@ def reduce_representation(
     matrix: sp.csr_array,
     seed: int,
     history: dict[str, list[Any]],
-) -> tuple[Bottleneck, list[list[float]]]:
+) -> tuple[Bottleneck, list[list[float]], dict[str, Any]]:
     """Rotate a representation and choose how many units to keep.
 
     Parameters
@@ -232,6 +234,8 @@ def reduce_representation(
         With its mask set.
     list of [dims, normalised loss]
         Measured on nodes held out: by default one of ten, or a hundred, or half of them.
+    dict
+        "as good": narrowest and widest such width; empty with a budget.
     """
     rows = torch.from_numpy(np.random.default_rng(seed).permutation(len(z)))
     held = _held_out(settings, len(z))
@@ -250,7 +254,9 @@ def reduce_representation(
     told = (neighbours[fit] - neighbours[fit].mean(dim=0)).square().sum()
     something = len(edges) > 1 and bool(told > _ROUNDING * z[fit].square().sum())
     # Coordinates that are masked as they come are there to compare with.
-    if settings.resolved_strategy == "mask" and settings.trains and settings.rotate and something:
+    acts = settings.resolved_strategy == "mask" and settings.trains and settings.rotate
+    acts = acts and something
+    if acts:
         if budget is None:
             width = min(math.ceil(_MORE * width) + _SOME, len(losses), numerical_rank(z))
         head = head.strongest(width)
@@ -268,12 +274,18 @@ def reduce_representation(
         history.update({f"mask.{key}": values for key, values in found.items()})
         trained = head.left_over()  # past those units stands what the closed form would leave
         losses = trained + [min(loss, trained[-1]) for loss in losses[width:]]
-        return head, [[m + 1, loss] for m, loss in enumerate(losses)]
-    if held:
-        head.fit_rotation(z, rotate=settings.rotate, partner=neighbours)
-    head.mask.set_width(width)
-    head.absorb_gates()
-    return head, [[m + 1, loss] for m, loss in enumerate(losses)]
+        width = head.mask.n_active
+    good = {}
+    if budget is None:
+        rows_left = head.rows_left_over(z[trial], neighbours[trial]).numpy()
+        wide = range(1, rows_left.shape[1] + 1)
+        good["as good"] = list(as_good([rows_left], wide, settings.price, width))
+    if not acts:
+        if held:
+            head.fit_rotation(z, rotate=settings.rotate, partner=neighbours)
+        head.mask.set_width(width)
+        head.absorb_gates()
+    return head, [[m + 1, loss] for m, loss in enumerate(losses)], good
 
 
 def told_from(held: int) -> str:

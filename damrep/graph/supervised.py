@@ -24,6 +24,7 @@ from damrep.masking.dam import DAM
 from damrep.masking.gate import step_alpha
 from damrep.masking.gradient import GradientWidth
 from damrep.masking.moments import second_moment
+from damrep.masking.ranges import as_good
 from damrep.masking.rotation import rotate_latent
 from damrep.masking.search import exact_width
 from damrep.masking.strategy import MaskStrategy
@@ -89,9 +90,13 @@ class Classification(GraphTask):
         scores: Tensor = self.module["classifier"](self.mask(z) if self.masked else z)
         return scores
 
+    def cross_entropies(self, logits: Tensor, rows: Tensor) -> Tensor:
+        """Normalised cross-entropy of the scores of each of some nodes."""
+        return F.cross_entropy(logits, self.labels[rows], reduction="none") / self.reference
+
     def cross_entropy(self, logits: Tensor, rows: Tensor) -> Tensor:
-        """Normalised cross-entropy of the scores of some nodes."""
-        return F.cross_entropy(logits, self.labels[rows]) / self.reference
+        """Its mean."""
+        return self.cross_entropies(logits, rows).mean()
 
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
         """Loss of the training labels, units dropped at random before the classifier."""
@@ -105,12 +110,16 @@ class Classification(GraphTask):
         return float(self.cross_entropy(logits, self.held_out))
 
     @torch.no_grad()
-    def losses(self, widths: Sequence[int], last: bool = True) -> list[float]:
-        """Loss of the held-out labels told from the units that stay open longest."""
+    def rows_lose(self, widths: Sequence[int]) -> Tensor:
+        """Loss of each held-out label, (rows, widths), told from the units open longest."""
         z = self.represent(None)[self.held_out]
         classifier: Any = self.module["classifier"]
         told = [z[:, -m:] @ classifier.weight[:, -m:].T + classifier.bias for m in widths]
-        return [float(self.cross_entropy(logits, self.held_out)) for logits in told]
+        return torch.stack([self.cross_entropies(each, self.held_out) for each in told], dim=1)
+
+    def losses(self, widths: Sequence[int], last: bool = True) -> list[float]:
+        """Their means."""
+        return self.rows_lose(widths).mean(dim=0).tolist()
 
 
 def supervision(
@@ -243,9 +252,10 @@ def fit_supervised(
     history = train(task, options, strategy)
     task.module.cpu().float()
     task.place(torch.device("cpu"))
-    curve, gate = [], []
+    gate: list[float] = []
+    rows_lose: Tensor | None = None
     if masked:
-        curve = [[m, loss] for m, loss in zip(wide, task.losses(wide), strict=True)]
+        rows_lose = task.rows_lose(wide)
         encoder.masks[-1] = mask = task.mask
         order = torch.nonzero(mask.active).flatten()
         gate = mask.gate().detach().flip(0).tolist()
@@ -259,11 +269,14 @@ def fit_supervised(
         reduce = torch.eye(z.shape[1]).flip(0)
         trained: Any = task.module["classifier"]
         weight, bias = trained.weight.detach().flip(1), trained.bias.detach()
-        loss = task.validation_loss()
-        curve = curve or [[z.shape[1], loss]]
     else:
-        reduce, weight, bias, curve = _cut(settings, task, z)
-        loss = curve[len(reduce) - 1][1]
+        reduce, weight, bias, rows_lose = _cut(settings, task, z)
+    if rows_lose is None:
+        good, curve = {}, [[z.shape[1], task.validation_loss()]]
+    else:
+        wide = range(1, rows_lose.shape[1] + 1)
+        good = {"as good": list(as_good([rows_lose.numpy()], wide, settings.price, len(reduce)))}
+        curve = [[m, loss] for m, loss in enumerate(rows_lose.mean(dim=0).tolist(), start=1)]
     # Uninitialised, since drawing initial weights would advance the global random state.
     classifier: nn.Linear = nn.utils.skip_init(nn.Linear, len(reduce), task.classes)
     with torch.no_grad():
@@ -278,12 +291,13 @@ def fit_supervised(
         curve=curve,
         gate=gate,
         history=history.to_dict(),
-        loss=loss,
+        loss=task.validation_loss() if masked or budget is not None else curve[len(reduce) - 1][1],
         classifier=classifier,
         reference_loss=task.reference,
         details={
             "hidden_widths": task.encoder.widths[:-1],
             "width told from": told_from(int((~np.isin(held_out, train_rows)).sum())),
+            **good,
         },
         strategy="mask" if masked else "search",
     )
@@ -291,7 +305,7 @@ def fit_supervised(
 
 def _cut(
     settings: EmbeddingSettings, task: Classification, z: Tensor
-) -> tuple[Tensor, Tensor, Tensor, list[list[float]]]:
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Rotate the representation against the classifier; keep what earns its price."""
     classifier: Any = task.module["classifier"]
     mean = z.mean(dim=0)
@@ -303,15 +317,21 @@ def _cut(
     bias = classifier.bias.detach()
     codes = z @ transform.T
     centre = transform @ mean
-    losses = []
-    for m in range(1, useful + 1):
-        logits = codes[:, :m] @ weight[:, :m].T + bias + weight[:, m:] @ centre[m:]
-        losses.append(float(task.cross_entropy(logits[task.held_out], task.held_out)))
+    held = task.held_out
+    rows_lose = torch.stack(
+        [
+            task.cross_entropies(
+                codes[held, :m] @ weight[:, :m].T + bias + weight[:, m:] @ centre[m:], held
+            )
+            for m in range(1, useful + 1)
+        ],
+        dim=1,
+    )
+    losses = rows_lose.mean(dim=0).tolist()
     width = exact_width(losses, settings.price)
     # A unit cut away is replaced by its mean.
     bias = bias + weight[:, width:] @ centre[width:]
-    curve = [[m + 1, loss] for m, loss in enumerate(losses)]
-    return transform[:width], weight[:, :width], bias, curve
+    return transform[:width], weight[:, :width], bias, rows_lose
 
 
 def _split(

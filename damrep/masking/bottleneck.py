@@ -152,7 +152,8 @@ class Bottleneck(nn.Module):
             self.encoder.bias.copy_(-(into @ mean.cpu()))
             self.decoder.weight.copy_(out)
             self.decoder.bias.copy_(mean)
-        self._moment, self._trial = moment, trial
+        self._moment, self._trial, self._centre = moment, trial, mean
+        self._in_pairs = held_out_partner is not None
         return losses
 
     def strongest(self, units: int) -> Bottleneck:
@@ -181,6 +182,40 @@ class Bottleneck(nn.Module):
         return _nested_losses(
             self.encoder.weight.detach().double().cpu(), self._moment, self._trial
         )
+
+    def rows_left_over(self, z: Tensor, partner: Tensor | None = None) -> Tensor:
+        """What each row leaves over at each width, as in `left_over`, of the encoder as it is.
+
+        Parameters
+        ----------
+        z, partner
+            As `held_out` and `held_out_partner` in `fit_rotation`, shape (M, n).
+
+        Returns
+        -------
+        Tensor of shape (M, units), float64
+            Their mean is `left_over`: what two views share with the wrong sign, by chance, is
+            taken from all of them alike.
+
+        Raises
+        ------
+        InputError
+            Before `fit_rotation`.
+        """
+        self._check_fitted("rows_left_over")
+        one = other = z.double() - self._centre
+        if partner is not None and self._in_pairs:
+            other = partner.double() - partner.mean(dim=0, dtype=torch.float64)
+        into = self.encoder.weight.detach().double().cpu()
+        ortho, decoder = _nested_regression(into, self._moment)
+        a, b = one @ ortho.T, other @ ortho.T
+        crossed = a * (other @ decoder) + b * (one @ decoder)
+        gram = decoder.T @ decoder
+        squares = a * (b @ gram.tril().T) + b * (a @ gram.tril(-1).T)
+        left = (one * other).sum(dim=1, keepdim=True) + (squares - crossed).cumsum(dim=1)
+        left /= self._trial.trace()
+        told = torch.tensor(_nested_losses(into, self._moment, self._trial), dtype=torch.float64)
+        return left + (told - left.mean(dim=0))
 
     def choose_width(
         self, losses: Iterable[float], price: float | None = None, width: int | None = None
@@ -223,14 +258,17 @@ class Bottleneck(nn.Module):
         InputError
             Before `fit_rotation`.
         """
-        if not hasattr(self, "_moment"):
-            raise InputError("refit_decoder needs fit_rotation first")
+        self._check_fitted("refit_decoder")
         with torch.no_grad():
             gate = self.mask.gate().double().cpu()
             into = self.encoder.weight.double().cpu() * gate[:, None]
             weight = _least_squares(into, self._moment)
             # The mean of z goes through the encoder to the zero code, so it stays the bias.
             self.decoder.weight.copy_(weight)
+
+    def _check_fitted(self, name: str) -> None:
+        if not hasattr(self, "_moment"):
+            raise InputError(f"{name} needs fit_rotation first")
 
     def absorb_gates(self) -> None:
         """Scale the open units up by what their gates take away, and fit the decoder.
@@ -280,7 +318,18 @@ def _is_nothing(moment: Tensor, beside: Tensor) -> bool:
 
 
 def _nested_losses(into: Tensor, moment: Tensor, trial: Tensor) -> list[float]:
-    """Share of `trial` left when it is predicted, by least squares, from the last m rows of T z.
+    """Share of `trial` left when it is predicted, by least squares, from the last m rows of T z."""
+    ortho, decoder = _nested_regression(into, moment)
+    # |z - sum_k d_k o_k z|^2 with nested k: cross terms and squares, accumulated.
+    cross = torch.einsum("ik,ki->k", trial @ ortho.T, decoder.T)
+    gram = (decoder.T @ decoder) * (ortho @ trial @ ortho.T)
+    squares = torch.diagonal(torch.cumsum(torch.cumsum(gram, 0), 1))
+    left = trial.trace() - 2 * torch.cumsum(cross, 0) + squares
+    return [float(value) for value in (left / trial.trace()).clamp(min=0.0)]
+
+
+def _nested_regression(into: Tensor, moment: Tensor) -> tuple[Tensor, Tensor]:
+    """Directions o and columns d, so that the sum of d_k (o_k z) is the best told of z at any m.
 
     Gram-Schmidt over the units, strongest first, under the inner product of `moment`; each new
     direction takes its own part of the variance, so one pass gives every width.
@@ -289,13 +338,7 @@ def _nested_losses(into: Tensor, moment: Tensor, trial: Tensor) -> list[float]:
     triangle, filled = nested_root(flipped @ moment @ flipped.T, of="the representation")
     ortho = torch.linalg.solve_triangular(triangle, flipped, upper=False)  # unit variance, nested
     ortho = ortho * filled[:, None]
-    decoder = moment @ ortho.T  # column k: what direction k tells of z
-    # |z - sum_k d_k o_k z|^2 with nested k: cross terms and squares, accumulated.
-    cross = torch.einsum("ik,ki->k", trial @ ortho.T, decoder.T)
-    gram = (decoder.T @ decoder) * (ortho @ trial @ ortho.T)
-    squares = torch.diagonal(torch.cumsum(torch.cumsum(gram, 0), 1))
-    left = trial.trace() - 2 * torch.cumsum(cross, 0) + squares
-    return [float(value) for value in (left / trial.trace()).clamp(min=0.0)]
+    return ortho, moment @ ortho.T
 
 
 def _least_squares(into: Tensor, moment: Tensor) -> Tensor:

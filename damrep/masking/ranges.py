@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -13,7 +12,7 @@ __all__ = ["as_good"]
 
 
 def as_good(
-    losses: np.ndarray, widths: Sequence[int], price: float, chosen: int
+    losses: Iterable[np.ndarray], widths: Sequence[int], price: float, chosen: int
 ) -> tuple[int, int]:
     """The narrowest and the widest width that is as good as the chosen one, and all between.
 
@@ -23,7 +22,7 @@ def as_good(
     Parameters
     ----------
     losses
-        Normalised loss of each row held out at each width, shape (rows, widths).
+        Blocks of rows held out: the normalised loss of each at each width, (rows, widths).
     widths
         In rising order.
     price
@@ -41,24 +40,32 @@ def as_good(
     Two rows want two dimensions, and two want three.
 
     >>> told = np.array([[0.5, 0.1, 0.1], [0.5, 0.1, 0.1], [0.9, 0.5, 0.1], [0.9, 0.5, 0.1]])
-    >>> as_good(told, [1, 2, 3], price=0.1, chosen=3)
+    >>> as_good([told], [1, 2, 3], price=0.1, chosen=3)
     (2, 3)
     """
-    told = np.asarray(losses, dtype=np.float64)
-    if told.ndim != 2 or told.shape[1] != len(widths):
-        raise InputError(
-            f"losses must have shape (rows, {len(widths)}), one column a width, got {told.shape}"
-        )
-    if not len(told) or not np.isfinite(told).all():
-        raise InputError("losses must be finite numbers of a row or more")
     if list(widths) != sorted(set(widths)):
         raise InputError(f"widths must rise, got {list(widths)}")
     if chosen not in widths:
         raise InputError(f"the chosen width must be one of those measured, got {chosen}")
     here = list(widths).index(chosen)
-    more = told - told[:, [here]]
-    cost = more.mean(axis=0) + check_price(price) * (np.asarray(widths) - chosen)
-    error = more.std(axis=0, ddof=1) / math.sqrt(len(told)) if len(told) > 1 else 0 * cost
+    rows, total, squares = 0, np.zeros(len(widths)), np.zeros(len(widths))
+    for block in losses:
+        told = np.asarray(block, dtype=np.float64)
+        if told.ndim != 2 or told.shape[1] != len(widths):
+            raise InputError(
+                f"losses must have shape (rows, {len(widths)}), one column a width, got "
+                f"{told.shape}"
+            )
+        if not np.isfinite(told).all():
+            raise InputError("losses must be finite numbers")
+        more = told - told[:, [here]]
+        rows, total, squares = rows + len(told), total + more.sum(0), squares + (more**2).sum(0)
+    if not rows:
+        raise InputError("losses must be of a row or more")
+    mean = total / rows
+    cost = mean + check_price(price) * (np.asarray(widths) - chosen)
+    spread = np.maximum(squares / rows - mean**2, 0.0)
+    error = np.sqrt(spread / max(rows - 1, 1))
     good = cost <= error + 1e-12
     low = high = here
     while low > 0 and good[low - 1]:

@@ -40,6 +40,9 @@ __all__ = [
     "learned_dimensions",
 ]
 
+# A range wider than this, in units and as a share of the width learned, is left to chance.
+_FEW, _WIDE = 2, 0.5
+
 _NUMBER, _FACTS = Maybe(NUMBER), Entries(ANYTHING)
 REPORT_FIELDS = Record(
     {"estimator": TEXT, "initial_dims": COUNT, "learned_dims": COUNT},
@@ -281,12 +284,22 @@ class FitReport:
         return "\n".join([*map(escaped, lines), *table, *map(escaped, notes)])
 
     @property
-    def as_good(self) -> str:
-        """Which widths are as good, in words after the learned one; empty if that is not known."""
+    def components_range(self) -> tuple[int, int] | None:
+        """Narrowest and widest width as good as the learned one; None if that is not known."""
         found = self.details.get("as good")
-        if not found or found[0] == found[1]:
+        if not isinstance(found, list) or [type(end) for end in found] != [int, int]:
+            return None
+        return found[0], found[1]
+
+    @property
+    def as_good(self) -> str:
+        """Which widths are as good, in words after the learned one; empty if no other is."""
+        low, high = self.components_range or (0, 0)
+        if low == high:
             return ""
-        return f", {found[0]} to {found[1]} as good"
+        wide = high - low > max(_FEW, _WIDE * self.learned_dims)
+        chance = ": the number hangs on chance" if wide else ""
+        return f", {low} to {high} as good{chance}"
 
     def _next_dimension(self) -> float | None:
         """Loss that one more dimension would take away, where the curve covers both widths."""

@@ -6,6 +6,7 @@ that is summed once: the loss at every width is then a product with it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -68,6 +69,24 @@ class Contributions:
         count = max(1, len(rows))
         square = float(targets.double().square().sum()) / count
         return cls(quadratic / count, linear / count, square)
+
+    @staticmethod
+    def prefix_errors(
+        users: Tensor, items: Tensor, rows: Tensor, columns: Tensor, targets: Tensor
+    ) -> Iterator[Tensor]:
+        """Squared error of each pair with the first 0, 1, ..., m columns, a few pairs at a time.
+
+        Examples
+        --------
+        >>> one = torch.ones(1, 2), torch.ones(1, 2), torch.tensor([0]), torch.tensor([0])
+        >>> [block.tolist() for block in Contributions.prefix_errors(*one, torch.tensor([1.0]))]
+        [[[1.0, 0.0, 1.0]]]
+        """
+        for start in range(0, len(rows), _BLOCK):
+            block = slice(start, start + _BLOCK)
+            parts = (users[rows[block]] * items[columns[block]]).cumsum(dim=1)
+            rest = targets[block, None]
+            yield torch.cat([rest, rest - parts], dim=1).square()
 
     def loss(self, gates: Tensor) -> Tensor:
         """Mean squared error with the columns multiplied by the gates, (..., m)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from damrep.masking.ranges import as_good
 from damrep.masking.validation import InputError
 from damrep.recommend.contributions import Contributions
 from damrep.recommend.entries import Entries, both_ways, stored_pairs
@@ -111,6 +112,9 @@ def _masked(part: _Part, whole: _Part, scores: _Scores, initial: int) -> FactorF
     fit.candidates = compared(initial, masked.whole, columns, fit.loss)
     fit.warnings = width_notes(columns, settings.price, settings.max_components)
     fit.details["beta"] = float(masked.mask.beta.detach())
+    widest = max(columns, len(curve) - 1)
+    errors = scores.errors(model, widest)
+    fit.details["as good"] = list(as_good(errors, range(widest + 1), settings.price, columns))
     return fit
 
 
@@ -241,9 +245,18 @@ class _Scores:
 
     def contributions(self, model: RatingModel) -> Contributions:
         """What each column adds to the predictions of the held-out ratings."""
+        return Contributions.of_pairs(*self._pairs(model, model.width))
+
+    def errors(self, model: RatingModel, widest: int) -> Iterator[np.ndarray]:
+        """Normalised loss of each held-out rating with the first 0, 1, ..., `widest` columns."""
+        for block in Contributions.prefix_errors(*self._pairs(model, widest)):
+            yield (block / self.reference).numpy()
+
+    def _pairs(self, model: RatingModel, widest: int) -> tuple[Tensor, ...]:
         users, items = model.users, model.items
         rest = self.values - users.bias[self.users, 0] - items.bias[self.items, 0]
-        return Contributions.of_pairs(users.factors, items.factors, self.users, self.items, rest)
+        factors = users.factors[:, :widest], items.factors[:, :widest]
+        return *factors, self.users, self.items, rest
 
 
 def fold_in_explicit(ratings: sp.csr_matrix, fit: FactorFit) -> tuple[Floats, Floats]:

@@ -60,8 +60,7 @@ class LearnedDimensions:
         By what rows held out lose at each; None where that is not known.
         """
         check_is_fitted(self, "n_components_")
-        found = self.report_.details.get("as good")
-        return None if found is None else (int(found[0]), int(found[1]))
+        return self.report_.components_range
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Names of the dimensions: "dim_0", "dim_1", ..., most important first."""

@@ -97,6 +97,10 @@ class TestPaperContract(TestNetworkContract):
         """There is none: the paper has a lambda and nothing else."""
         self.refuses({"n_components": 2}, InputError)
 
+    def test_widths_that_are_as_good(self, model: Any) -> None:
+        """None are known, and there is no budget."""
+        assert model.components_range_ is None
+
     def test_the_unit_of_the_data_changes_nothing(self) -> None:
         """It does, here: the loss is in the data's own units."""
 
@@ -109,6 +113,7 @@ class TestPaperContract(TestNetworkContract):
 class TestCosineContract(TestLinearContract):
     """For neighbours."""
 
+    ranged = False
     quick = {"metric": "cosine", "max_components": 8, "max_epochs": 1, "device": "cpu"}
     wrong = (({"hidden": (8,)}, InputError), ({"strategy": "mask"}, InputError))
 
@@ -126,16 +131,6 @@ def column_variance(table: np.ndarray) -> float:
 
 
 # -- what is learned
-
-
-@pytest.mark.parametrize("hidden", [(), (16,), "auto"])
-def test_the_widths_that_are_as_good_are_told(hidden: Any) -> None:
-    table = low_rank(rank=4, noise=0.3)
-    model = fit(table, hidden=hidden, max_epochs=4, price=0.005)
-    low, high = model.components_range_
-    assert 1 <= low <= model.n_components_ <= high <= 12 and low < high
-    assert f"{low} to {high} as good" in str(model.report_)
-    assert fit(table, hidden=hidden, max_epochs=4, n_components=2).components_range_ is None
 
 
 @pytest.mark.parametrize("estimator", [DAMAutoencoder, DAMGraphEmbedding])

@@ -287,6 +287,34 @@ def test_views_that_share_nothing_leave_the_variance_of_the_first() -> None:
     assert losses == Bottleneck(5).fit_rotation(z[10:], z[:10])
 
 
+@pytest.mark.parametrize("pairs", [True, False])
+def test_what_rows_leave_over_is_the_loss_in_the_mean(pairs: bool) -> None:
+    z, partner = two_views(900) if pairs else (data(900, 6), None)
+    head = Bottleneck(6)
+    views = (partner[300:], partner[:300]) if partner is not None else (None, None)
+    losses = head.fit_rotation(z[300:], z[:300], True, *views)
+    rows = head.rows_left_over(z[:300], views[1])
+    assert rows.shape == (300, 6)
+    assert rows.mean(dim=0).tolist() == pytest.approx(losses, abs=1e-6)
+    if partner is None:  # least squares on the rows fitted
+        codes = head.encoder(z)[:, 4:].double()
+        told = torch.linalg.lstsq(codes[300:], (z - z[300:].mean(dim=0))[300:].double()).solution
+        left = ((z - z[300:].mean(dim=0)).double() - codes @ told)[:300].square().sum(dim=1)
+        whole = (z[:300] - z[300:].mean(dim=0)).double().square().sum(dim=1).mean()
+        torch.testing.assert_close(rows[:, 1], left / whole, rtol=1e-4, atol=1e-6)
+    else:  # of both views, what two units do not tell, multiplied: up to the same for all rows
+        head.mask.set_width(2)
+        head.refit_decoder()
+        kept = head.decoder.weight * head.mask.gate() @ head.encoder.weight
+        one, other = z[:300] - z[300:].mean(dim=0), partner[:300] - partner[:300].mean(dim=0)
+        left = ((one - one @ kept.T) * (other - other @ kept.T)).sum(dim=1)
+        left = left / left.std() - left.mean() / left.std()
+        found = rows[:, 1] / rows[:, 1].std() - rows[:, 1].mean() / rows[:, 1].std()
+        torch.testing.assert_close(found.float(), left.detach(), rtol=1e-3, atol=1e-3)
+    with pytest.raises(InputError, match="fit_rotation first"):
+        Bottleneck(6).rows_left_over(z)
+
+
 # -- by gradient
 
 

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -109,6 +111,22 @@ def test_printed_it_says_what_was_learned_and_what_one_more_is_worth() -> None:
     assert header.index("accuracy") + len("accuracy") == len(ours)  # right-aligned under it
     assert next(line for line in table if line.startswith("full")).split() == ["full", "512", "-"]
     assert str(FitReport("X", 8, 3)).splitlines() == ["X", "  dimensions  3 of 8"]
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        ([14, 14], ""),
+        ([12, 19], ", 12 to 19 as good"),
+        ([10, 18], ", 10 to 18 as good: the number hangs on chance"),
+        (None, ""),
+        (["12", "19"], ""),
+    ],
+)
+def test_it_says_which_widths_are_as_good(found: Any, told: str) -> None:
+    report = dataclasses.replace(example(), details={"as good": found})
+    assert report.as_good == told
+    assert f"14 of 512{told}\n" in str(report)
 
 
 def test_to_plain_refuses_what_it_does_not_know() -> None:

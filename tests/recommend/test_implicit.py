@@ -35,6 +35,7 @@ def test_a_penalty_that_leaves_nothing_of_the_factors_is_not_chosen(seed: int):
 
 class TestContract(FactorContract):
     estimator = DAMImplicitMF
+    ranged = False
     # Weight and penalty given: otherwise each fit looks for them first.
     quick = {
         "max_components": 8, "max_sweeps": 6, "unobserved_weight": 0.3, "reg": 0.001,
