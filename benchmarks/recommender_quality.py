@@ -36,6 +36,7 @@ from damrep.recommend.ranking import evaluate_ranking, rating_errors
 __all__ = [
     "BUDGET",
     "explicit_task",
+    "igmc_fit",
     "igmc_task",
     "implicit_methods",
     "implicit_task",
@@ -307,6 +308,26 @@ def implicit_task(options: argparse.Namespace, say: Say) -> None:
         draw_recommenders(done.name, options.out)
 
 
+def igmc_fit(split: RatingSplit, seed: int, quick: bool, **arguments: Any) -> dict[str, float]:
+    """Columns, test RMSE and processor seconds of one fit.
+
+    Parameters
+    ----------
+    split : RatingSplit
+    seed : int
+    quick : bool
+        Two epochs.
+    **arguments
+        Of `IGMC`.
+    """
+    fast: dict[str, Any] = {"max_epochs": 2} if quick else {}
+    fitted = measure(IGMC(random_state=seed, **{**fast, **arguments}).fit, split.train)
+    predicted = fitted.value.predict(split.users, split.items)
+    rmse = rating_errors(predicted, split.ratings)["rmse"]
+    dims = float(fitted.value.n_components_)
+    return {"dims": dims, "rmse": rmse, "cpu_s": fitted.cpu_s}
+
+
 def igmc_task(options: argparse.Namespace, say: Say) -> None:
     """The graph network with a masked readout, on Monti's splits."""
     columns = (
@@ -329,15 +350,9 @@ def igmc_task(options: argparse.Namespace, say: Say) -> None:
             dataset: str = dataset, splits: Sequence[RatingSplit] = splits
         ) -> Mapping[str, Any]:
             by_seed = dict(zip(options.seeds, splits, strict=True))
-            fast: dict[str, Any] = {"max_epochs": 2} if options.quick else {}
 
             def one(seed: int) -> dict[str, float]:
-                split = by_seed[seed]
-                fitted = measure(IGMC(random_state=seed, **fast).fit, split.train)
-                predicted = fitted.value.predict(split.users, split.items)
-                rmse = rating_errors(predicted, split.ratings)["rmse"]
-                dims = float(fitted.value.n_components_)
-                return {"dims": dims, "rmse": rmse, "cpu_s": fitted.cpu_s}
+                return igmc_fit(by_seed[seed], seed, options.quick)
 
             return {"dataset": dataset, "method": "damrep IGMC", **over_seeds(one, by_seed)}
 
