@@ -65,7 +65,8 @@ _NOTES = (
     "The paper's training: gates open at the end; in use: dimensions of what the decoder reads of "
     "them. damrep holds 5,000 training images out and takes 256 a step, the paper's training 512. "
     "Its learning rate, .005 for its default of .002, was chosen on a tenth of the training images "
-    "left out; all else is the default but for the number of epochs.",
+    "left out: an error of .0486 for .0519 there at 17 dimensions and as many steps, and .0600 in "
+    "the 15 epochs of the default. All else is the default but for the number of epochs.",
 )
 _STABILITY_COLUMNS = (
     Column("method", "Method"),
@@ -198,7 +199,19 @@ def curve_part(options: argparse.Namespace, say: Say) -> None:
 
 def stability_part(options: argparse.Namespace, say: Say) -> None:
     """Dimensions against lambda, and against the price: rows of the curve again."""
-    done = _measured(options, say, ("literal", "mask"))
+    write_stability(_measured(options, say, ("literal", "mask")), options)
+
+
+def write_stability(done: Checkpoint, options: argparse.Namespace) -> None:
+    """The table and the plot of the stability, of the curve's rows that there are.
+
+    Parameters
+    ----------
+    done : Checkpoint
+        The curve.
+    options : argparse.Namespace
+        ``seeds``, ``quick``, ``out``.
+    """
     rows = [
         {key: row.get(key) for key in ("method", "value", "dims", "carrying", "mse", "key")}
         for method in (LITERAL, MASK)
