@@ -138,9 +138,9 @@ def test_masks_and_ranks_run_without_data(tmp_path: Path) -> None:
     words = ["--quick", "--out", str(tmp_path), "--parts", "gates,cold-start,rank"]
     assert main(words) == 0
     gates = read_result("paper-gates", tmp_path)["rows"]
-    assert [row["variant"] for row in gates] == [*GATES, *GATES]
+    assert [row["variant"] for row in gates] == [*GATES, *GATES, "as it is"]
     cold = read_result("paper-cold-start", tmp_path)["rows"]
-    assert [row["variant"] for row in cold] == ["without", "with"] * 2
+    assert [row["variant"] for row in cold] == [*["without", "with"] * 2, "as it is"]
     for row in [*gates, *cold]:
         (run,) = row["runs"]
         assert run["cost"] == pytest.approx(run["loss"] + 1e-3 * run["dims"])
