@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.drawing import BLUE, GREEN, GREY, ORANGE, RED, save_png
+from benchmarks.paper_training import PUBLISHED
 from benchmarks.results import read_result
 
 __all__ = ["draw_paper"]
@@ -65,11 +66,8 @@ def _mean(cell: Any) -> float:
 
 
 def _curve(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
-    given = sorted(
-        (row["value"], row["published"]) for row in rows if row["method"] == "damrep, n_components"
-    )
-    if given:
-        axes.plot(*zip(*given, strict=True), "k--", linewidth=1, label="published")
+    published = sorted(PUBLISHED.items())
+    axes.plot(*zip(*published, strict=True), "k--", linewidth=1, label="published")
     for method, (style, colour) in _STYLES.items():
         dims, errors = _of(rows, method, "dims", "mse")
         if dims:
