@@ -27,7 +27,8 @@ from benchmarks.paper_training import (
 )
 from benchmarks.rank_cases import QUICK, TRAINED, Case, counts, measure_case
 from benchmarks.recommender_data import rating_splits
-from benchmarks.recommender_quality import IGMC_TABLES, igmc_fit
+from benchmarks.recommender_quality import IGMC_TABLES
+from benchmarks.recommender_rows import igmc_fit
 from benchmarks.timing import measure
 from damrep.masking import price_to_lambda
 from damrep.masking.gate import GATES

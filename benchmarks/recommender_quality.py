@@ -24,19 +24,23 @@ from benchmarks.recommender_data import (
 )
 from benchmarks.recommender_peers import RANKING_PEERS, RATING_PEERS, Peer
 from benchmarks.recommender_plot import AT_WIDTH, draw_recommenders
-from benchmarks.recommender_rows import checkpoint, datasets_asked, measured_row, row_order
+from benchmarks.recommender_rows import (
+    checkpoint,
+    datasets_asked,
+    igmc_fit,
+    measured_row,
+    row_order,
+)
 from benchmarks.seeds import over_seeds
 from benchmarks.timing import measure
 from damrep.masking.validation import InputError
 from damrep.recommend.explicit import DAMExplicitMF
-from damrep.recommend.igmc.estimator import IGMC
 from damrep.recommend.implicit import DAMImplicitMF
 from damrep.recommend.ranking import evaluate_ranking, rating_errors
 
 __all__ = [
     "BUDGET",
     "explicit_task",
-    "igmc_fit",
     "igmc_task",
     "implicit_methods",
     "implicit_task",
@@ -306,26 +310,6 @@ def implicit_task(options: argparse.Namespace, say: Say) -> None:
             )
     if budget == BUDGET:  # without a curve there is little to see
         draw_recommenders(done.name, options.out)
-
-
-def igmc_fit(split: RatingSplit, seed: int, quick: bool, **arguments: Any) -> dict[str, float]:
-    """Columns, test RMSE and processor seconds of one fit.
-
-    Parameters
-    ----------
-    split : RatingSplit
-    seed : int
-    quick : bool
-        Two epochs.
-    **arguments
-        Of `IGMC`.
-    """
-    fast: dict[str, Any] = {"max_epochs": 2} if quick else {}
-    fitted = measure(IGMC(random_state=seed, **{**fast, **arguments}).fit, split.train)
-    predicted = fitted.value.predict(split.users, split.items)
-    rmse = rating_errors(predicted, split.ratings)["rmse"]
-    dims = float(fitted.value.n_components_)
-    return {"dims": dims, "rmse": rmse, "cpu_s": fitted.cpu_s}
 
 
 def igmc_task(options: argparse.Namespace, say: Say) -> None:
