@@ -24,12 +24,17 @@ from benchmarks.recommender_data import (
 )
 from benchmarks.recommender_peers import RANKING_PEERS, RATING_PEERS, Peer
 from benchmarks.recommender_plot import AT_WIDTH, draw_recommenders
-from benchmarks.recommender_rows import checkpoint, datasets_asked, measured_row, row_order
+from benchmarks.recommender_rows import (
+    checkpoint,
+    datasets_asked,
+    igmc_fit,
+    measured_row,
+    row_order,
+)
 from benchmarks.seeds import over_seeds
 from benchmarks.timing import measure
 from damrep.masking.validation import InputError
 from damrep.recommend.explicit import DAMExplicitMF
-from damrep.recommend.igmc.estimator import IGMC
 from damrep.recommend.implicit import DAMImplicitMF
 from damrep.recommend.ranking import evaluate_ranking, rating_errors
 
@@ -329,15 +334,9 @@ def igmc_task(options: argparse.Namespace, say: Say) -> None:
             dataset: str = dataset, splits: Sequence[RatingSplit] = splits
         ) -> Mapping[str, Any]:
             by_seed = dict(zip(options.seeds, splits, strict=True))
-            fast: dict[str, Any] = {"max_epochs": 2} if options.quick else {}
 
             def one(seed: int) -> dict[str, float]:
-                split = by_seed[seed]
-                fitted = measure(IGMC(random_state=seed, **fast).fit, split.train)
-                predicted = fitted.value.predict(split.users, split.items)
-                rmse = rating_errors(predicted, split.ratings)["rmse"]
-                dims = float(fitted.value.n_components_)
-                return {"dims": dims, "rmse": rmse, "cpu_s": fitted.cpu_s}
+                return igmc_fit(by_seed[seed], seed, options.quick)
 
             return {"dataset": dataset, "method": "damrep IGMC", **over_seeds(one, by_seed)}
 

@@ -9,8 +9,12 @@ from typing import Any
 from benchmarks.checkpoint import Checkpoint
 from benchmarks.harness import Column, Say
 from benchmarks.peers import PeerMissingError
+from benchmarks.recommender_data import RatingSplit
+from benchmarks.timing import measure
+from damrep.recommend.igmc.estimator import IGMC
+from damrep.recommend.ranking import rating_errors
 
-__all__ = ["checkpoint", "datasets_asked", "measured_row", "row_order"]
+__all__ = ["checkpoint", "datasets_asked", "igmc_fit", "measured_row", "row_order"]
 
 
 def datasets_asked(options: argparse.Namespace, known: Sequence[str]) -> list[str]:
@@ -73,3 +77,23 @@ def measured_row(
         return
     numbers = [f"{key} {made[key]['mean']:.4g}" for key in shown if made.get(key) is not None]
     say(f"{dataset}: {method}: {' '.join(numbers)}")
+
+
+def igmc_fit(split: RatingSplit, seed: int, quick: bool, **arguments: Any) -> dict[str, float]:
+    """Columns, test RMSE and processor seconds of one fit.
+
+    Parameters
+    ----------
+    split : RatingSplit
+    seed : int
+    quick : bool
+        Two epochs.
+    **arguments
+        Of `IGMC`.
+    """
+    fast: dict[str, Any] = {"max_epochs": 2} if quick else {}
+    fitted = measure(IGMC(random_state=seed, **{**fast, **arguments}).fit, split.train)
+    predicted = fitted.value.predict(split.users, split.items)
+    rmse = rating_errors(predicted, split.ratings)["rmse"]
+    dims = float(fitted.value.n_components_)
+    return {"dims": dims, "rmse": rmse, "cpu_s": fitted.cpu_s}
