@@ -42,8 +42,10 @@ class IGMC(IGMCScores, LearnedDimensions, BaseEstimator):
         Exactly that many columns; the price is then not looked at.
     max_components : int
         Columns to start from.
-    strategy : {"gradient"}
-        The mask's offset is learned with the weights, by gradient under the price.
+    strategy : {"auto", "mask", "search"}
+        "mask", which is what "auto" stands for: every pair is told by as many columns as the mask
+        draws for it, near the width that costs least on ratings held out, with a price that falls.
+        "search": all widths are drawn alike, and the best is read off their curve.
     hidden : sequence of int
         Widths of the graph layers, two at least.
     num_bases : int
@@ -75,7 +77,8 @@ class IGMC(IGMCScores, LearnedDimensions, BaseEstimator):
         Share of the ratings that the width is chosen on.
     paper_lambda : float or None
         The penalty of arXiv 2110.00684 as it stands there, this number times the mask's offset
-        beside the squared error of the ratings, and nothing added to it; in place of a price.
+        beside the squared error of the ratings, by gradient and with nothing added to it; in place
+        of a price and a strategy.
     duplicates : {"error", "last", "mean", "sum"}
         What to make of a pair that is rated more than once.
     user, item, rating : str
@@ -115,13 +118,14 @@ class IGMC(IGMCScores, LearnedDimensions, BaseEstimator):
     """
 
     implicit = False
+    _former = {"strategy": {"gradient": "auto"}}
 
     def __init__(
         self,
         price: float = 1e-3,
         n_components: int | None = None,
         max_components: int = 128,
-        strategy: str = "gradient",
+        strategy: str = "auto",
         hidden: Sequence[int] = (32, 32, 32, 32),
         num_bases: int = 4,
         aggregation: str = "sum",
@@ -204,7 +208,7 @@ class IGMC(IGMCScores, LearnedDimensions, BaseEstimator):
             initial_dims=settings.max_components,
             learned_dims=self.n_components_,
             price=float(settings.price) if priced else None,
-            strategy="budget" if budget else settings.strategy,
+            strategy="budget" if budget else settings.resolved_strategy,
             objective="ratings",
             curve=[[int(m), float(loss)] for m, loss in fit.curve],
             gate=fit.gate,
@@ -223,7 +227,6 @@ class IGMC(IGMCScores, LearnedDimensions, BaseEstimator):
             ],
             details={
                 "data": ratings.described(),
-                "dimensions": {"open gates": fit.open_gates, "used": self.n_components_},
                 "candidates": fit.candidates,
                 **fit.details,
             },
