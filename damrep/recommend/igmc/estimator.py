@@ -65,13 +65,13 @@ class IGMC(IGMCScores, LearnedDimensions, BaseEstimator):
     batch_size : int
         Pairs a training step.
     max_epochs : int or None
-        Passes over the ratings in all; the mask is trained in the first half of them, on the
-        ratings that are not held out, what is left of the network in the second, on all. None for
-        as many as make 8,000 steps, but 4 at least and 80 at most.
+        Passes over the ratings in all; the mask is trained in half of them at most, until the width
+        is settled, on the ratings that are not held out, what is left of the network in the
+        others, on all. None for as many as make 8,000 steps, but 4 at least and 80 at most.
     lr : float
-        Learning rate (Adam) at its height; in each half it rises and falls along a cosine.
+        Learning rate (Adam) at its height; in each part it rises and falls along a cosine.
     ensemble : int
-        Networks that predict together: the one network at so many epochs of the second half, the
+        Networks that predict together: the one network at so many epochs of the second part, the
         learning rate then being constant. Published: 4.
     validation_fraction : float
         Share of the ratings that the width is chosen on.

@@ -29,7 +29,8 @@ from damrep.training import History, local_seed, numpy_generator, train
 
 __all__ = ["IGMCFit", "fit_igmc"]
 
-_MASKED = 0.5  # share of the epochs under the mask; the others train what is left
+_MASKED = 0.5  # share of the epochs under the mask; it ends when the width is settled
+_ANY = 1e30  # more than any loss
 _MOST_HELD_OUT = 10_000
 _LEAST_REFERENCE = 1e-4  # of the variance
 
@@ -52,8 +53,8 @@ class IGMCFit:
     curve
         Pairs [columns, held-out normalised loss], when their number was settled.
     loss, reference_loss
-        Held-out normalised loss at the width kept after some more training, and the mean squared
-        error of biases alone that 1 stands for.
+        Held-out normalised loss at the width kept when the training under the mask ends, and the
+        mean squared error of biases alone that 1 stands for.
     history, candidates, warnings, details
         For the report.
     """
@@ -187,7 +188,9 @@ def fit_igmc(ratings: sp.csr_matrix, settings: IGMCSettings, seed: int) -> IGMCF
     if not paper:
         everything = np.arange(len(order))
         pairs = data.pairs(data.graph(everything), everything)
-        networks, more = _finish(networks[0], pairs, target, smoothness, settings, seed)
+        left = 1 - len(history) / settings.epochs(len(fitted))
+        epochs = max(1, round(left * settings.epochs(len(order))))
+        networks, more = _finish(networks[0], pairs, target, smoothness, settings, epochs, seed)
         history.extend(more)
         judged["history"] = history.to_dict()
     return IGMCFit(
@@ -253,7 +256,8 @@ def _train_masked(
     epochs = settings.epochs(len(fitted))
     if settings.paper_lambda is None:
         epochs = max(1, round(_MASKED * epochs))
-        options = settings.options(epochs, seed, description="masked")
+        # Any loss is low enough once the width is settled: what is left is for all ratings.
+        options = settings.options(epochs, seed, description="masked", target_loss=_ANY)
         strategy: Any = readout.strategy(epochs * task.num_batches(), seed)
     else:
         # In the paper lambda stands beside the loss in rating units.
@@ -269,11 +273,10 @@ def _finish(
     target: Tensor,
     smoothness: float,
     settings: IGMCSettings,
+    epochs: int,
     seed: int,
 ) -> tuple[list[IGMCNetwork], History]:
-    """The second half, of what is left, on all ratings."""
-    epochs = settings.epochs(len(pairs))
-    epochs -= max(1, round(_MASKED * epochs))
+    """The other epochs, of what is left, on all ratings."""
     task = _Ratings(network, pairs, target, smoothness, settings)
     ends = np.linspace(0, epochs, settings.ensemble + 1)[1:]
     task.wanted = {max(1, round(end)) for end in ends}
