@@ -42,8 +42,10 @@ class IGMC(IGMCScores, LearnedDimensions, BaseEstimator):
         Exactly that many columns; the price is then not looked at.
     max_components : int
         Columns to start from.
-    strategy : {"gradient"}
-        The mask's offset is learned with the weights, by gradient under the price.
+    strategy : {"auto", "mask", "search"}
+        "mask", which is what "auto" stands for: every pair is told by as many columns as the mask
+        draws for it, near the width that costs least on ratings held out, with a price that falls.
+        "search": all widths are drawn alike, and the best is read off their curve.
     hidden : sequence of int
         Widths of the graph layers, two at least.
     num_bases : int
@@ -63,19 +65,20 @@ class IGMC(IGMCScores, LearnedDimensions, BaseEstimator):
     batch_size : int
         Pairs a training step.
     max_epochs : int or None
-        Passes over the ratings in all; the mask is trained in the first half of them, on the
-        ratings that are not held out, what is left of the network in the second, on all. None for
-        as many as make 8,000 steps, but 4 at least and 80 at most.
+        Passes over the ratings in all; the mask is trained in half of them at most, until the width
+        is settled, on the ratings that are not held out, what is left of the network in the
+        others, on all. None for as many as make 8,000 steps, but 4 at least and 80 at most.
     lr : float
-        Learning rate (Adam) at its height; in each half it rises and falls along a cosine.
+        Learning rate (Adam) at its height; in each part it rises and falls along a cosine.
     ensemble : int
-        Networks that predict together: the one network at so many epochs of the second half, the
+        Networks that predict together: the one network at so many epochs of the second part, the
         learning rate then being constant. Published: 4.
     validation_fraction : float
         Share of the ratings that the width is chosen on.
     paper_lambda : float or None
         The penalty of arXiv 2110.00684 as it stands there, this number times the mask's offset
-        beside the squared error of the ratings, and nothing added to it; in place of a price.
+        beside the squared error of the ratings, by gradient and with nothing added to it; in place
+        of a price and a strategy.
     duplicates : {"error", "last", "mean", "sum"}
         What to make of a pair that is rated more than once.
     user, item, rating : str
@@ -115,13 +118,14 @@ class IGMC(IGMCScores, LearnedDimensions, BaseEstimator):
     """
 
     implicit = False
+    _former = {"strategy": {"gradient": "auto"}}
 
     def __init__(
         self,
         price: float = 1e-3,
         n_components: int | None = None,
         max_components: int = 128,
-        strategy: str = "gradient",
+        strategy: str = "auto",
         hidden: Sequence[int] = (32, 32, 32, 32),
         num_bases: int = 4,
         aggregation: str = "sum",
@@ -204,7 +208,7 @@ class IGMC(IGMCScores, LearnedDimensions, BaseEstimator):
             initial_dims=settings.max_components,
             learned_dims=self.n_components_,
             price=float(settings.price) if priced else None,
-            strategy="budget" if budget else settings.strategy,
+            strategy="budget" if budget else settings.resolved_strategy,
             objective="ratings",
             curve=[[int(m), float(loss)] for m, loss in fit.curve],
             gate=fit.gate,
@@ -223,7 +227,6 @@ class IGMC(IGMCScores, LearnedDimensions, BaseEstimator):
             ],
             details={
                 "data": ratings.described(),
-                "dimensions": {"open gates": fit.open_gates, "used": self.n_components_},
                 "candidates": fit.candidates,
                 **fit.details,
             },

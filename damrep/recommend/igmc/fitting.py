@@ -1,4 +1,4 @@
-"""Fitting IGMC: train under the mask, judge the columns on held-out ratings, cut, train on all.
+"""Fitting IGMC: train under the mask, which listens to held-out ratings, cut, train on all.
 
 The subgraphs tell nothing of who a user is, so the weights fit any rating matrix: what was learned
 on a part of the ratings goes on being trained with all of them in the graph.
@@ -16,31 +16,21 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from damrep.masking import exact_width, lambda_to_price
+from damrep.masking import DAM, GradientWidth, lambda_to_price, step_alpha
 from damrep.recommend.biases import Biases, fit_biases
 from damrep.recommend.igmc.batches import GraphBatch
 from damrep.recommend.igmc.levels import nearest_level, rating_levels
 from damrep.recommend.igmc.network import IGMCNetwork
 from damrep.recommend.igmc.pairs import Pairs
-from damrep.recommend.igmc.priced import (
-    AdjacentRatings,
-    PaperReadout,
-    PricedReadout,
-    weighed_columns,
-)
-from damrep.recommend.igmc.readout import Elimination
+from damrep.recommend.igmc.readout import Readout
 from damrep.recommend.igmc.settings import IGMCSettings
 from damrep.recommend.igmc.subgraphs import RatingGraph
 from damrep.training import History, local_seed, numpy_generator, train
 
 __all__ = ["IGMCFit", "fit_igmc"]
 
-_MASKED = 0.5  # share of the epochs under the mask; the others train what is left
-_TRAVEL = 5.0  # how many times beta could cross the whole mask within its steps
-_WAY = 6.0  # from where beta starts to where the last column closes
-_FASTEST = 0.03  # but no faster than this a step
-_WEIGHED = 2_000  # pairs to weigh columns by after an epoch
-_JUDGED = 20_000  # and when their number is settled
+_MASKED = 0.5  # share of the epochs under the mask; it ends when the width is settled
+_ANY = 1e30  # more than any loss
 _MOST_HELD_OUT = 10_000
 _LEAST_REFERENCE = 1e-4  # of the variance
 
@@ -58,14 +48,13 @@ class IGMCFit:
         Levels of the ratings; a rating is `mean + scale * network`.
     biases
         Of all ratings.
-    width, open_gates, gate
-        Columns kept; gates open when they were judged; gate values, most important column first, 0
-        for the ones cut.
+    width, gate
+        Columns kept; gates of the mask, most important column first, 0 for the ones cut.
     curve
-        Pairs [columns, held-out normalised loss], of the columns open when they were judged.
+        Pairs [columns, held-out normalised loss], when their number was settled.
     loss, reference_loss
-        Held-out normalised loss at the width kept, and the mean squared error of biases alone that
-        1 stands for.
+        Held-out normalised loss at the width kept when the training under the mask ends, and the
+        mean squared error of biases alone that 1 stands for.
     history, candidates, warnings, details
         For the report.
     """
@@ -76,7 +65,6 @@ class IGMCFit:
     scale: float
     biases: Biases
     width: int
-    open_gates: int
     gate: list[float]
     curve: list[list[float]]
     loss: float
@@ -91,9 +79,15 @@ class _Ratings:
     """Mean squared error of pairs' standardised ratings."""
 
     def __init__(
-        self, module: IGMCNetwork, pairs: Pairs, targets: Tensor, settings: IGMCSettings
+        self,
+        module: IGMCNetwork,
+        pairs: Pairs,
+        targets: Tensor,
+        smoothness: float,
+        settings: IGMCSettings,
     ) -> None:
         self.module, self._pairs, self._targets = module, pairs, targets
+        self._smoothness = smoothness
         self._size, self._dropout = settings.batch_size, settings.edge_dropout
         self.snapshots: dict[int, dict[str, Tensor]] = {}
         self.wanted: set[int] = set()
@@ -112,9 +106,10 @@ class _Ratings:
             yield self._pairs.batch(which.numpy(), self._dropout, rng), self._targets[which]
 
     def loss(self, batch: tuple[GraphBatch, Tensor]) -> Tensor:
-        """Share of the error of biases alone."""
+        """Share of the error of biases alone, and adjacent rating regularisation."""
         graph, targets = batch
-        return (self.module(graph) - targets).square().mean()
+        error = (self.module(graph) - targets).square().mean()
+        return error + self._smoothness * self.module.rating_difference()
 
     def after_epoch(self, row: dict[str, Any]) -> None:
         """Keep the weights of the epochs that are wanted for an ensemble."""
@@ -154,49 +149,59 @@ def fit_igmc(ratings: sp.csr_matrix, settings: IGMCSettings, seed: int) -> IGMCF
     unit = float(data.levels[-1] - data.levels[0]) / 4
     smoothness = settings.rating_smoothness * (unit / scale) ** 2
 
+    n = settings.n_components or settings.max_components
+    paper, priced = settings.paper_lambda is not None, settings.n_components is None
+    mask = DAM(n) if paper else DAM(n, alpha=step_alpha(n), min_active=0)
     with local_seed(seed):
-        network = IGMCNetwork(
-            len(data.levels), settings.hidden, settings.num_bases, settings.max_components
-        )
-    history, worth = _train_masked(
+        network = IGMCNetwork(len(data.levels), settings.hidden, settings.num_bases, n, mask)
+    history, readout = _train_masked(
         network, data, fitted, trial, target, smoothness, scale, settings, seed
     )
-    width, notes = _choose(worth, settings)
-    assert network.mask is not None
+    losses = readout.errors().mean(axis=0)
+    curve = losses[: mask.n_active + 1] if paper else readout.judged.mean(axis=0)
+    details: dict[str, Any] = {"levels": data.levels.tolist()}
+    if priced and not paper:
+        found = readout.range()
+        details["as good"] = None if found is None else list(found)
+        if found is None:
+            mask.set_width(0)
+    width = mask.n_active
     judged: dict[str, Any] = {
-        "open_gates": network.mask.n_active,
-        "curve": [[m, loss] for m, loss in enumerate(worth.losses)],
+        "gate": mask.gate().detach().flip(0).tolist(),
+        # Columns that were not trained need not be used.
+        "curve": [[m, loss] for m, loss in enumerate(np.minimum.accumulate(curve).tolist())],
+        "history": history.to_dict(),
     }
     if width == 0:
         why = "no column of the readout earns its price"
-        alone = _biases_alone(biases, data.levels, settings, reference, why)
-        return replace(alone, history=history.to_dict(), **judged)
+        return replace(_biases_alone(biases, data.levels, settings, reference, why), **judged)
+    loss, notes = float(losses[width]), []
     if not len(trial):
         notes.append("no ratings were held out: losses are those of ratings trained on")
-    elif worth.losses[width] > 1:
+    elif loss > 1:
         notes.append(
             "biases alone predict the held-out ratings better: their loss is 1, that of the "
-            f"network {worth.losses[width]:.3f}"
+            f"network {loss:.3f}"
         )
-    networks = [_cut(network, worth, width)]
-    if settings.paper_lambda is None:
+    with local_seed(seed):
+        networks = [network.compact()]
+    if not paper:
         everything = np.arange(len(order))
         pairs = data.pairs(data.graph(everything), everything)
-        networks, more = _finish(networks[0], pairs, target, smoothness, settings, seed)
+        left = 1 - len(history) / settings.epochs(len(fitted))
+        epochs = max(1, round(left * settings.epochs(len(order))))
+        networks, more = _finish(networks[0], pairs, target, smoothness, settings, epochs, seed)
         history.extend(more)
-    gate = torch.zeros(network.width)
-    gate[:width] = network.gates().detach().cpu()[worth.order[:width]].sort(descending=True).values
+        judged["history"] = history.to_dict()
     return IGMCFit(
         [made.cpu().eval() for made in networks],
-        data.levels, mean, scale, biases, width,
-        gate=gate.tolist(), loss=worth.losses[width], reference_loss=reference, warnings=notes,
+        data.levels, mean, scale, biases, width, loss=loss, reference_loss=reference,
+        warnings=notes,
         candidates={
             "biases": {"dimensions": 0, "loss": 1.0},
-            "open columns": {"dimensions": len(worth.order), "loss": worth.losses[-1]},
-            "masked": {"dimensions": width, "loss": worth.losses[width]},
+            "masked": {"dimensions": width, "loss": loss},
         },
-        details={"levels": data.levels.tolist()},
-        history=history.to_dict(),
+        details=details,
         **judged,
     )  # fmt: skip
 
@@ -241,30 +246,25 @@ def _train_masked(
     scale: float,
     settings: IGMCSettings,
     seed: int,
-) -> tuple[History, Elimination]:
-    """The first half of the epochs, under the mask, and what the columns are worth after it."""
+) -> tuple[History, Readout]:
+    """The first part of the epochs, under the mask; and what ratings held out lose."""
     graph = data.graph(fitted)
-    training = data.pairs(graph, fitted)
-    few = numpy_generator(seed).permutation(len(fitted))[:_JUDGED]  # to weigh the columns by
-    weighed, told = training.some(few), target[fitted[few]]
-    task = _Ratings(network, training, target[fitted], settings)
+    task = _Ratings(network, data.pairs(graph, fitted), target[fitted], smoothness, settings)
+    judged = trial if len(trial) else fitted[numpy_generator(seed).permutation(len(fitted))]
+    judged = judged[:_MOST_HELD_OUT]
+    readout = Readout(network, data.pairs(graph, judged), target[judged], settings)
     epochs = settings.epochs(len(fitted))
     if settings.paper_lambda is None:
         epochs = max(1, round(_MASKED * epochs))
-        steps = epochs * task.num_batches()
-        sample = weighed.some(np.arange(min(len(few), _WEIGHED))), told[:_WEIGHED]
-        price = settings.price if settings.n_components is None else 0.0
-        strategy: PaperReadout = PricedReadout(network, price, smoothness, *sample, steps)
-        fastest = min(_FASTEST, _TRAVEL * _WAY / steps)
-        options = settings.options(epochs, seed, beta_lr=fastest, description="masked")
+        # Any loss is low enough once the width is settled: what is left is for all ratings.
+        options = settings.options(epochs, seed, description="masked", target_loss=_ANY)
+        strategy: Any = readout.strategy(epochs * task.num_batches(), seed)
     else:
         # In the paper lambda stands beside the loss in rating units.
         price = lambda_to_price(settings.paper_lambda / scale**2, network.width)
-        strategy = PaperReadout(network, price, smoothness)
+        strategy = GradientWidth(network, price)
         options = settings.options(epochs, seed, schedule="constant", description="masked")
-    history = train(task, options, strategy)
-    held_out = (data.pairs(graph, trial), target[trial]) if len(trial) else (weighed, told)
-    return history, weighed_columns(network, weighed, told, *held_out)
+    return train(task, options, strategy), readout
 
 
 def _finish(
@@ -273,46 +273,18 @@ def _finish(
     target: Tensor,
     smoothness: float,
     settings: IGMCSettings,
+    epochs: int,
     seed: int,
 ) -> tuple[list[IGMCNetwork], History]:
-    """The second half, of what is left, on all ratings."""
-    epochs = settings.epochs(len(pairs))
-    epochs -= max(1, round(_MASKED * epochs))
-    task = _Ratings(network, pairs, target, settings)
+    """The other epochs, of what is left, on all ratings."""
+    task = _Ratings(network, pairs, target, smoothness, settings)
     ends = np.linspace(0, epochs, settings.ensemble + 1)[1:]
     task.wanted = {max(1, round(end)) for end in ends}
     schedule = "cosine" if settings.ensemble == 1 else "constant"
     described = f"{network.width} columns"
     options = settings.options(epochs, seed, schedule=schedule, description=described)
-    history = train(task, options, AdjacentRatings(network, smoothness))
+    history = train(task, options)
     return [_restored(network, state) for state in task.snapshots.values()], history
-
-
-def _choose(worth: Elimination, settings: IGMCSettings) -> tuple[int, list[str]]:
-    """Columns to keep, and what is to be said about it."""
-    carrying = len(worth.order)
-    if settings.n_components is not None:
-        asked = settings.n_components
-        told = [f"{asked} columns were asked for, but only {carrying} carry anything"]
-        return min(asked, carrying), told if carrying < asked else []
-    if not carrying:
-        return 0, []
-    if settings.paper_lambda is not None:
-        return carrying, []
-    width = exact_width(worth.losses[1:], settings.price)
-    worthless = worth.losses[0] - worth.losses[width] <= settings.price * width
-    return (0 if worthless else width), []
-
-
-def _cut(network: IGMCNetwork, worth: Elimination, width: int) -> IGMCNetwork:
-    """The network of the columns most worth, with the readout refitted to them."""
-    kept = worth.order[:width].to(network.place.device)
-    with local_seed(0):
-        small = network.compact(kept)
-    with torch.no_grad():
-        small.out.weight.copy_(worth.weights[width] * network.gates()[kept].cpu().sqrt())
-        small.out.bias.fill_(worth.biases[width])
-    return small
 
 
 def _restored(network: IGMCNetwork, state: dict[str, Tensor]) -> IGMCNetwork:
@@ -327,6 +299,6 @@ def _biases_alone(
     gate = [0.0] * settings.max_components
     note = f"{why}: the model is biases of users and items alone"
     return IGMCFit(
-        [], levels, biases.mean, 1.0, biases, 0, 0, gate, [[0, 1.0]], 1.0, reference,
+        [], levels, biases.mean, 1.0, biases, 0, gate, [[0, 1.0]], 1.0, reference,
         warnings=[note], details={"levels": levels.tolist()},
     )  # fmt: skip

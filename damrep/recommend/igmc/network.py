@@ -120,18 +120,16 @@ class IGMCNetwork(nn.Module):
         Of the basis decomposition.
     readout
         Columns of the readout, n.
-    masked
-        Whether a mask stands over them.
+    mask
+        Over these columns; None for none.
 
     Attributes
     ----------
-    mask : DAM or None
-        Over the columns of the readout.
-    place : Tensor, shape (n,)
-        Which gate of the mask a column has; the last one stays open longest.
+    order : Tensor, shape (n,)
+        With a mask: columns as they stand before it; the last stays open longest.
     """
 
-    place: Tensor
+    order: Tensor
 
     def __init__(
         self,
@@ -139,7 +137,7 @@ class IGMCNetwork(nn.Module):
         hidden: Sequence[int] = (32, 32, 32, 32),
         num_bases: int = 4,
         readout: int = 128,
-        masked: bool = True,
+        mask: DAM | None = None,
     ) -> None:
         super().__init__()
         self.num_levels, self.num_bases = num_levels, num_bases
@@ -150,20 +148,15 @@ class IGMCNetwork(nn.Module):
             for before, after in zip(widths, widths[1:], strict=False)
         )
         self.into = nn.Linear(2 * sum(self.hidden), readout)
-        self.mask = DAM(readout) if masked else None
+        self.mask = mask
         self.out = nn.Linear(readout, 1)
-        self.register_buffer("place", torch.arange(readout), persistent=False)
+        if mask is not None:
+            self.register_buffer("order", torch.arange(readout), persistent=False)
 
     @property
     def width(self) -> int:
         """Columns of the readout."""
         return self.into.out_features
-
-    def gates(self) -> Tensor:
-        """Gate of each column, shape (n,); ones without a mask."""
-        if self.mask is None:
-            return torch.ones_like(self.into.bias)
-        return self.mask.gate()[self.place]
 
     def represent(self, batch: GraphBatch) -> Tensor:
         """All layers' values at the pair's user and item, shape (B, 2 * sum(hidden))."""
@@ -203,12 +196,20 @@ class IGMCNetwork(nn.Module):
         return x + change
 
     def columns(self, batch: GraphBatch) -> Tensor:
-        """Columns of the readout before the mask, shape (B, n)."""
+        """Columns of the readout, shape (B, n)."""
         return torch.relu(self.into(self.represent(batch)))
+
+    def parts(self, batch: GraphBatch) -> Tensor:
+        """What each column adds to the number, in the order of the mask, shape (B, n)."""
+        return (self.columns(batch) * self.out.weight)[:, self.order]
 
     def forward(self, batch: GraphBatch) -> Tensor:
         """One number a pair, shape (B,)."""
-        out: Tensor = self.out(self.columns(batch) * self.gates()).squeeze(1)
+        out: Tensor
+        if self.mask is None:
+            out = self.out(self.columns(batch)).squeeze(1)
+        else:
+            out = self.mask(self.parts(batch)).sum(dim=1) + self.out.bias
         return out
 
     @torch.no_grad()
@@ -224,12 +225,13 @@ class IGMCNetwork(nn.Module):
     def _weights(self) -> list[Any]:
         return list(self.layers)
 
-    def compact(self, keep: Tensor) -> IGMCNetwork:
-        """The network of some columns, in the order given, gates folded in, without a mask."""
-        made = IGMCNetwork(self.num_levels, self.hidden, self.num_bases, len(keep), masked=False)
+    def compact(self) -> IGMCNetwork:
+        """The network of the open columns, strongest first, gates folded in, without a mask."""
+        assert self.mask is not None
+        open_gates = self.mask.active.nonzero().flatten().flip(0)
+        keep, gates = self.order[open_gates], self.mask.gate().detach()[open_gates]
+        made = IGMCNetwork(self.num_levels, self.hidden, self.num_bases, len(keep))
         made.layers.load_state_dict(self.layers.state_dict())
-        gates = self.gates().detach()[keep]
-        # ReLU lets a factor pass; half of a gate on either side leaves the two of one size.
-        made.into = slice_linear(self.into, rows=keep, row_scale=gates.sqrt())
-        made.out = slice_linear(self.out, cols=keep, col_scale=gates.sqrt())
+        made.into = slice_linear(self.into, rows=keep)
+        made.out = slice_linear(self.out, cols=keep, col_scale=gates)
         return made.to(self.into.weight.device)

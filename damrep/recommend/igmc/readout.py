@@ -1,123 +1,113 @@
-"""Which columns of the readout carry something: dropped one by one, the rest refitted.
+"""The columns of the readout behind the mask: how many are worth their price.
 
-The readout is linear in its columns, so what a column is worth, once the others have taken over as
-much of it as they can, has a closed form: dropping column j from a least-squares fit with weights w
-and inverse moments P raises the mean squared error by w_j^2 / P_jj. Dropping the cheapest, again
-and again, gives an order of the columns and the loss at every width (Hassibi and Stork, "Second
-order derivatives for network pruning: optimal brain surgeon", NeurIPS 1992, on the last layer).
+Every pair of a batch is told by as many columns as the mask draws for it. What ratings held out
+lose with each number of columns takes one look at them, for the readout is a sum over its columns.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
+import numpy as np
 import torch
-from torch import Tensor
 
-from damrep.masking.moments import inverse, second_moment
+from damrep.masking import MaskStrategy
+from damrep.masking.moments import second_moment
+from damrep.masking.ranges import as_good
+from damrep.recommend.igmc.network import IGMCNetwork
+from damrep.recommend.igmc.pairs import Pairs
+from damrep.recommend.igmc.settings import IGMCSettings
+from damrep.training import torch_generator
 
-__all__ = ["Elimination", "eliminate"]
+__all__ = ["Readout"]
 
-# A little ridge, as a share of a column's variance: columns that are nearly alike would otherwise
-# get large weights of opposite signs, which the next step of training cannot bear.
-_RIDGE = 1e-3
-
-
-@dataclass(frozen=True)
-class Elimination:
-    """Columns in order of worth, and what each width leaves over.
-
-    Attributes
-    ----------
-    order : Tensor, shape (k,)
-        Columns that carry anything, most important first.
-    earned : Tensor, shape (k,)
-        Mean squared error by which dropping a column raised that of the fit with the columns
-        before it, in `order`.
-    losses : list of float, length k + 1
-        Mean squared error on the held-out rows with the first 0, 1, ..., k columns.
-    weights : list of Tensor
-        Least-squares weights at each width, (0,), (1,), ..., (k,), in `order`.
-    biases : list of float
-        And the constants.
-    """
-
-    order: Tensor
-    earned: Tensor
-    losses: list[float]
-    weights: list[Tensor]
-    biases: list[float]
+_LOOKED_AT = 1000  # pairs that the widths are compared on while they are learned
 
 
-def eliminate(
-    columns: Tensor, targets: Tensor, held_out: Tensor, held_out_targets: Tensor
-) -> Elimination:
-    """Drop the columns of a linear readout one by one, cheapest first.
+class Readout:
+    """What ratings that are not trained on lose by the number of columns.
 
     Parameters
     ----------
-    columns
-        Values of the n columns at the pairs fitted, shape (N, n).
-    targets
-        What they are to predict, shape (N,).
-    held_out, held_out_targets
-        The same, of pairs to measure losses on, (M, n) and (M,).
+    network
+        With a mask.
+    pairs, targets
+        Ratings to judge by.
+    settings
+        Of the price, or of a number of columns that is wanted.
 
-    Returns
-    -------
-    Elimination
-
-    Examples
-    --------
-    Two columns tell the target, the third is empty, the fourth is a copy of the first.
-
-    >>> draw = torch.Generator().manual_seed(0)
-    >>> x = torch.randn(100, 4, generator=draw)
-    >>> x[:, 2], x[:, 3] = 0.0, x[:, 0]
-    >>> found = eliminate(x, 3 * x[:, 0] + x[:, 1], x, 3 * x[:, 0] + x[:, 1])
-    >>> len(found.order), 1 in found.order.tolist(), round(found.losses[2], 4)
-    (3, True, 0.0)
+    Attributes
+    ----------
+    judged : ndarray, shape (pairs, n + 1)
+        Squared errors with 0, 1, ..., n columns, when their number was settled.
     """
-    x, y = columns.double().cpu(), targets.double().cpu()
-    mean, level = x.mean(dim=0), y.mean()
-    size = x.var(dim=0, unbiased=False).sqrt()
-    # A dead unit of a ReLU never fires; a constant one says nothing the bias does not.
-    left = torch.nonzero(size > 1e-6 * float(size.max())).flatten()
-    x = (x[:, left] - mean[left]) / size[left]
-    moment = second_moment(x) / len(x) + _RIDGE * torch.eye(len(left), dtype=torch.float64)
-    cross = x.T @ (y - level) / len(x)
-    inverted = inverse(moment, of="the readout's columns")
-    kept = torch.arange(len(left))
-    fits: list[tuple[Tensor, Tensor]] = []
-    dropped, earned = [], []
-    while len(kept):
-        weight = inverted @ cross[kept]
-        fits.append((kept, weight))
-        worth = weight.square() / torch.diagonal(inverted)
-        j = int(worth.argmin())
-        dropped.append(int(kept[j]))
-        earned.append(float(worth[j]))
-        rest = torch.arange(len(kept)) != j
-        column = inverted[rest, j]
-        inverted = inverted[rest][:, rest] - torch.outer(column, column) / inverted[j, j]
-        kept = kept[rest]
-    order = torch.tensor(dropped[::-1], dtype=torch.long)
-    place = torch.empty_like(order)
-    place[order] = torch.arange(len(order))
 
-    trial, truth = held_out.double().cpu(), held_out_targets.double().cpu()
-    trial = trial[:, left]
-    weights, biases = [torch.zeros(0, dtype=torch.float64)], [float(level)]
-    losses = [float((truth - level).square().mean())]
-    for kept, weight in reversed(fits):
-        scaled = torch.zeros(len(kept), dtype=torch.float64)
-        scaled[place[kept]] = weight / size[left][kept]
-        inside = left[order[: len(kept)]]
-        bias = float(level - scaled @ mean[inside])
-        told = trial[:, order[: len(kept)]] @ scaled + bias
-        losses.append(float((truth - told).square().mean()))
-        weights.append(scaled)
-        biases.append(bias)
-    return Elimination(
-        left[order], torch.tensor(earned[::-1], dtype=torch.float64), losses, weights, biases
-    )
+    def __init__(
+        self, network: IGMCNetwork, pairs: Pairs, targets: torch.Tensor, settings: IGMCSettings
+    ) -> None:
+        assert network.mask is not None
+        self.network, self.mask = network, network.mask
+        self._pairs, self._targets, self._settings = pairs, targets, settings
+        self._few = np.linspace(0, len(pairs) - 1, min(len(pairs), _LOOKED_AT)).astype(np.int64)
+        self.judged = np.zeros((0, 0))
+
+    def strategy(self, steps: int, seed: int) -> MaskStrategy:
+        """What learns the number of columns in so many steps."""
+        price, even = self._settings.price, self._settings.strategy == "search"
+        budget = self._settings.n_components is not None
+        units = np.arange(1, self.mask.num_features + 1)
+
+        def losses(widths: Sequence[int], last: bool) -> list[float]:
+            found = self.errors(None if last else self._few)
+            if last:
+                self.judged = found
+            return [float(found[:, m].mean()) for m in widths]
+
+        def costs(losses: np.ndarray, share: float) -> np.ndarray:
+            # So many as are asked for are the best by far; a search of their order is all.
+            return np.asarray(1.0 / units if budget else share * losses + price * units)
+
+        return MaskStrategy(
+            self.network,
+            self.mask,
+            steps,
+            losses,
+            costs,
+            torch_generator(seed),
+            renew=self._renew,
+            slack=0.0 if budget else price / 2,
+            even=even or budget,
+        )
+
+    def _renew(self, since: int) -> None:
+        """Put the columns in the order in which they can best be spared."""
+        parts = self._pairs.some(self._few).values("parts", self.network)
+        rest = self.network.out.bias.detach().cpu() - self._targets[self._few]
+        moment, line = second_moment(parts), []
+        own = moment.diagonal().clone()
+        slope = second_moment(parts, (rest + parts.sum(dim=1))[:, None]).flatten()
+        for _ in range(len(own)):
+            # Without column j what is left over is greater by own - 2 slope.
+            line.append(int((own - 2 * slope).argmin()))
+            slope -= moment[:, line[-1]]
+            own[line[-1]] = torch.inf
+        self.network.order.copy_(self.network.order[line])
+
+    def errors(self, some: np.ndarray | None = None) -> np.ndarray:
+        """Squared errors of some pairs, or all, with 0, 1, ..., n columns, (pairs, n + 1)."""
+        pairs = self._pairs if some is None else self._pairs.some(some)
+        targets = self._targets if some is None else self._targets[some]
+        # Closed ones as if they were open.
+        gate = self.mask.gate().detach().cpu()
+        parts = pairs.values("parts", self.network) * torch.where(gate > 0, gate, 1.0)
+        told = parts.flip(1).cumsum(dim=1) + self.network.out.bias.detach().cpu()
+        told = torch.cat([torch.zeros(len(told), 1), told], dim=1)
+        return (told - targets[:, None]).square().double().numpy()
+
+    def range(self) -> tuple[int, int] | None:
+        """Widths that are as good as the one that is open; or, if none earns its price, None."""
+        n, price = self.mask.num_features, self._settings.price
+        losses = self.judged.mean(axis=0)
+        if losses[0] <= (losses + price * np.arange(n + 1))[1:].min():
+            return None
+        return as_good(self.judged[:, 1:], range(1, n + 1), price, self.mask.n_active)

@@ -15,12 +15,11 @@ from damrep.masking.validation import (
     check_width,
 )
 from damrep.recommend.igmc.batches import AGGREGATIONS
+from damrep.recommend.settings import STRATEGIES
 from damrep.training import TrainingOptions, resolve_device
 from damrep.training.history import Callback
 
-__all__ = ["STRATEGIES", "IGMCSettings"]
-
-STRATEGIES = ("gradient",)
+__all__ = ["IGMCSettings"]
 
 # Without max_epochs: as many as make this many steps, within limits.
 _STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 8_000, 4, 80
@@ -47,7 +46,7 @@ class IGMCSettings:
     price: float
     n_components: int | None = None
     max_components: int = 128
-    strategy: str = "gradient"
+    strategy: str = "auto"
     hidden: Sequence[int] = (32, 32, 32, 32)
     num_bases: int = 4
     aggregation: str = "sum"
@@ -94,11 +93,21 @@ class IGMCSettings:
             check_number("paper_lambda", self.paper_lambda, low=0.0)
             if self.n_components is not None:
                 raise InputError("paper_lambda and n_components cannot both be given")
+            if self.strategy != "auto":
+                raise InputError(
+                    f"paper_lambda and strategy={self.strategy!r} cannot both be given"
+                )
             if self.ensemble > 1:
                 raise InputError("ensemble must be 1 with paper_lambda, which has one training")
         if self.device == "mps":
             raise InputError('device must be "auto", "cpu" or "cuda" for IGMC, got \'mps\'')
         self.options(1, 0)
+
+    @property
+    def resolved_strategy(self) -> str:
+        """The strategy "auto" stands for, or the one asked for; "gradient" is the paper's."""
+        own = "mask" if self.paper_lambda is None else "gradient"
+        return own if self.strategy == "auto" else self.strategy
 
     def epochs(self, pairs: int) -> int:
         """Passes over so many pairs."""

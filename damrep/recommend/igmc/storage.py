@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import torch
 
 from damrep.masking.schema import COUNT, NUMBER, Choice, Items, Maybe, Record, Whole
 from damrep.masking.validation import InputError
@@ -98,7 +97,6 @@ def load_igmc(
         networks = []
         for number in range(len(shape["widths"])):
             network = _blank_network(config, len(levels))
-            network.place = torch.arange(network.width)  # what is not saved is not filled
             networks.append(filled_module(network, tensors, f"network.{number}."))
         none = np.zeros(0, dtype=np.float32)
         biases = Biases(
@@ -111,9 +109,7 @@ def load_igmc(
 
 def _blank_network(config: Mapping[str, Any], levels: int) -> IGMCNetwork:
     shape, width = config["network"], config["report"]["learned_dims"]
-    return blank_module(
-        lambda: IGMCNetwork(levels, shape["hidden"], shape["num_bases"], width, masked=False)
-    )
+    return blank_module(lambda: IGMCNetwork(levels, shape["hidden"], shape["num_bases"], width))
 
 
 def _expected(config: Mapping[str, Any], layout: Layout) -> dict[str, Stored]:

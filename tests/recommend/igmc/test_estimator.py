@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
+from damrep.masking.dam import DAM
 from damrep.masking.report import FitReport
 from damrep.masking.validation import InputError
 from damrep.recommend.biases import fit_biases
@@ -147,15 +148,37 @@ def test_report(model: IGMC) -> None:
     assert "of 16" in str(report)
     assert len(report.history["loss"]) == 16
     curve = model.components_curve_
-    assert report.loss == pytest.approx(curve[model.n_components_, 1])
+    assert report.loss < curve[model.n_components_, 1] + 0.05, "some more training"
+    low, high = model.components_range_
+    assert low <= model.n_components_ <= high
     assert FitReport.from_dict(json.loads(json.dumps(report.to_dict()))) == report
     assert report.details["candidates"]["biases"]["loss"] == 1.0
 
 
+def test_the_mask_decides(ratings: sp.csr_matrix, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Left where it starts it cuts nothing; and all training goes through it."""
+    calls = []
+    forward = DAM.forward
+    monkeypatch.setattr(DAM, "forward", lambda self, x: calls.append(1) or forward(self, x))
+    model = IGMC(**LONGER).fit(ratings)
+    assert len(calls) >= 8 * len(model.report_.history["n_active"]) // 2
+    assert 1 <= model.n_components_ == sum(gate > 0 for gate in model.report_.gate) < 16
+    monkeypatch.setattr(DAM, "set_width", lambda self, m: None)
+    assert IGMC(**LONGER).fit(ratings).n_components_ == 16
+
+
+def test_a_search_reads_the_width_off_the_curve(ratings: sp.csr_matrix) -> None:
+    model = IGMC(**LONGER, strategy="search").fit(ratings)
+    history = model.report_.history
+    assert model.report_.strategy == "search" and 1 <= model.n_components_ <= 16
+    assert (history["narrowest_drawn"][0], history["widest_drawn"][0]) == (1, 16)
+
+
 def test_the_model_left_is_smaller(model: IGMC, tmp_path: Path) -> None:
     small = IGMC(**{**QUICK, "n_components": 2}).fit(taste())
-    large = IGMC(**{**QUICK, "price": 0.0}).fit(taste())
+    large = IGMC(**QUICK, n_components=16).fit(taste())
     assert small.n_components_ == 2 < large.n_components_
+    assert small.components_range_ is None and len(small.components_curve_) == 3
     small.save(tmp_path / "small")
     large.save(tmp_path / "large")
     sizes = [
@@ -186,7 +209,7 @@ def test_the_paper_as_it_stands(ratings: sp.csr_matrix) -> None:
 
 
 def test_an_ensemble_is_the_mean_of_its_networks(ratings: sp.csr_matrix, tmp_path: Path) -> None:
-    model = IGMC(**{**QUICK, "max_epochs": 4}, ensemble=2).fit(ratings)
+    model = IGMC(**{**QUICK, "max_epochs": 4}, n_components=3, ensemble=2).fit(ratings)
     assert len(model._networks) == 2
     users, items = pairs(ratings)
     model.save(tmp_path / "model")
@@ -216,11 +239,11 @@ def test_a_data_frame_is_the_matrix_with_ids(ratings: sp.csr_matrix, tmp_path: P
 def test_the_same_seed_gives_the_same_model(ratings: sp.csr_matrix) -> None:
     users, items = pairs(ratings)
     state = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
-    first = IGMC(**QUICK).fit(ratings)
+    first = IGMC(**LONGER).fit(ratings)
     assert torch.equal(torch.get_rng_state(), state[0])
     assert (np.random.get_state()[1] == state[1]).all()  # noqa: NPY002
     second = clone(first).fit(ratings)
-    other = IGMC(**{**QUICK, "random_state": 1}).fit(ratings)
+    other = IGMC(**{**LONGER, "random_state": 1}).fit(ratings)
     told = first.predict(users, items)
     np.testing.assert_array_equal(second.predict(users, items), told)
     assert not np.array_equal(other.predict(users, items), told)
@@ -261,7 +284,8 @@ def test_nothing_works_before_fit(tmp_path: Path) -> None:
         ({"aggregation": "max"}, InputError, "aggregation must be one of"),
         ({"edge_dropout": 1.0}, InputError, "edge_dropout must be below 1"),
         ({"max_neighbours": 0}, InputError, "max_neighbours"),
-        ({"strategy": "search"}, InputError, "strategy"),
+        ({"strategy": "gradient"}, InputError, "strategy must be one of auto, mask, search"),
+        ({"paper_lambda": 0.1, "strategy": "search"}, InputError, "strategy='search'"),
         ({"max_epochs": 1}, InputError, "max_epochs"),
         ({"paper_lambda": 0.1, "n_components": 3}, InputError, "paper_lambda"),
         ({"paper_lambda": 0.1, "ensemble": 3}, InputError, "ensemble"),

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch_geometric.nn import RGCNConv
 
+from damrep.masking import DAM
 from damrep.recommend.igmc.batches import AGGREGATIONS, GraphBatch, collate
 from damrep.recommend.igmc.network import IGMCNetwork, RelationalWeights
 from damrep.recommend.igmc.subgraphs import RatingGraph, Subgraphs, extract
@@ -26,10 +27,10 @@ def subgraphs() -> Subgraphs:
     return extract(graph, rng.integers(0, 30, PAIRS), rng.integers(0, 20, PAIRS))
 
 
-def network(masked: bool = True, **changes: object) -> IGMCNetwork:
+def network(**changes: object) -> IGMCNetwork:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return IGMCNetwork(LEVELS, masked=masked, **changes)  # type: ignore[arg-type]
+        return IGMCNetwork(LEVELS, mask=DAM(128), **changes)  # type: ignore[arg-type]
 
 
 def by_pyg(net: IGMCNetwork, s: Subgraphs, pair: int, aggregation: str) -> Tensor:
@@ -165,10 +166,9 @@ def test_the_network_cut_down_is_the_masked_one(subgraphs: Subgraphs, width: int
     net = network()
     assert net.mask is not None
     net.mask.set_width(width)
-    net.place.copy_(torch.randperm(128, generator=torch.Generator().manual_seed(1)))
+    net.order.copy_(torch.randperm(128, generator=torch.Generator().manual_seed(1)))
     batch = collate(subgraphs, np.arange(PAIRS), LEVELS)
-    keep = torch.nonzero(net.gates() > 0).flatten()
-    small = net.compact(keep)
+    small = net.compact()
     assert small.mask is None and small.width == width
     torch.testing.assert_close(small(batch), net(batch), rtol=1e-5, atol=1e-6)
     assert sum(p.numel() for p in small.parameters()) <= sum(p.numel() for p in net.parameters())
