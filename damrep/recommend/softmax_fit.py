@@ -24,7 +24,7 @@ from damrep.recommend.factors import FactorFit
 from damrep.recommend.held_interactions import HeldInteractions
 from damrep.recommend.held_out import hold_out
 from damrep.recommend.held_out_parts import BETTER, HeldOutParts, Ndcg, NdcgAtWidth, next_wider
-from damrep.recommend.interaction_model import InteractionModel, Penalties
+from damrep.recommend.interaction_model import swept
 from damrep.recommend.settings import FactorSettings
 from damrep.recommend.width_path import Choice, WidthPath
 from damrep.training.history import History
@@ -35,8 +35,6 @@ __all__ = ["fit_softmax", "fold_in_softmax"]
 Floats = NDArray[np.float32]
 
 _RATE = 0.1
-# Sweeps of weighted squares that the cosines start from, and under which weights.
-_START_SWEEPS, _UNOBSERVED, _REG = 4, 0.1, 3e-3
 # Trials of the temperature begin at the second and go up or down: tables with many interactions a
 # user ask for a higher one.
 _TEMPERATURES = (0.08, 0.12, 0.18, 0.27)
@@ -189,9 +187,7 @@ class _Interactions:
 
     def train(self, width: int, temperature: float) -> CosineModel:
         """A model of one width, from the start."""
-        squares = InteractionModel(*self.layout, width, Penalties(_UNOBSERVED, _REG), self.seed)
-        for _ in range(_START_SWEEPS if width else 0):
-            squares.sweep()
+        squares = swept(self.layout, width, self.seed)
         generator = torch_generator(self.seed)
         users, items = jittered(squares.users, generator), jittered(squares.items, generator)
         model = CosineModel(users, items, self.offset, temperature, generator)
