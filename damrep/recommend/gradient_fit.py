@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -29,15 +28,22 @@ from damrep.masking.price import lambda_to_price
 from damrep.masking.strategy import MaskStrategy
 from damrep.masking.validation import InputError
 from damrep.recommend.biases import fit_biases
+from damrep.recommend.contributions import Contributions
 from damrep.recommend.entries import both_ways, stored_pairs
-from damrep.recommend.factors import FactorFit
-from damrep.recommend.gradient_tasks import FactorModule, RatingTask, SampledTask
+from damrep.recommend.factors import FactorFit, Floats, as_array
+from damrep.recommend.gradient_tasks import (
+    FactorModule,
+    RatingTask,
+    SampledTask,
+    drawn_against,
+    ranking_loss,
+)
 from damrep.recommend.held_out import hold_out
 from damrep.recommend.interaction_model import swept
 from damrep.recommend.realign import realignment
 from damrep.recommend.settings import FactorSettings
 from damrep.recommend.standardising import standardised
-from damrep.recommend.width_path import compared, width_notes
+from damrep.recommend.width_path import WidthPath
 from damrep.training import History, TrainingOptions, train
 from damrep.training.seeding import torch_generator
 
@@ -81,9 +87,9 @@ def fit_by_gradient(matrix: sp.csr_matrix, settings: FactorSettings, seed: int) 
             'solver="adam" is for loss="squared", "bpr" or "softmax"; loss="ials" is solved by '
             'solver="als"'
         )
-    initial = max(1, min(settings.max_components, min(matrix.shape) - 1))
-    wanted = None if settings.n_components is None else min(settings.n_components, initial)
+    initial, wanted = settings.widths(matrix.shape)
     n = wanted or initial
+    units, searched = np.arange(1, n + 1), settings.resolved_strategy == "search"
     options = TrainingOptions(
         max_epochs=settings.max_sweeps or _EPOCHS[settings.loss],
         lr=settings.lr or _LR[settings.loss],
@@ -111,14 +117,29 @@ def fit_by_gradient(matrix: sp.csr_matrix, settings: FactorSettings, seed: int) 
         price = lambda_to_price(paper / part.reference, n)
         strategy = GradientWidth(module, price) if mask is not None else None
     elif mask is not None:
-        steps = options.max_epochs * task.num_batches()
-        strategy = _mask_strategy(part, module, mask, steps, settings, torch_generator(seed))
+
+        def held_losses(widths: Sequence[int], last: bool) -> list[float]:
+            users, items = (side.detach().cpu().flip(1) for side in (module.users, module.items))
+            curve = part.prefixes(module, users, items, last)
+            return [curve[m] for m in widths]
+
+        strategy = MaskStrategy(
+            module,
+            mask,
+            options.max_epochs * task.num_batches(),
+            held_losses,
+            lambda losses, share: share * losses + price * units,
+            torch_generator(seed),
+            lambda since: _turn(module),
+            slack=0.5 * price,
+            even=searched,
+        )
     history = History()
     history.extend(train(task, options, strategy))
     if isinstance(strategy, MaskStrategy):
         assert mask is not None and strategy.settled_curve is not None
         curve = strategy.settled_curve
-        if (curve + price * np.arange(1, n + 1)).min() >= 1:  # nothing earns its price
+        if (curve + price * units).min() >= 1:  # nothing earns its price
             mask.set_width(0)
         losses, columns = [1.0, *curve.tolist()], mask.n_active
     else:
@@ -135,68 +156,39 @@ def fit_by_gradient(matrix: sp.csr_matrix, settings: FactorSettings, seed: int) 
         with torch.no_grad():
             final.users.copy_(users[:, :columns])
             final.items.copy_(items[:, :columns])
-            final.user_bias.copy_(module.user_bias)
-            final.item_bias.copy_(module.item_bias)
+            if final.item_bias.requires_grad:
+                final.user_bias.copy_(module.user_bias)
+                final.item_bias.copy_(module.item_bias)
         refined = replace(options, max_epochs=max(1, round(_REFINING * options.max_epochs)))
         history.extend(train(whole.task(final), refined))
     fit = whole.finished(final.cpu().requires_grad_(False))
-    fit.initial, fit.open_gates = initial, columns if mask is None else mask.n_active
-    fit.curve = [[m, loss] for m, loss in enumerate(losses)]
-    fit.loss, fit.reference_loss = losses[columns], part.reference
+    path = WidthPath(price, part.reference, initial)
+    path.add_losses(n, losses)
+    path.tell(fit, path.choose(columns), settings)
     fit.history = history.to_dict()
-    fit.candidates = compared(n, losses[-1], columns, losses[columns])
     fit.details.update(price=price, held_out=held.nnz)
     if mask is not None:
+        fit.open_gates = mask.n_active
         fit.details["beta"] = float(mask.beta.detach())
-        searched = settings.resolved_strategy == "search"
         fit.gates = [] if searched else mask.gate().detach().flip(0).tolist()
-        fit.warnings = width_notes(columns, price, initial)
     return fit
-
-
-def _mask_strategy(
-    part: _Ratings | _Interactions,
-    module: FactorModule,
-    mask: DAM,
-    steps: int,
-    settings: FactorSettings,
-    generator: torch.Generator,
-) -> MaskStrategy:
-    """What draws the mask's widths, by held-out losses, and turns the factors between its looks."""
-    price, units = settings.price, np.arange(1, mask.num_features + 1)
-
-    def losses(widths: Sequence[int], last: bool) -> list[float]:
-        users, items = (side.detach().cpu().flip(1) for side in (module.users, module.items))
-        curve = part.prefixes(module, users, items, last)
-        return [curve[m] for m in widths]
-
-    return MaskStrategy(
-        module,
-        mask,
-        steps,
-        losses,
-        lambda losses, share: share * losses + price * units,
-        generator,
-        lambda since: _turn(module),
-        slack=0.5 * price,
-        even=settings.resolved_strategy == "search",
-    )
 
 
 def _turn(module: FactorModule) -> None:
     """Turn the factors so that the strongest columns stay open longest; changes no prediction."""
+    users, items, _ = _turned(module.users, module.items)
     with torch.no_grad():
-        sides = module.users, module.items
-        maps = realignment(*(second_moment(side).cpu() for side in sides))[:2]
-        for side, by in zip(sides, maps, strict=True):
-            side.copy_(side @ by.flip(1).to(side))
+        module.users.copy_(users.flip(1))
+        module.items.copy_(items.flip(1))
 
 
 def _factors(module: FactorModule) -> tuple[Tensor, Tensor, Tensor]:
     """Both sides with the gates folded in, in order of strength, and the strengths."""
-    users, items = (module.users * module.gates(1)).detach().cpu(), module.items.detach().cpu()
-    if not users.shape[1]:
-        return users, items, torch.zeros(0)
+    return _turned(module.users * module.gates(1), module.items)
+
+
+def _turned(*sides: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    users, items = (side.detach().cpu() for side in sides)
     by_user, by_item, strengths = realignment(second_moment(users), second_moment(items))
     return users @ by_user.float(), items @ by_item.float(), strengths
 
@@ -233,22 +225,19 @@ class _Ratings:
         rows, columns = self.pairs
         biases = module.user_bias.detach(), module.item_bias.detach()
         rest = self.values - biases[0][rows] - biases[1][columns]
-        losses = [1.0]
-        for j in range(users.shape[1]):
-            rest = rest - users[rows, j] * items[columns, j]
-            losses.append(float(rest.square().mean()) / self._trivial)
-        return losses
+        sums = Contributions.of_pairs(users, items, rows, columns, rest)
+        return [1.0, *(sums.prefixes()[1:] / self._trivial).tolist()]
 
     def finished(self, module: FactorModule) -> FactorFit:
         users, items, _ = _factors(module)
         root = self.scale**0.5
-        return _as_fit(
-            users * root,
-            items * root,
-            module.user_bias * self.scale,
-            module.item_bias * self.scale,
+        return FactorFit(
+            as_array(users * root),
+            as_array(items * root),
+            as_array(module.user_bias * self.scale),
+            as_array(module.item_bias * self.scale),
             self.mean,
-            {"noise": 1.0, "scale": self.scale, "reg": self.reg},
+            penalty=_numbers(noise=1.0, scale=self.scale, reg=self.reg),
         )
 
 
@@ -268,11 +257,9 @@ class _Interactions:
         rows, columns = stored_pairs(held)
         chosen = torch.randperm(len(rows), generator=generator)[:_HELD]
         self.held = rows[chosen], columns[chosen]
-        blank = FactorModule(self.shape, 0, None, generator)
-        self._judge = SampledTask(blank, *self.held, settings.loss, 1.0, 0.0)
-        self.others = self._judge.draw(len(chosen), generator)
+        self.others = drawn_against(settings.loss, fitted.shape[1], len(chosen), generator)
         at, away = self.popularity[self.held[1]], self.popularity[self.others]
-        self.reference = max(float(self._judge.compare(at, away)), 1e-12)
+        self.reference = max(float(ranking_loss(settings.loss, at, away)), 1e-12)
 
     @torch.no_grad()
     def start(self, module: FactorModule) -> None:
@@ -295,33 +282,16 @@ class _Interactions:
         for j in range(users.shape[1]):
             at = at + users[rows, j] * items[columns, j]
             away = away + users[rows, j, None] * items[others, j]
-            losses.append(float(self._judge.compare(at, away)) / self.reference)
+            losses.append(float(ranking_loss(self.settings.loss, at, away)) / self.reference)
         return losses
 
     def finished(self, module: FactorModule) -> FactorFit:
         users, items, _ = _factors(module)
-        blank = torch.zeros(self.shape[0])
         # A new user's factors are those of the weighted squares: these losses have no closed form.
-        extra = {"unobserved_weight": 0.1, "reg": max(self.reg, 1e-3)}
-        return _as_fit(users, items, blank, module.item_bias, 0.0, extra)
+        squares = _numbers(unobserved_weight=0.1, reg=max(self.reg, 1e-3))
+        biases = as_array(module.user_bias), as_array(module.item_bias)
+        return FactorFit(as_array(users), as_array(items), *biases, mean=0.0, penalty=squares)
 
 
-def _as_fit(
-    users: Tensor,
-    items: Tensor,
-    user_bias: Tensor,
-    item_bias: Tensor,
-    mean: float,
-    penalty: dict[str, float],
-) -> FactorFit:
-    def array(values: Tensor) -> Any:
-        return np.ascontiguousarray(values.detach().float().numpy())
-
-    return FactorFit(
-        user_factors=array(users),
-        item_factors=array(items),
-        user_bias=array(user_bias),
-        item_bias=array(item_bias),
-        mean=mean,
-        penalty={name: np.array([value], np.float32) for name, value in penalty.items()},
-    )
+def _numbers(**values: float) -> dict[str, Floats]:
+    return {name: np.array([value], np.float32) for name, value in values.items()}

@@ -13,12 +13,11 @@ from torch.autograd.function import once_differentiable
 from damrep.masking.dam import DAM
 from damrep.recommend.entries import Entries, both_ways
 
-__all__ = ["FactorModule", "RatingTask", "SampledTask"]
+__all__ = ["FactorModule", "RatingTask", "SampledTask", "drawn_against", "ranking_loss"]
 
 _START = 0.1
-_BATCH = 32_768
-# Few interactions go in smaller batches: an epoch is to have so many steps.
-_SMALLEST, _STEPS = 64, 32
+# Interactions in a batch: few go in smaller ones, as an epoch is to have so many steps.
+_BATCH, _SMALLEST, _STEPS = 32_768, 64, 32
 # Items whose factors a cache of a core holds; products of 80,000 ratings took a quarter less.
 _PANEL = 1024
 _NEGATIVES = {"bpr": 1, "softmax": 16}
@@ -72,8 +71,7 @@ class _SquaredError(torch.autograd.Function):
         item_bias: Tensor,
         entries: tuple[Entries, Entries, Tensor],
     ) -> Tensor:
-        by_user, _, _ = entries
-        width = users.shape[1]
+        by_user, width = entries[0], users.shape[1]
         left = _with_biases(users, user_bias, width, width + 1)
         right = _with_biases(items, item_bias, width + 1, width)
         rest = by_user.dots(left, right).sub_(by_user.values)
@@ -85,8 +83,7 @@ class _SquaredError(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         left, right, rest = ctx.saved_tensors
-        by_user, by_item, order = ctx.entries
-        width = ctx.width
+        (by_user, by_item, order), width = ctx.entries, ctx.width
         grad = rest * (2 * float(grads[0]) / len(rest))
         left, right = by_user.sums(right, grad), by_item.sums(left, grad.index_select(0, order))
         return left[:, :width], right[:, :width], left[:, width], right[:, width + 1], None
@@ -121,11 +118,7 @@ class RatingTask:
     """
 
     def __init__(
-        self,
-        module: FactorModule,
-        ratings: sp.csr_matrix,
-        reference: float,
-        reg: float,
+        self, module: FactorModule, ratings: sp.csr_matrix, reference: float, reg: float
     ) -> None:
         self.module, self.reference, self.reg = module, reference, reg
         self._entries = both_ways(ratings, item_panel=_PANEL)
@@ -142,13 +135,8 @@ class RatingTask:
         """Normalised squared error plus L2."""
         module, (by_user, by_item, _) = self.module, self._entries
         gates = module.gates(len(module.users))
-        error = _SquaredError.apply(
-            module.users * gates,
-            module.items,
-            module.user_bias,
-            module.item_bias,
-            self._entries,
-        )
+        biases = module.user_bias, module.item_bias
+        error = _SquaredError.apply(module.users * gates, module.items, *biases, self._entries)
         open_ = (gates.detach() > 0).float()
         # An item's column is charged as often as a user who rated has it open, in the mean.
         share = by_user.counts @ open_ / by_user.counts.sum()
@@ -188,23 +176,18 @@ class SampledTask:
     ) -> None:
         self.module, self.rows, self.columns = module, rows, columns
         self.kind, self.reference, self.reg = loss, reference, reg
-        self.size = min(_BATCH, max(_SMALLEST, len(rows) // _STEPS))
+        self._size = min(_BATCH, max(_SMALLEST, len(rows) // _STEPS))
 
     def num_batches(self) -> int:
         """Batches of an epoch."""
-        return -(-len(self.rows) // self.size)
+        return -(-len(self.rows) // self._size)
 
     def batches(self, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Interactions in random order, each with items drawn evenly from all."""
         order = torch.randperm(len(self.rows), generator=generator)
-        for chosen in order.split(self.size):
-            others = self.draw(len(chosen), generator)
+        for chosen in order.split(self._size):
+            others = drawn_against(self.kind, len(self.module.items), len(chosen), generator)
             yield self.rows[chosen], self.columns[chosen], others
-
-    def draw(self, count: int, generator: torch.Generator) -> Tensor:
-        """Items to compare `count` interactions with."""
-        items = len(self.module.item_bias)
-        return torch.randint(items, (count, _NEGATIVES[self.kind]), generator=generator)
 
     def loss(self, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         """Normalised ranking loss plus L2."""
@@ -219,10 +202,16 @@ class SampledTask:
         away = torch.einsum("bm,bkm->bk", masked, far) + module.item_bias[others]
         size = (users.square() + near.square()) * (gates.detach() > 0)
         penalty = self.reg * size.sum(1).mean()
-        return (self.compare(at, away) + penalty) / self.reference
+        return (ranking_loss(self.kind, at, away) + penalty) / self.reference
 
-    def compare(self, at: Tensor, away: Tensor) -> Tensor:
-        """Loss of scores of interactions, (n,), against those of others, (n, k)."""
-        if self.kind == "bpr":
-            return nn.functional.softplus(away - at[:, None]).mean()
-        return (torch.logsumexp(torch.cat([at[:, None], away], 1), 1) - at).mean()
+
+def drawn_against(kind: str, items: int, count: int, generator: torch.Generator) -> Tensor:
+    """Items, drawn evenly, to compare `count` interactions with, (count, k)."""
+    return torch.randint(items, (count, _NEGATIVES[kind]), generator=generator)
+
+
+def ranking_loss(kind: str, at: Tensor, away: Tensor) -> Tensor:
+    """Loss of scores of interactions, (n,), against those of others, (n, k)."""
+    if kind == "bpr":
+        return nn.functional.softplus(away - at[:, None]).mean()
+    return (torch.logsumexp(torch.cat([at[:, None], away], 1), 1) - at).mean()

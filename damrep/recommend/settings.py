@@ -118,6 +118,11 @@ class FactorSettings:
             raise InputError('paper_lambda is for solver="adam", where it stands for price')
         TrainingOptions(device=self.device, verbose=self.verbose, callback=self.callback)
 
+    def widths(self, shape: tuple[int, int]) -> tuple[int, int | None]:
+        """Columns there may be for so many users and items, and how many of them are asked for."""
+        most = max(1, min(self.max_components, min(shape) - 1))
+        return most, None if self.n_components is None else min(self.n_components, most)
+
     @property
     def resolved_strategy(self) -> str:
         """The strategy "auto" stands for, or the one asked for; "gradient" is the paper's."""
