@@ -130,8 +130,8 @@ def test_every_user_is_given_a_width_of_its_own() -> None:
     module = module_of().train()
     assert module.mask is not None
     module.mask.jitter(torch.ones(4), torch.Generator().manual_seed(0))
-    assert module.gates(200).sum(1).long().bincount().tolist() == [0, 50, 50, 50, 50]
-    assert not module.gates(200)[:, :3].all() and bool(module.gates(200)[:, 3].all())
+    assert (module.gates(200) > 0).sum(1).bincount().tolist() == [0, 50, 50, 50, 50]
+    assert bool(module.gates(200)[:, 3].all()), "the last is always open"
 
 
 def test_a_turn_changes_no_prediction_and_puts_the_strongest_last() -> None:
