@@ -51,7 +51,7 @@ __all__ = ["fit_by_gradient"]
 
 _EPOCHS = {"squared": 300, "bpr": 40, "softmax": 40}
 _LR = {"squared": 0.02, "bpr": 0.01, "softmax": 0.01}
-_REG = {"squared": 0.1, "bpr": 0.01, "softmax": 0.01}
+_REG = {"squared": 0.05, "bpr": 0.01, "softmax": 0.01}
 _BETA_LR = 0.02
 # Epochs on everything, once the width is known, as a share of those before.
 _REFINING = 0.3
