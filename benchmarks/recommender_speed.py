@@ -53,12 +53,12 @@ def explicit_sweep(matrix: sp.csr_matrix, width: int) -> Work:
 
 def adam_epochs(matrix: sp.csr_matrix, width: int) -> Work:
     """Epochs of full-batch Adam, mask included."""
+    from damrep.masking.dam import DAM
     from damrep.masking.gradient import GradientWidth
     from damrep.recommend.gradient_tasks import FactorModule, RatingTask
     from damrep.training import TrainingOptions, torch_generator, train
 
-    users, items = matrix.shape
-    module = FactorModule(users, items, width, True, torch_generator(0))
+    module = FactorModule(matrix.shape, width, DAM(width), torch_generator(0))
     task = RatingTask(module, _standard(matrix), 1.0, 1e-2)
     options = TrainingOptions(max_epochs=_EPOCHS, lr=0.01, device="cpu", seed=0)
     return lambda: train(task, options, GradientWidth(module, 1e-9))

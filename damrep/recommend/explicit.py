@@ -38,26 +38,26 @@ class DAMExplicitMF(FactorModel):
     max_components : int
         Dimensions to start from.
     strategy : {"auto", "mask", "search"}
-        How the width is found. "mask": every sweep is run at a width that a mask draws, and the
-        mask settles where ratings held out say. "search": read off the losses of models of
-        several widths. "auto" is the mask; with solver "adam", the paper's: by gradient.
+        How the width is found. "mask", which is "auto" too: every sweep, or with "adam" every user,
+        is trained at a width that a mask draws, and the mask settles where ratings held out say.
+        "search": read off the losses of several widths.
     solver : {"als", "adam"}
-        "als": alternating ridge regressions. "adam": full-batch gradient descent, as in
-        arXiv 2110.00684.
+        "als": alternating ridge regressions. "adam": full-batch gradient descent.
     loss : {"squared"}
         Of the ratings.
     reg : float or None
         L2 penalty a rating: factors of users and items with more ratings are charged more. None:
         chosen on the ratings held out.
     max_sweeps : int or None
-        Passes over users and items at one width, at most; epochs of "adam". The mask takes
-        seven in ten of them for the width, 37 in all by default.
+        Passes over users and items at one width, at most; epochs of "adam", and three in ten more
+        on all ratings. The mask takes seven in ten of them for the width, 37 in all by default.
     lr : float or None
         Learning rate of "adam".
     validation_fraction : float
         Share of the ratings that the width is chosen on; the chosen model is fitted to all.
     paper_lambda : float or None
-        For solver "adam": the paper's weight on the mask's offset, in place of a price.
+        For solver "adam": the weight on the mask's offset, in place of a price, with which mask and
+        factors descend together, as in arXiv 2110.00684.
     duplicates : {"error", "last", "mean", "sum"}
         What to make of a pair that is rated more than once.
     user, item, rating : str

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from damrep.masking.ranges import as_good
 from damrep.masking.validation import InputError
 from damrep.recommend.contributions import Contributions
 from damrep.recommend.entries import Entries, both_ways, stored_pairs
-from damrep.recommend.factors import FactorFit
+from damrep.recommend.factors import FactorFit, as_array
 from damrep.recommend.gradient_fit import fit_by_gradient
 from damrep.recommend.held_out import hold_out
 from damrep.recommend.masked_sweeps import MaskedSweeps
@@ -23,7 +21,7 @@ from damrep.recommend.rating_model import RatingModel, Side
 from damrep.recommend.rating_pattern import PatternFeatures, pattern_features
 from damrep.recommend.settings import FactorSettings
 from damrep.recommend.standardising import standardised
-from damrep.recommend.width_path import WidthPath, compared, width_notes
+from damrep.recommend.width_path import WidthPath
 from damrep.training.history import History
 from damrep.training.seeding import torch_generator
 
@@ -74,8 +72,7 @@ def fit_explicit(ratings: sp.csr_matrix, settings: FactorSettings, seed: int) ->
     if settings.solver == "adam":
         return fit_by_gradient(ratings, settings, seed)
     history = History(settings.callback)
-    initial = max(1, min(settings.max_components, min(ratings.shape) - 1))
-    wanted = settings.n_components
+    initial, wanted = settings.widths(ratings.shape)
     fitted, held = hold_out(ratings, settings.validation_fraction, seed)
     part, whole = (_Part(some, settings, seed, history) for some in (fitted, ratings))
     # Without a held-out part, for want of ratings, the fitted ones have to do.
@@ -83,9 +80,8 @@ def fit_explicit(ratings: sp.csr_matrix, settings: FactorSettings, seed: int) ->
     if settings.resolved_strategy == "mask" and wanted is None and not scores.told:
         fit = _masked(part, whole, scores, initial)
     else:
-        fit = _searched(part, whole, scores, initial)
-    fit.initial, fit.history = initial, history.to_dict()
-    fit.reference_loss = scores.reference * part.scale**2
+        fit = _searched(part, whole, scores, initial, wanted)
+    fit.history, fit.reference_loss = history.to_dict(), scores.reference * part.scale**2
     fit.details["held_out"] = held.nnz
     return fit
 
@@ -105,34 +101,31 @@ def _masked(part: _Part, whole: _Part, scores: _Scores, initial: int) -> FactorF
     masked.run(part.history)
     columns = masked.mask.n_active
     fit = whole.finish(whole.train(initial, columns, exactly=True, widths=masked.widths))
-    curve = [1.0, *masked.curve[1:].tolist()]
-    fit.curve = [[m, loss] for m, loss in enumerate(curve)]
-    fit.loss = curve[min(columns, len(curve) - 1)]
-    fit.gates, fit.open_gates = masked.mask.gate().detach().flip(0).tolist(), columns
-    fit.candidates = compared(initial, masked.whole, columns, fit.loss)
-    fit.warnings = width_notes(columns, settings.price, settings.max_components)
+    path = WidthPath(settings.price, scores.reference, initial)
+    path.add_losses(initial, masked.curve.tolist(), masked.whole)
+    path.tell(fit, path.choose(columns), settings)
+    fit.gates = masked.mask.gate().detach().flip(0).tolist()
     fit.details["beta"] = float(masked.mask.beta.detach())
-    widest = max(columns, len(curve) - 1)
+    widest = max(columns, len(masked.curve) - 1)
     errors = scores.errors(model, widest)
     fit.details["as good"] = list(as_good(errors, range(widest + 1), settings.price, columns))
     return fit
 
 
-def _searched(part: _Part, whole: _Part, scores: _Scores, initial: int) -> FactorFit:
+def _searched(
+    part: _Part, whole: _Part, scores: _Scores, initial: int, wanted: int | None
+) -> FactorFit:
     """Read the width off the held-out losses of models of falling width."""
     settings = part.settings
-    wanted = settings.n_components
     path = WidthPath(settings.price, scores.reference, initial)
     if scores.told:
         path.add_losses(initial, [1.0] * (initial + 1))
     else:
-        for start in path.starts(None if wanted is None else min(wanted, initial)):
+        for start in path.starts(wanted):
             path.add(start, scores.contributions(part.train(start)))
     choice = path.choose(wanted)
     fit = whole.finish(whole.train(choice.start, choice.columns, exactly=wanted is not None))
-    fit.curve, fit.loss, fit.open_gates = path.curve, choice.loss, choice.columns
-    fit.candidates = path.candidates(choice)
-    fit.warnings = path.warnings(settings.max_components, wanted)
+    path.tell(fit, choice, settings)
     fit.details["started_from"] = choice.start
     return fit
 
@@ -221,13 +214,13 @@ class _Part:
             "reg": torch.tensor([-1.0 if users.reg is None else users.reg]),
         }
         return FactorFit(
-            user_factors=_array(users.factors * root),
-            item_factors=_array(items.factors * root),
-            user_bias=_array(users.bias[:, 0] * self.scale),
-            item_bias=_array(items.bias[:, 0] * self.scale),
+            user_factors=as_array(users.factors * root),
+            item_factors=as_array(items.factors * root),
+            user_bias=as_array(users.bias[:, 0] * self.scale),
+            item_bias=as_array(items.bias[:, 0] * self.scale),
             mean=self.mean,
             details={"noise": model.noise * self.scale**2},
-            penalty={name: _array(value) for name, value in penalty.items()},
+            penalty={name: as_array(value) for name, value in penalty.items()},
         )
 
 
@@ -252,7 +245,7 @@ class _Scores:
         for block in Contributions.prefix_errors(*self._pairs(model, widest)):
             yield (block / self.reference).numpy()
 
-    def _pairs(self, model: RatingModel, widest: int) -> tuple[Tensor, ...]:
+    def _pairs(self, model: RatingModel, widest: int) -> tuple[torch.Tensor, ...]:
         users, items = model.users, model.items
         rest = self.values - users.bias[self.users, 0] - items.bias[self.items, 0]
         factors = users.factors[:, :widest], items.factors[:, :widest]
@@ -319,8 +312,4 @@ def fold_in_explicit(ratings: sp.csr_matrix, fit: FactorFit) -> tuple[Floats, Fl
     )
     rest = entries.values - known[entries.columns.long(), -1]
     users.update(items, rest, noise, _EXACT_STEPS)
-    return _array(users.factors * scale**0.5), _array(users.bias[:, 0] * scale)
-
-
-def _array(values: Tensor) -> Any:
-    return np.ascontiguousarray(values.float().numpy())
+    return as_array(users.factors * scale**0.5), as_array(users.bias[:, 0] * scale)

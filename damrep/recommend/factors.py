@@ -8,10 +8,16 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from torch import Tensor
 
-__all__ = ["FactorFit"]
+__all__ = ["FactorFit", "as_array"]
 
 Floats = NDArray[np.float32]
+
+
+def as_array(values: Tensor) -> Floats:
+    """A copy, or the same where it is one already, row after row in single precision."""
+    return np.ascontiguousarray(values.detach().float().numpy())
 
 
 @dataclass

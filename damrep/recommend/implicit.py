@@ -36,13 +36,13 @@ class DAMImplicitMF(FactorModel):
         Exactly that many dimensions; the price is then not looked at.
     max_components : int
         Dimensions there may be. "ials" tries more than 128 until they rank worse.
-    strategy : {"auto", "search"}
-        How the width is found: read off the losses of models of several widths. The mask that acts
-        in training is of `DAMExplicitMF`. "auto" is that; with solver "adam" and for "bpr", a mask
-        trained by gradient, the paper's way.
+    strategy : {"auto", "mask", "search"}
+        How the width is found. With solver "adam" and for "bpr" by a mask, which draws a width for
+        each interaction and settles where those held out say; "search" draws all widths alike. By
+        "als" it is read off the losses of models of several widths, "search" too.
     solver : {"als", "adam"}
-        "als": alternating ridge regressions. "adam": gradient descent, as in arXiv 2110.00684, and
-        what "bpr" takes in any case.
+        "als": alternating ridge regressions. "adam": gradient descent, and what "bpr" takes in any
+        case.
     loss : {"ials", "bpr", "softmax"}
         "ials": weighted squares over all pairs (Hu, Koren and Volinsky, ICDM 2008; Rendle et al.,
         RecSys 2022). "softmax": sampled softmax over cosines, which mostly ranks better and takes
@@ -61,13 +61,15 @@ class DAMImplicitMF(FactorModel):
         For "softmax": what the cosines are divided by, 0.02 or more; the smaller, the more the
         nearest items outdo all others. None: chosen on what is held out.
     max_sweeps : int or None
-        Passes over users and items at one width, at most; epochs of the other losses.
+        Passes over users and items at one width, at most; epochs of the other losses, and by
+        gradient three in ten more on everything.
     lr : float or None
         Learning rate where there is one.
     validation_fraction : float
         Share of the interactions that the width is chosen on; the chosen model is fitted to all.
     paper_lambda : float or None
-        For solver "adam": the paper's weight on the mask's offset, in place of a price.
+        For solver "adam": the weight on the mask's offset, in place of a price, with which mask and
+        factors descend together, as in arXiv 2110.00684.
     duplicates : {"error", "last", "mean", "sum"}
         What to make of a pair that comes more than once.
     user, item, rating : str

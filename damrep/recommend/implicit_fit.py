@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from damrep.masking.moments import second_moment
 from damrep.masking.validation import InputError
 from damrep.recommend.entries import Entries
-from damrep.recommend.factors import FactorFit
+from damrep.recommend.factors import FactorFit, as_array
 from damrep.recommend.gradient_fit import fit_by_gradient
 from damrep.recommend.held_interactions import HeldInteractions
 from damrep.recommend.held_out import hold_out
@@ -22,7 +21,7 @@ from damrep.recommend.penalty_trials import chosen_penalties
 from damrep.recommend.settings import FactorSettings
 from damrep.recommend.softmax_fit import fit_softmax, fold_in_softmax
 from damrep.recommend.width_guard import SquaresTraining, WidthGuard
-from damrep.recommend.width_path import Choice, WidthPath
+from damrep.recommend.width_path import WidthPath
 from damrep.training.history import History
 
 __all__ = ["fit_implicit", "fold_in_implicit"]
@@ -69,8 +68,7 @@ def fit_implicit(weights: sp.csr_matrix, settings: FactorSettings, seed: int) ->
     if settings.loss == "softmax":
         return fit_softmax(weights, settings, seed)
     history = History(settings.callback)
-    initial = max(1, min(settings.max_components, min(weights.shape) - 1))
-    wanted = None if settings.n_components is None else min(settings.n_components, initial)
+    initial, wanted = settings.widths(weights.shape)
     fitted, held = hold_out(weights, settings.validation_fraction, seed)
     part = SquaresTraining(fitted, settings, seed, history)
     scores = HeldInteractions(fitted, held, seed)
@@ -92,41 +90,33 @@ def fit_implicit(weights: sp.csr_matrix, settings: FactorSettings, seed: int) ->
     wide = partial(whole.train, widest, penalties, sweeps)
     narrow = choice.columns < widest
     model = whole.narrowed(wide, choice.columns, penalties, sweeps) if narrow else wide()
-    fit = _finished(whole, model, path, choice, initial)
-    fit.warnings = path.warnings(initial, wanted, choice.columns)
+    fit = _finished(whole, model)
+    path.tell(fit, choice, settings)
     fit.details.update(trials=trials, started_from=widest, sweeps=sweeps, held_out=held.nnz)
     return fit
 
 
-def _finished(
-    whole: SquaresTraining, model: InteractionModel, path: WidthPath, choice: Choice, initial: int
-) -> FactorFit:
+def _finished(whole: SquaresTraining, model: InteractionModel) -> FactorFit:
     penalties = model.penalties
     popularity = np.zeros(whole.by_user.shape[1], np.float32)
-    if choice.columns:
+    if model.width:
         model.update_users(_EXACT_STEPS)
     else:
         popularity = (whole.by_item.weight / whole.by_user.shape[0]).numpy()
     return FactorFit(
-        user_factors=_array(model.users),
-        item_factors=_array(model.items),
+        user_factors=as_array(model.users),
+        item_factors=as_array(model.items),
         user_bias=np.zeros(len(model.users), np.float32),
         item_bias=popularity,
         mean=0.0,
-        initial=initial,
-        open_gates=choice.columns,
-        curve=path.curve,
-        loss=choice.loss,
-        reference_loss=path.reference,
         history=whole.history.to_dict(),
-        candidates=path.candidates(choice),
         details={
             "unobserved_weight": penalties.unobserved,
             "reg": penalties.reg,
             "unobserved_exponent": penalties.exponent,
         },
         penalty={
-            "unobserved_weight": _array(penalties.unobserved * model.shares),
+            "unobserved_weight": as_array(penalties.unobserved * model.shares),
             "reg": np.array([penalties.reg], np.float32),
         },
     )
@@ -173,8 +163,4 @@ def fold_in_implicit(weights: sp.csr_matrix, fit: FactorFit) -> tuple[Floats, Fl
         shares = light[:, None] / unobserved if unobserved > 0 else torch.ones(count, 1)
         moments = second_moment(columns, columns * shares).float()
         blank = regress(entries, blank, columns, unobserved, reg, _EXACT_STEPS, moments=moments)
-    return _array(blank), np.zeros(weights.shape[0], np.float32)
-
-
-def _array(values: torch.Tensor) -> Any:
-    return np.ascontiguousarray(values.float().numpy())
+    return as_array(blank), np.zeros(weights.shape[0], np.float32)

@@ -27,7 +27,7 @@ from damrep.recommend.realign import realignment
 from damrep.recommend.ridge import LEAST_DIAGONAL, Regressions
 from damrep.training.seeding import torch_generator
 
-__all__ = ["InteractionModel", "Penalties", "popularity_shares", "regress"]
+__all__ = ["InteractionModel", "Penalties", "popularity_shares", "regress", "swept"]
 
 _ITERATIONS = 2
 _SPARE = 8
@@ -52,6 +52,9 @@ class Penalties:
     unobserved: float
     reg: float
     exponent: float = 0.0
+
+
+_START_SWEEPS, _USUAL = 4, Penalties(unobserved=0.1, reg=3e-3)
 
 
 def popularity_shares(counts: Tensor, exponent: float) -> Tensor:
@@ -252,6 +255,14 @@ class InteractionModel:
         first = (slice(columns),) * self._moments.dim()
         other._moments, other._rest = self._moments[first], None
         return other
+
+
+def swept(layout: tuple[Entries, Entries, Tensor], width: int, seed: int) -> InteractionModel:
+    """A model of usual penalties after a few sweeps: where other losses may begin."""
+    model = InteractionModel(*layout, width, _USUAL, seed)
+    for _ in range(_START_SWEEPS if width else 0):
+        model.sweep()
+    return model
 
 
 def _leading_items(by_user: Entries, by_item: Entries, width: int, seed: int) -> Tensor:

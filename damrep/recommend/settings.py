@@ -92,16 +92,13 @@ class FactorSettings:
         check_choice("strategy", self.strategy, STRATEGIES)
         check_choice("solver", self.solver, SOLVERS)
         check_choice("loss", self.loss, EXPLICIT_LOSSES + IMPLICIT_LOSSES)
-        if self.strategy not in ("auto", self._own_strategy, "search"):
+        if self.strategy == "mask" and self._own_strategy == "search":
             raise InputError(
-                f'strategy="mask" is for loss="squared" with solver="als"; for loss={self.loss!r} '
-                f'with solver={self.solver!r} leave it at "auto"'
+                f'strategy="mask" is not for loss={self.loss!r} with solver={self.solver!r}; leave '
+                'it at "auto"'
             )
-        if self.strategy == "search" and self._own_strategy == "gradient":
-            raise InputError(
-                f'strategy="search" is not for loss={self.loss!r}, solver={self.solver!r}, where '
-                'a mask is trained by gradient; leave it at "auto"'
-            )
+        if self.strategy != "auto" and self.paper_lambda is not None:
+            raise InputError('paper_lambda trains as the paper does: leave strategy at "auto"')
         for name in ("reg", "unobserved_weight", "paper_lambda"):
             if getattr(self, name) is not None:
                 check_number(name, getattr(self, name), low=0.0)
@@ -121,6 +118,11 @@ class FactorSettings:
             raise InputError('paper_lambda is for solver="adam", where it stands for price')
         TrainingOptions(device=self.device, verbose=self.verbose, callback=self.callback)
 
+    def widths(self, shape: tuple[int, int]) -> tuple[int, int | None]:
+        """Columns there may be for so many users and items, and how many of them are asked for."""
+        most = max(1, min(self.max_components, min(shape) - 1))
+        return most, None if self.n_components is None else min(self.n_components, most)
+
     @property
     def resolved_strategy(self) -> str:
         """The strategy "auto" stands for, or the one asked for; "gradient" is the paper's."""
@@ -128,9 +130,10 @@ class FactorSettings:
 
     @property
     def _own_strategy(self) -> str:
-        if self.solver == "adam" or self.loss == "bpr":
+        if self.paper_lambda is not None:
             return "gradient"
-        return "mask" if self.loss == "squared" else "search"
+        by_gradient = self.solver == "adam" or self.loss == "bpr"
+        return "mask" if by_gradient or self.loss == "squared" else "search"
 
     @property
     def implicit(self) -> bool:

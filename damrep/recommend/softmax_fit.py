@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -20,13 +19,13 @@ from damrep.recommend.cosine_model import (
     usual_epochs,
 )
 from damrep.recommend.entries import both_ways, stored_pairs
-from damrep.recommend.factors import FactorFit
+from damrep.recommend.factors import FactorFit, as_array
 from damrep.recommend.held_interactions import HeldInteractions
 from damrep.recommend.held_out import hold_out
 from damrep.recommend.held_out_parts import BETTER, HeldOutParts, Ndcg, NdcgAtWidth, next_wider
-from damrep.recommend.interaction_model import InteractionModel, Penalties
+from damrep.recommend.interaction_model import swept
 from damrep.recommend.settings import FactorSettings
-from damrep.recommend.width_path import Choice, WidthPath
+from damrep.recommend.width_path import WidthPath
 from damrep.training.history import History
 from damrep.training.seeding import torch_generator
 
@@ -35,8 +34,6 @@ __all__ = ["fit_softmax", "fold_in_softmax"]
 Floats = NDArray[np.float32]
 
 _RATE = 0.1
-# Sweeps of weighted squares that the cosines start from, and under which weights.
-_START_SWEEPS, _UNOBSERVED, _REG = 4, 0.1, 3e-3
 # Trials of the temperature begin at the second and go up or down: tables with many interactions a
 # user ask for a higher one.
 _TEMPERATURES = (0.08, 0.12, 0.18, 0.27)
@@ -74,8 +71,7 @@ def fit_softmax(weights: sp.csr_matrix, settings: FactorSettings, seed: int) -> 
     """
     weights = _mean_one(weights)
     history = History(settings.callback)
-    initial = max(1, min(settings.max_components, min(weights.shape) - 1))
-    wanted = None if settings.n_components is None else min(settings.n_components, initial)
+    initial, wanted = settings.widths(weights.shape)
     part = _Part(weights, settings, seed, history)
     widest, ranking, trials = _best_temperature(part, wanted or initial)
     temperature = widest.temperature
@@ -111,8 +107,8 @@ def fit_softmax(weights: sp.csr_matrix, settings: FactorSettings, seed: int) -> 
         columns = _wide_enough(parts, columns, initial)
         choice = choice if columns == choice.columns else path.choose(columns)
     whole = _Interactions(weights, settings, seed, history)
-    fit = _finished(whole, whole.train(columns, temperature), path, choice, initial)
-    fit.warnings = path.warnings(initial, wanted, columns)
+    fit = _finished(whole, whole.train(columns, temperature))
+    path.tell(fit, choice, settings)
     fit.details.update(temperature=temperature, trials=trials, held_out=part.held.nnz)
     return fit
 
@@ -128,18 +124,15 @@ def _best_temperature(part: _Part, width: int) -> tuple[CosineModel, Ndcg, list[
     """A model of the temperature given, or of the one that ranks best what is held out."""
     trials: list[dict[str, float]] = []
 
-    def ranked(temperature: float) -> tuple[CosineModel, Ndcg]:
+    def tried(temperature: float) -> tuple[CosineModel, Ndcg]:
         model = part.train(width, temperature)
-        return model, part.ndcg(model)
+        ndcg = part.ndcg(model)
+        trials.append({"temperature": temperature, "ndcg": float(ndcg.mean())})
+        return model, ndcg
 
     given = part.settings.temperature
     if given is not None:
-        return *ranked(given), trials
-
-    def tried(temperature: float) -> tuple[CosineModel, Ndcg]:
-        model, ndcg = ranked(temperature)
-        trials.append({"temperature": temperature, "ndcg": float(ndcg.mean())})
-        return model, ndcg
+        return *tried(given), []
 
     def better(one: tuple[CosineModel, Ndcg], other: tuple[CosineModel, Ndcg]) -> bool:
         return float(one[1].mean()) > BETTER * float(other[1].mean())
@@ -189,9 +182,7 @@ class _Interactions:
 
     def train(self, width: int, temperature: float) -> CosineModel:
         """A model of one width, from the start."""
-        squares = InteractionModel(*self.layout, width, Penalties(_UNOBSERVED, _REG), self.seed)
-        for _ in range(_START_SWEEPS if width else 0):
-            squares.sweep()
+        squares = swept(self.layout, width, self.seed)
         generator = torch_generator(self.seed)
         users, items = jittered(squares.users, generator), jittered(squares.items, generator)
         model = CosineModel(users, items, self.offset, temperature, generator)
@@ -266,24 +257,16 @@ class _Judge:
         return float(nn.functional.softplus(behind).mean())
 
 
-def _finished(
-    whole: _Interactions, model: CosineModel, path: WidthPath, choice: Choice, initial: int
-) -> FactorFit:
+def _finished(whole: _Interactions, model: CosineModel) -> FactorFit:
     by_item = whole.layout[1]
     popularity = by_item.weight / max(1, len(model.users))
     return FactorFit(
-        user_factors=_array(model.users),
-        item_factors=_array(model.items),
+        user_factors=as_array(model.users),
+        item_factors=as_array(model.items),
         user_bias=np.zeros(len(model.users), np.float32),
-        item_bias=_array(model.offset if model.width else popularity),
+        item_bias=as_array(model.offset if model.width else popularity),
         mean=0.0,
-        initial=initial,
-        open_gates=choice.columns,
-        curve=path.curve,
-        loss=choice.loss,
-        reference_loss=path.reference,
         history=whole.history.to_dict(),
-        candidates=path.candidates(choice),
         penalty={"temperature": np.array([model.temperature], np.float32)},
     )
 
@@ -316,8 +299,4 @@ def fold_in_softmax(weights: sp.csr_matrix, fit: FactorFit, seed: int = 0) -> Fl
     if len(pairs) and items.shape[1]:
         model.train(pairs, usual_epochs(len(pairs)), _RATE, users_only=True)
     had = torch.from_numpy(np.diff(weights.indptr) > 0)
-    return _array(model.users * had[:, None])
-
-
-def _array(values: Tensor) -> Any:
-    return np.ascontiguousarray(values.float().numpy())
+    return as_array(model.users * had[:, None])

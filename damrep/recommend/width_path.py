@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from damrep.recommend.contributions import Contributions
+from damrep.recommend.factors import FactorFit
+from damrep.recommend.settings import FactorSettings
 
-__all__ = ["Choice", "WidthPath", "compared", "width_notes"]
+__all__ = ["Choice", "WidthPath"]
 
 # Below this many columns another start cannot help: a cut of this one does as well.
 _NARROWEST = 4
@@ -64,9 +65,12 @@ class WidthPath:
         """Take the held-out contributions of a model started with so many columns."""
         self.add_losses(start, (contributions.prefixes() / self.reference).tolist())
 
-    def add_losses(self, start: int, losses: list[float]) -> None:
-        """Take the held-out normalised losses of such a model cut at 0, 1, ... columns."""
-        self._unmasked[start] = losses[-1]
+    def add_losses(self, start: int, losses: list[float], whole: float | None = None) -> None:
+        """Take the held-out normalised losses of such a model cut at 0, 1, ... columns.
+
+        And that of the whole, where it isn't the last of them.
+        """
+        self._unmasked[start] = losses[-1] if whole is None else whole
         # Losses without any factor differ from 1 where biases were fitted beside factors.
         for columns, loss in enumerate(losses[1:], start=1):
             if loss < self._losses.get(columns, (float("inf"), 0))[0]:
@@ -79,47 +83,34 @@ class WidthPath:
         loss, start = self._losses[known]
         return Choice(start if wanted is None else columns, columns, loss)
 
-    @property
-    def curve(self) -> list[list[float]]:
-        """Rows of width and the best normalised loss measured there."""
-        return [[columns, self._losses[columns][0]] for columns in sorted(self._losses)]
-
-    def candidates(self, choice: Choice) -> dict[str, dict[str, Any]]:
-        """What was compared: dimensions and held-out normalised loss."""
-        starts = {str(start): loss for start, loss in self._unmasked.items()}
+    def tell(self, fit: FactorFit, choice: Choice, settings: FactorSettings) -> None:
+        """Write on a fit how its width was chosen, and what the user should know of it."""
+        fit.initial, fit.open_gates = self.initial, choice.columns
+        fit.loss, fit.reference_loss = choice.loss, self.reference
+        fit.curve = [[columns, self._losses[columns][0]] for columns in sorted(self._losses)]
         widest = max(self._unmasked)
-        found = compared(widest, self._unmasked[widest], choice.columns, choice.loss)
-        found["unmasked"]["widths"] = starts
-        return found
-
-    def warnings(self, most: int, wanted: int | None, chosen: int | None = None) -> list[str]:
-        """What the user should know of the choice, of `most` dimensions there could have been."""
-        best = self._best() if chosen is None else chosen
-        return [] if wanted is not None else width_notes(best, self.price, most)
+        fit.candidates = {
+            "trivial": {"dimensions": 0, "loss": 1.0},
+            "unmasked": {
+                "dimensions": widest,
+                "loss": self._unmasked[widest],
+                "widths": {str(start): loss for start, loss in self._unmasked.items()},
+            },
+            "masked": {"dimensions": choice.columns, "loss": choice.loss},
+        }
+        if settings.n_components is not None:
+            return
+        if not choice.columns:
+            fit.warnings.append(
+                f"no dimension earns the price of {self.price:g} of the held-out loss: the model "
+                "is the trivial one, without factors; lower the price, or accept that there is "
+                "nothing to learn"
+            )
+        elif choice.columns >= settings.max_components:
+            fit.warnings.append(
+                f"all {choice.columns} dimensions earn their price: raise max_components to see "
+                "whether more would"
+            )
 
     def _best(self) -> int:
         return min(self._losses, key=lambda m: (self._losses[m][0] + self.price * m, m))
-
-
-def compared(widest: int, whole: float, columns: int, loss: float) -> dict[str, dict[str, Any]]:
-    """Dimensions and held-out normalised loss of nothing, of all columns, of those chosen."""
-    return {
-        "trivial": {"dimensions": 0, "loss": 1.0},
-        "unmasked": {"dimensions": widest, "loss": whole},
-        "masked": {"dimensions": columns, "loss": loss},
-    }
-
-
-def width_notes(columns: int, price: float, most: int) -> list[str]:
-    """What the user should know of so many columns, of `most` there could have been."""
-    if not columns:
-        return [
-            f"no dimension earns the price of {price:g} of the held-out loss: the model is the "
-            "trivial one, without factors; lower the price, or accept that there is nothing to "
-            "learn"
-        ]
-    if columns < most:
-        return []
-    return [
-        f"all {most} dimensions earn their price: raise max_components to see whether more would"
-    ]

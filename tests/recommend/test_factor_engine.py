@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from damrep.masking.dam import DAM
 from damrep.recommend import entries as entries_module
 from damrep.recommend.contributions import Contributions
 from damrep.recommend.entries import Entries, both_ways
@@ -137,7 +138,7 @@ def test_the_loss_of_ratings_and_its_gradient_are_the_dense_ones(
     if cut:
         monkeypatch.setattr("damrep.recommend.gradient_tasks._PANEL", 4)
     matrix = some_matrix()
-    module = FactorModule(12, 9, 3, True, torch.Generator().manual_seed(0))
+    module = FactorModule((12, 9), 3, DAM(3), torch.Generator().manual_seed(0))
     with torch.no_grad():
         module.user_bias.normal_(generator=torch.Generator().manual_seed(1))
         module.item_bias.normal_(generator=torch.Generator().manual_seed(2))
@@ -146,7 +147,7 @@ def test_the_loss_of_ratings_and_its_gradient_are_the_dense_ones(
     found = {name: parameter.grad for name, parameter in names.items()}
     module.zero_grad()
     given_ = torch.from_numpy(matrix.toarray()) != 0
-    users, items = module.masked_users(), module.items
+    users, items = module.users * module.gates(1), module.items
     dense = users @ items.T + module.user_bias[:, None] + module.item_bias
     error = (torch.from_numpy(matrix.toarray()) - dense)[given_].square().mean()
     size = (given_.sum(1) * module.users.square().sum(1)).sum()

@@ -166,34 +166,6 @@ def test_a_given_penalty_is_used():
     assert np.abs(heavy.user_factors).mean() < np.abs(light.user_factors).mean()
 
 
-def test_the_papers_training_finds_the_rank_too():
-    fit = fit_explicit(
-        ratings(3), explicit(solver="adam", price=0.01, max_components=8, max_sweeps=150), seed=0
-    )
-    assert fit.n_components == 3
-    assert fit.loss < 0.5
-    literal = fit_explicit(
-        ratings(3),
-        explicit(solver="adam", paper_lambda=0.02, max_components=8, max_sweeps=150),
-        seed=0,
-    )
-    assert literal.n_components <= 8
-
-
-@pytest.mark.parametrize("loss", ["bpr", "softmax"])
-def test_ranking_losses_separate_communities(loss: str):
-    matrix = communities(3)
-    fit = fit_implicit(
-        matrix,
-        explicit(loss=loss, price=0.02, max_components=8, max_sweeps=40, device="cpu"),
-        seed=0,
-    )
-    assert 1 <= fit.n_components <= 4
-    scores = fit.user_factors @ fit.item_factors.T + fit.item_bias
-    dense = matrix.toarray() > 0
-    assert scores[dense].mean() > scores[~dense].mean() + 1
-
-
 def test_ials_is_not_descended():
     with pytest.raises(InputError, match="als"):
         fit_implicit(communities(2), implicit(solver="adam"), seed=0)
