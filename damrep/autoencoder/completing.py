@@ -27,6 +27,7 @@ __all__ = ["complete_prefixes"]
 _STEPS = 750  # at most
 _RATE = 2.5  # learning rates of the autoencoder
 _LENGTHS = 16  # of prefixes in a step
+_MEASURED = 4000  # rows that the spread of codes is measured on
 
 
 class _Turned(nn.Module):
@@ -40,9 +41,9 @@ class _Turned(nn.Module):
 
     def rotation(self) -> Tensor:
         """Any rotation near none, by Cayley's transform."""
-        skew = self.skew - self.skew.T
+        skew = (self.skew - self.skew.T).to(torch.promote_types(self.skew.dtype, torch.float32))
         none = torch.eye(len(skew)).to(skew)
-        return torch.linalg.solve(none - skew, none + skew)
+        return torch.linalg.solve(none - skew, none + skew).to(self.skew.dtype)
 
 
 class _Task:
@@ -71,12 +72,13 @@ class _Task:
         n, lengths = self._network.width, min(_LENGTHS, len(batch))
         drawn = torch.randint(1, n, (lengths,), generator=self._generator).to(batch.device)
         group = torch.arange(len(batch), device=batch.device) % lengths
-        given = (torch.arange(n, device=batch.device) < drawn[group, None]).to(batch)
         rotation = self.module.rotation()
+        given = (torch.arange(n, device=batch.device) < drawn[group, None]).to(rotation)
+        x = batch.to(next(self._network.parameters()))
         with torch.no_grad():
-            codes = self._network.encode(batch)
+            codes = self._network.encode(x).to(rotation)
         guessed = self.module.completion.guess(codes @ rotation.T, given) @ rotation
-        errors = (self._network.decode(guessed) - batch).square().mean(dim=1)
+        errors = (self._network.decode(guessed.to(x)) - x).square().mean(dim=1)
         sums = errors.new_zeros(lengths).index_add(0, group, errors)
         # Squared, the shortest prefixes, which lose most, would have most of the gradient. The
         # smallest number keeps the root's slope finite where nothing is lost.
@@ -118,9 +120,11 @@ def complete_prefixes(
     held = copy.deepcopy(network).to(rows.dtype).requires_grad_(False)
     with local_seed(options.seed):
         turned = _Turned(Completion(network.width, network.hidden)).to(rows.dtype)
-    codes = held.encode(next(iter(rows.blocks())))
+    some = rows.batches(min(len(rows), _MEASURED), torch_generator(options.seed))
+    codes = held.encode(next(iter(some)))
+    spread = codes.std(dim=0, correction=0)
     turned.completion.mean.copy_(codes.mean(dim=0))
-    turned.completion.scale.copy_(codes.std(dim=0).clamp(min=1e-3 * float(codes.std())))
+    turned.completion.scale.copy_(spread.clamp(min=max(1e-3 * float(spread.max()), 1e-9)))
     task = _Task(turned, held, rows, batch_size, options.seed)
     epochs = min(options.max_epochs, math.ceil(_STEPS / task.num_batches()))
     train(

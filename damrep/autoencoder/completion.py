@@ -41,7 +41,7 @@ class Completion(nn.Module):
     Examples
     --------
     >>> completion = Completion(4, (8, 8))
-    >>> completion(torch.tensor([[0.5, -1.0]]))
+    >>> completion(torch.tensor([[0.5, -1.0]])).detach()
     tensor([[ 0.5000, -1.0000,  0.0000,  0.0000]])
     """
 
