@@ -12,6 +12,7 @@ import copy
 import math
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import islice
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +28,7 @@ __all__ = ["complete_prefixes"]
 _STEPS = 750  # at most
 _RATE = 2.5  # learning rates of the autoencoder
 _LENGTHS = 16  # of prefixes in a step
-_MEASURED = 4000  # rows that the spread of codes is measured on
+_MEASURED = 4000  # rows, about, that the spread of codes is measured on
 
 
 class _Turned(nn.Module):
@@ -120,11 +121,11 @@ def complete_prefixes(
     held = copy.deepcopy(network).to(rows.dtype).requires_grad_(False)
     with local_seed(options.seed):
         turned = _Turned(Completion(network.width, network.hidden)).to(rows.dtype)
-    some = rows.batches(min(len(rows), _MEASURED), torch_generator(options.seed))
-    codes = held.encode(next(iter(some)))
+    some = rows.batches(batch_size, torch_generator(options.seed))
+    codes = torch.cat([held.encode(x) for x in islice(some, max(1, _MEASURED // batch_size))])
     spread = codes.std(dim=0, correction=0)
     turned.completion.mean.copy_(codes.mean(dim=0))
-    turned.completion.scale.copy_(spread.clamp(min=max(1e-3 * float(spread.max()), 1e-9)))
+    turned.completion.scale.copy_(spread.clamp(min=1e-3 * float(spread.max()) or 1.0))
     task = _Task(turned, held, rows, batch_size, options.seed)
     epochs = min(options.max_epochs, math.ceil(_STEPS / task.num_batches()))
     train(
