@@ -292,7 +292,7 @@ class DAMAutoencoder(LearnedDimensions, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X
-            Codes (N, m), m <= n_components_; those that are not given count as 0.
+            Codes (N, m), m <= n_components_; those that are not given are guessed from these.
 
         Returns
         -------

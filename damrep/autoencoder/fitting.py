@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from damrep.autoencoder.completing import complete_prefixes
 from damrep.autoencoder.cosine import STEPS_AN_EPOCH, fit_cosine_map
 from damrep.autoencoder.goal import Price
 from damrep.autoencoder.linear import principal_axes, projection_errors, projection_losses
@@ -115,15 +116,18 @@ def fit_autoencoder(settings: AutoencoderSettings, rows: Rows, held_out: Rows, s
     if settings.hidden == "auto":
         goal = settings.goal
         costs = [goal.cost(one.loss, one.width) for one in (network, linear)]
-        cheaper = costs[0] < costs[1]
-        chosen = network if cheaper else linear
         # They were taken, whichever is kept.
-        chosen.details["steps"] = network.details["steps"]
-        chosen.details["candidates"] = {
+        linear.details["steps"] = network.details["steps"]
+        linear.details["candidates"] = network.details["candidates"] = {
             name: {"dimensions": one.width, "loss": one.loss}
             for name, one in (("linear", linear), ("network", network))
         }
-        return chosen
+        if costs[0] >= costs[1]:
+            return linear
+    dtype, options = _training_dtype(settings), settings.training_options(len(rows), seed)
+    network.details["steps of prefixes"] = complete_prefixes(
+        network.network, rows.cast(dtype), held_out.cast(dtype), settings.batch_size, options
+    )
     return network
 
 

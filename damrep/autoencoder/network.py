@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from damrep.autoencoder.completion import Completion
 from damrep.masking import slice_linear
 
 __all__ = ["ACTIVATIONS", "AutoencoderNetwork"]
@@ -48,6 +49,8 @@ class AutoencoderNetwork(nn.Module):
         The encoder ends, and the decoder begins, with a linear layer at the codes.
     linear_encoder, linear_decoder : nn.Linear or None
         The linear path, d -> n and n -> d.
+    completion : Completion or None
+        What guesses the codes that a prefix lacks.
 
     Examples
     --------
@@ -74,6 +77,7 @@ class AutoencoderNetwork(nn.Module):
         beside = linear_path and len(hidden) > 0
         self.linear_encoder = nn.Linear(columns, width, bias=False) if beside else None
         self.linear_decoder = nn.Linear(width, columns, bias=False) if beside else None
+        self.completion: Completion | None = None
 
     @property
     def columns(self) -> int:
@@ -102,10 +106,15 @@ class AutoencoderNetwork(nn.Module):
         return codes
 
     def decode(self, codes: Tensor, gain: Tensor | None = None) -> Tensor:
-        """Rows from the first few codes (..., m); the others count as 0.
+        """Rows from the first few codes (..., m); without a `completion` the others count as 0.
 
         With a `gain`, the decoder's first layer is so many times as large, the linear path aside.
         """
+        if self.completion is not None and codes.shape[-1] < self.width:
+            told = self.completion.told[codes.shape[-1] - 1]
+            if not told:
+                return codes.new_zeros((*codes.shape[:-1], self.columns))
+            codes = self.completion(codes[..., :told])
         m = codes.shape[-1]
         first = _linear(self.decoder[0])
         inner = functional.linear(codes, first.weight[:, :m], first.bias)
@@ -156,6 +165,20 @@ class AutoencoderNetwork(nn.Module):
         first.bias.mul_(factor)
 
     @torch.no_grad()
+    def rotate(self, rotation: Tensor) -> None:
+        """Multiply the codes by an orthogonal matrix (n, n), and undo it in the decoder."""
+        head, first, turn = _linear(self.encoder[-1]), _linear(self.decoder[0]), rotation.double()
+        into = [head.weight, head.bias]
+        out = [first.weight]
+        if self.linear_encoder is not None and self.linear_decoder is not None:
+            into.append(self.linear_encoder.weight)
+            out.append(self.linear_decoder.weight)
+        for rows in into:
+            rows.copy_(turn @ rows.double())
+        for columns in out:
+            columns.copy_(columns.double() @ turn.T)
+
+    @torch.no_grad()
     def set_linear(self, since: int, into: Tensor, out: Tensor) -> None:
         """Have the codes from `since` on only in the linear path.
 
@@ -177,8 +200,9 @@ class AutoencoderNetwork(nn.Module):
         back.weight[:, since : since + len(into)] = out.to(back.weight)
 
     def cut(self, width: int) -> AutoencoderNetwork:
-        """A network of the first `width` codes alone, a copy."""
+        """A network of the first `width` codes alone, a copy without `completion`."""
         small = copy.deepcopy(self)
+        small.completion = None
         keep = torch.arange(width)
         small.encoder[-1] = slice_linear(_linear(self.encoder[-1]), rows=keep)
         small.decoder[0] = slice_linear(_linear(self.decoder[0]), cols=keep)

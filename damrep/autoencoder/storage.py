@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from damrep.autoencoder.completion import Completion
 from damrep.autoencoder.network import ACTIVATIONS, AutoencoderNetwork
 from damrep.masking.schema import (
     NUMBER,
@@ -76,6 +77,8 @@ def save_model(
         "linear_path": network.linear_encoder is not None,
         "scale": scale,
     }
+    if network.completion is not None:
+        config["told"] = network.completion.told
     save_folder(path, FORMAT, config, tensors)
 
 
@@ -97,7 +100,14 @@ def load_model(
 
 def _blank_network(config: Mapping[str, Any]) -> AutoencoderNetwork:
     names = ("columns", "hidden", "width", "activation", "linear_path")
-    return blank_module(lambda: AutoencoderNetwork(*(config[name] for name in names)))
+
+    def build() -> AutoencoderNetwork:
+        network = AutoencoderNetwork(*(config[name] for name in names))
+        if "told" in config:
+            network.completion = Completion(network.width, network.hidden, config["told"])
+        return network
+
+    return blank_module(build)
 
 
 def _expected(config: Mapping[str, Any], layout: Layout) -> dict[str, Stored]:
@@ -107,6 +117,11 @@ def _expected(config: Mapping[str, Any], layout: Layout) -> dict[str, Stored]:
         raise InputError(f"width is {config['width']}, the report says otherwise")
     if names is not None and len(names) != columns:
         raise InputError(f"{len(names)} feature_names for {columns} columns")
+    told = config.get("told")
+    if told is not None and (len(told) != config["width"] - 1 or not config["hidden"]):
+        raise InputError(f"told is of {len(told)} prefixes, of {config['width']} codes")
+    if any(used > m for m, used in enumerate(told or (), start=1)):
+        raise InputError("told names codes that prefixes do not have")
     # Of the table it was fitted to; all of one kind.
     kind = {told.dtype for name, told in layout.items() if name.startswith("network.")} & {*FLOATS}
     dtypes = tuple(kind) if len(kind) == 1 else FLOAT32
@@ -133,7 +148,7 @@ FORMAT = ModelFormat(
             "linear_path": Flag(),
             "scale": Number(0.0, low_open=True),
         },
-        optional=OUTPUT_FIELDS,
+        optional={**OUTPUT_FIELDS, "told": Items(Whole())},
     ),
     _expected,
 )
