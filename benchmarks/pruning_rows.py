@@ -16,7 +16,7 @@ from benchmarks.pruning_latency import speedup
 from benchmarks.pruning_networks import build
 from benchmarks.pruning_peers import cut_to, slimming_penalty
 from benchmarks.pruning_training import Recipe, accuracy, fit, flops, optimiser, parameters
-from damrep.pruning.strategy import STAGES, STRATEGIES
+from damrep.pruning.strategy import STAGES
 from damrep.pruning.training import prune
 from damrep.training.seeding import local_seed
 
@@ -26,7 +26,7 @@ SAME_COMPUTE = "damrep, as many training FLOPs"
 _OURS: dict[str, dict[str, Any]] = {
     "damrep": {},
     SAME_COMPUTE: {},
-    "damrep, by the mask": {"strategy": "mask"},
+    "damrep, by search": {"strategy": "search"},
     "damrep, by gradient": {"strategy": "gradient"},
     "damrep, paper's order": {"strategy": "gradient", "gate_order": "conv"},
 }
@@ -150,7 +150,7 @@ class Run:
         epochs = self.recipe.epochs + self.tuning.epochs
         if method != SAME_COMPUTE:
             return epochs
-        whole = STAGES[STRATEGIES[0]][1]  # from there on only what is left is trained
+        whole = STAGES["mask"][1]  # from there on only what is left is trained
         return round(epochs / (whole + (1 - whole) * self._share()))
 
     def _share(self) -> float:

@@ -49,10 +49,9 @@ class Setting:
             "many as make the same FLOPs, since most of them are of the smaller network. It is "
             f"asked to leave {share:g} of the {noun}, and the others are cut to the FLOPs it ends "
             "with. "
-            "Channels are closed by a search, one after another by what they are worth, and gates "
-            "only carry that out; by the mask, the gates of each layer decide; by gradient, their "
-            "penalty closes them, as in the paper; the paper's order has them before BatchNorm, "
-            "too, where removal is not exact.",
+            "By search: channels closed one after another by what they are worth, the gates only "
+            "carry that out. By gradient: gates closed by their penalty, as in the paper; the "
+            "paper's order has them before BatchNorm, too, where removal is not exact.",
             "Speed-up: of a forward pass, measured; the next column is its share of the ratio of "
             "FLOPs. Seconds: of training and cutting, without the training that rows share.",
         ]

@@ -2,7 +2,7 @@
 
 `DAM` is a layer that learns its own width; `DAMGraphEmbedding` and `DAMAutoencoder` are estimators
 that embed the nodes of a graph (`as_graph` reads one) and reduce a table, `DAMExplicitMF`,
-`DAMImplicitMF` and `IGMC` recommenders; `prune`, or `ChannelPruner` with `PruningSchedule`, make
+`DAMImplicitMF` and `IGMC` recommenders; `prune`, or `ChannelPruner` with `MaskSchedule`, make
 convolutional networks smaller. They are imported on first use, so that `import damrep` alone loads
 no torch.
 

@@ -54,15 +54,14 @@ class ChannelPruner(ChannelGates):
     In a training loop of your own, with an optimiser of your own::
 
         pruner = ChannelPruner(model, example_inputs, target={"flops": 0.5})
-        schedule = PruningSchedule(pruner, steps=epochs * len(loader))
+        schedule = MaskSchedule(pruner, steps=epochs * len(loader))
         ...
         loss_fn(model(x), y).backward()                  # every batch
         optimizer.step(); schedule.step()
         ...
         small = pruner.compact()
 
-    With `MaskSchedule` in its place the masks decide. Or as in the paper, the gates learned by the
-    gradient of a penalty, at a price::
+    Or as in the paper, the gates learned by the gradient of a penalty, at a price::
 
         pruner = ChannelPruner(model, example_inputs, price=1e-3)
         optimizer = torch.optim.SGD(pruner.parameter_groups(lr=0.1, weight_decay=5e-4), ...)

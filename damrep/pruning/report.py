@@ -167,7 +167,7 @@ class PruningReport:
             if left > (1 + TOLERANCE) * share:
                 return (
                     f"target[{kind!r}] = {share:g} is not reached: {left:.3g} of the whole is left "
-                    "open; in a training loop of your own PruningSchedule closes channels down"
+                    "open; in a training loop of your own MaskSchedule closes channels down"
                 )
         return None
 

@@ -1,4 +1,4 @@
-"""Channels pruned in the shared training loop: by search, by the mask, or as in the paper."""
+"""Channels pruned in the shared training loop: by the mask, by search, or as in the paper."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from damrep.pruning.schedule import EVERY, MULTIPLE_OF, PruningSchedule
 
 __all__ = ["ORDERS", "STAGES", "STRATEGIES", "GradientSchedule", "PruningStrategy", "chosen"]
 
-STRATEGIES = ("search", "mask", "gradient")
+STRATEGIES = ("mask", "search", "gradient")
 """Ways to find the widths; the first is the default."""
 
 ORDERS = {"mask": ("worth", "index"), "search": ("worth",), "gradient": ("index",)}
@@ -47,7 +47,7 @@ def chosen(strategy: str | None, order: str | None, closing: str | None) -> tupl
 
     Examples
     --------
-    >>> chosen("mask", None, None), chosen(None, None, "worth")
+    >>> chosen(None, None, None), chosen(None, None, "worth")
     (('mask', 'worth'), ('search', 'worth'))
     """
     if closing is not None:

@@ -113,11 +113,10 @@ def prune(
         Shares of the training before the first unit closes, and after which none does; by default
         0.1 and 0.3, and by gradient 0.2 and 0.6.
     strategy
-        What decides the widths: "search" (default), one channel closed after another by an estimate
-        of what it is worth over what it costs, which the gates only carry out; "mask", the offset
-        of each layer's mask, moved by what the next channel is worth over its price; "gradient", a
-        penalty on the masks, as in the paper. See `PruningSchedule`, `MaskSchedule`,
-        `GradientSchedule`.
+        What decides the widths: "mask" (default), the offset of each layer's mask, moved by what
+        the next channel is worth over its price; "search", one channel closed after another by an
+        estimate of that; "gradient", a penalty on the masks, as in the paper. See `MaskSchedule`,
+        `PruningSchedule`, `GradientSchedule`.
     order
         Which channels of a layer close first: "worth", those worth least, or "index", the first,
         which is the only way by gradient and one of two with the mask.

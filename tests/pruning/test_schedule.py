@@ -151,7 +151,7 @@ def test_a_target_nothing_was_closed_for_is_told() -> None:
     pruner = ChannelPruner(_net(), bright_or_dark()[0][:1], target={"params": 0.5}, verify=False)
     with pytest.warns(DamrepWarning, match=r"target\['params'\] = 0.5 is not reached: 1 of the"):
         pruner.compact()
-    assert "PruningSchedule" in str(pruner.report_)
+    assert "MaskSchedule" in str(pruner.report_)
 
 
 @pytest.mark.parametrize(

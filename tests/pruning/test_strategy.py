@@ -102,7 +102,7 @@ def test_ordering_and_hardening_leave_the_function_as_it_is() -> None:
     [
         ({"cold": 0.7}, "closed must be no less than cold"),
         ({"cold": -0.1}, "cold must be"),
-        ({"strategy": "magic"}, "strategy must be one of search, mask, gradient"),
+        ({"strategy": "magic"}, "strategy must be one of mask, search, gradient"),
     ],
 )
 def test_what_makes_no_sense_is_refused(asked: dict[str, object], message: str) -> None:
