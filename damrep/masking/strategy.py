@@ -65,7 +65,8 @@ class MaskStrategy:
         will do: among several widths the widest is trained a little better than it would be alone.
     first_share
         Share of the loss that counts at the first price: of .01 a unit costs 100 times as much, of
-        1 what it will cost. Nearer to 1 for weights that begin near the best ones.
+        1 what it will cost. Nearer to 1 for weights that begin near the best ones, and where many
+        units are needed: of the digits' 35 only 23 were opened from random weights with .01.
     even
         Draw all widths alike until the width is settled, at the best point of their curve: a
         search, in which the mask only carries out what the curve says.
@@ -258,7 +259,8 @@ class MaskStrategy:
         spread = _SPREAD * (_SPREAD_LAST / _SPREAD) ** done
         least = max(float(costs.min()), 1e-12)
         chances: np.ndarray = np.exp(-spread * np.log(np.maximum(costs, least) / least))
-        if self._share == 1.0:  # before, what lies beyond may be what the next price opens
+        # Before, what lies beyond may be what the next price opens, or is hardly trained yet.
+        if self.step >= _FALLEN * self.steps:
             best = int(np.argmax(costs <= costs.min() + self._slack))
             chances[best + 1 + max(_ABOVE, int(_ABOVE_SHARE * best)) :] = 0.0
         return chances

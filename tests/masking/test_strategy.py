@@ -74,6 +74,16 @@ def test_it_is_no_ratchet(start: int) -> None:
     assert problem.mask.n_active == 3
 
 
+def test_at_first_all_widths_of_a_flat_curve_are_drawn_and_later_only_near_ones() -> None:
+    """A network that hasn't learned anything yet can't say which of its units it needs."""
+    problem = Columns(first_share=1.0)
+    problem.strategy._losses = lambda widths, last: [1.0 for _ in widths]
+    rows = problem.train(200)
+    drawn = [(row["n_active"], row["narrowest_drawn"], row["widest_drawn"]) for row in rows]
+    assert drawn[:80] == [(1, 1, N)] * 80
+    assert drawn[90:] == [(1, 1, 3)] * 110
+
+
 def test_a_mask_that_is_not_moved_cuts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = Columns()
     problem.mask.set_width(N)
