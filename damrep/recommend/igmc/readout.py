@@ -110,4 +110,4 @@ class Readout:
         losses = self.judged.mean(axis=0)
         if losses[0] <= (losses + price * np.arange(n + 1))[1:].min():
             return None
-        return as_good(self.judged[:, 1:], range(1, n + 1), price, self.mask.n_active)
+        return as_good([self.judged[:, 1:]], range(1, n + 1), price, self.mask.n_active)
