@@ -179,7 +179,9 @@ def as_floats(array: np.ndarray) -> np.ndarray:
     if array.dtype in (np.float32, np.float64) and array.dtype.isnative:
         return array
     small = array.dtype.itemsize <= (4 if array.dtype.kind == "f" else 2)
-    return np.asarray(array, dtype=np.float32 if small else np.float64)
+    # What is no number, or beyond float64, is found where values have to be finite.
+    with np.errstate(invalid="ignore", over="ignore"):
+        return np.asarray(array, dtype=np.float32 if small else np.float64)
 
 
 def first_odd_cell(values: Any) -> tuple[int, int] | None:

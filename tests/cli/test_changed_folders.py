@@ -97,7 +97,7 @@ def check_reports(run: Run, name: str, outputs: Path, tmp_path: Path, count: int
         if result.exit_code:
             assert result.stdout == "" and result.stderr.count("\n") == 1, said
         else:
-            assert result.stderr == "" and "dimensions" in result.stdout, said
+            assert result.stderr == "" and "dimension" in result.stdout, said
         assert not hidden(result.stdout + result.stderr), said
 
 
