@@ -102,8 +102,9 @@ def complete_prefixes(
     network
         Trained, with hidden layers; changed in place.
     rows, held_out
-        Rows to train on, and to find out on which lengths are worth completing: a prefix is never
-        to lose more on them than a shorter one, or than the mean row.
+        Rows to train on, and to find out on which lengths are worth completing: what is short of
+        all codes never loses more on them than what is shorter, or than the mean row. All codes
+        are decoded as before, and may lose more than a prefix where they were trained too little.
     batch_size
         Rows a step.
     options

@@ -56,6 +56,7 @@ _BETA_LR = 0.02
 # Epochs on everything, once the width is known, as a share of those before.
 _REFINING = 0.3
 _EMPTY = 1e-3
+_LEAST = 1e-12  # of the variance
 # Sampled losses begin with factors of weighted squares, so many times as large, and this much of
 # the usual noise: from noise alone they stay in solutions of a column or two.
 _LARGER, _NOISE = 2.0, 0.1
@@ -208,7 +209,9 @@ class _Ratings:
         values = (held.data.astype(np.float64) - self.mean) / self.scale
         self.values = torch.from_numpy(values.astype(np.float32))
         rest = self.values - self.biases[0][self.pairs[0]] - self.biases[1][self.pairs[1]]
-        self._trivial = max(float(rest.square().mean()), 1e-12)
+        square = float(rest.square().mean())
+        # Biases tell the ratings to the last digit, so nothing is left for a dimension to earn.
+        self._told, self._trivial = square <= _LEAST, max(square, _LEAST)
         self.reference = self._trivial * self.scale**2
 
     @torch.no_grad()
@@ -222,6 +225,8 @@ class _Ratings:
     def prefixes(
         self, module: FactorModule, users: Tensor, items: Tensor, last: bool
     ) -> list[float]:
+        if self._told:
+            return [1.0] * (users.shape[1] + 1)
         rows, columns = self.pairs
         biases = module.user_bias.detach(), module.item_bias.detach()
         rest = self.values - biases[0][rows] - biases[1][columns]

@@ -14,6 +14,7 @@ __all__ = ["Choice", "WidthPath"]
 # Below this many columns another start cannot help: a cut of this one does as well.
 _NARROWEST = 4
 _AT_LEAST = 16
+_WORSE = 1.1  # times the loss of no factors at all is told of
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,11 @@ class WidthPath:
             },
             "masked": {"dimensions": choice.columns, "loss": choice.loss},
         }
+        if choice.loss > _WORSE:
+            fit.warnings.append(
+                f"without factors the held-out loss is 1, with these {choice.loss:.3g}: the model "
+                "is worse than the trivial one"
+            )
         if settings.n_components is not None:
             return
         if not choice.columns:

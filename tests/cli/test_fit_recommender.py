@@ -74,7 +74,9 @@ def test_the_report(fitted: Fitted) -> None:
     assert report.details["dimensions"]["used"] == 1
     assert report.details["provenance"]["command"].startswith("damrep fit-recommender ")
     lines = result.stdout.splitlines()
-    assert lines[0] == f"learned 1 of 8 dimensions, 1 to 2 as good (price {DAMExplicitMF().price:g})"
+    assert (
+        lines[0] == f"learned 1 of 8 dimensions, 1 to 2 as good (price {DAMExplicitMF().price:g})"
+    )
     assert result.stderr == ""
     again = call("report", out)
     assert (again.exit_code, again.stdout) == (0, result.stdout)

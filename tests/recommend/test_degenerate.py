@@ -9,7 +9,7 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
 
-from damrep import DAMExplicitMF, DAMImplicitMF
+from damrep import DAMExplicitMF, DAMImplicitMF, DamrepWarning
 from damrep.recommend.entries import both_ways
 from damrep.recommend.explicit_fit import fit_explicit
 from damrep.recommend.implicit_fit import fit_implicit
@@ -103,6 +103,23 @@ def test_ratings_that_are_all_the_same_are_that(rating: float) -> None:
     model = DAMExplicitMF(**FEW).fit(matrix)
     assert model.n_components_ == 0
     assert model.predict([0, 1], [0, 1]).tolist() == pytest.approx([rating] * 2)
+
+
+def test_by_gradient_nothing_is_learned_of_ratings_that_are_all_the_same() -> None:
+    """What biases leave is rounding, and a share of it is no gain."""
+    same = sp.random(20, 15, density=0.4, random_state=1).tocsr()
+    same.data[:] = 4.0
+    model = DAMExplicitMF(solver="adam", random_state=0, device="cpu").fit(same)
+    assert model.n_components_ == 0
+    assert model.predict([0], [0]).tolist() == pytest.approx([4.0])
+
+
+def test_factors_that_are_worse_than_none_are_told() -> None:
+    noise = rated(30, 20, seed=3)
+    with pytest.warns(DamrepWarning, match="the model is worse than the trivial one"):
+        DAMExplicitMF(n_components=4, solver="adam", lr=50.0, max_sweeps=20, random_state=0).fit(
+            noise
+        )
 
 
 def test_what_is_rounding_in_a_pattern_is_no_feature() -> None:

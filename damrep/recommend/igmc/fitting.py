@@ -165,6 +165,7 @@ def fit_igmc(ratings: sp.csr_matrix, settings: IGMCSettings, seed: int) -> IGMCF
         details["as good"] = None if found is None else list(found)
         if found is None:
             mask.set_width(0)
+            curve[0] = 1.0  # of biases alone, which are what is left
     width = mask.n_active
     judged: dict[str, Any] = {
         "gate": mask.gate().detach().flip(0).tolist(),

@@ -105,9 +105,13 @@ class Readout:
         return (told - targets[:, None]).square().double().numpy()
 
     def range(self) -> tuple[int, int] | None:
-        """Widths that are as good as the one that is open; or, if none earns its price, None."""
-        n, price = self.mask.num_features, self._settings.price
+        """Widths that are as good as the one that is open.
+
+        None if no column earns its price, neither beside biases alone, whose loss is 1, nor beside
+        the mean: columns that have not been trained for long may do the latter only.
+        """
+        units, price = range(1, self.mask.num_features + 1), self._settings.price
         losses = self.judged.mean(axis=0)
-        if losses[0] <= (losses + price * np.arange(n + 1))[1:].min():
+        if (losses[1:] + price * np.array(units)).min() >= max(1.0, losses[0]):
             return None
-        return as_good([self.judged[:, 1:]], range(1, n + 1), price, self.mask.n_active)
+        return as_good([self.judged[:, 1:]], units, price, self.mask.n_active)

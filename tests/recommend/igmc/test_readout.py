@@ -69,6 +69,10 @@ def test_widths_as_good_and_none(readout: Readout) -> None:
     assert readout.range() == (2, 3)
     readout.judged = np.array([[1.0, 0.9999, 0.999, 0.998, 0.998, 0.998, 0.998]] * 4)
     assert readout.range() is None
+    # The mean alone may do better than biases, which are what is left without columns.
+    readout.judged = np.array([[0.5, 0.8, 0.8, 0.8, 0.8, 0.8, 0.8]] * 4)
+    readout.mask.set_width(1)
+    assert readout.range() == (1, 1)
 
 
 @pytest.mark.parametrize("changes", [{"strategy": "search"}, {"n_components": WIDTH}, {}])
