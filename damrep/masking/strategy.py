@@ -65,8 +65,9 @@ class MaskStrategy:
         will do: among several widths the widest is trained a little better than it would be alone.
     first_share
         Share of the loss that counts at the first price: of .01 a unit costs 100 times as much, of
-        1 what it will cost. Nearer to 1 for weights that begin near the best ones, and where many
-        units are needed: of the digits' 35 only 23 were opened from random weights with .01.
+        1 what it will cost. Nearer to 1 for weights that begin near the best ones. From random
+        weights, .01 opened too few units for digits (24, 1 opened 35) and the ten of a linear table
+        of rank ten, where 1 left 36 open (`benchmarks.paper --parts cold-start`).
     even
         Draw all widths alike until the width is settled, at the best point of their curve: a
         search, in which the mask only carries out what the curve says.
