@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from damrep.masking.ranges import as_good
 from damrep.masking.validation import InputError
 from damrep.recommend.contributions import Contributions
-from damrep.recommend.entries import Entries, both_ways, stored_pairs
+from damrep.recommend.entries import Entries, both_ways
 from damrep.recommend.factors import FactorFit, as_array
 from damrep.recommend.gradient_fit import fit_by_gradient
-from damrep.recommend.held_out import hold_out
+from damrep.recommend.held_out import HeldRatings, hold_out
 from damrep.recommend.masked_sweeps import MaskedSweeps
 from damrep.recommend.rating_model import RatingModel, Side
 from damrep.recommend.rating_pattern import PatternFeatures, pattern_features
@@ -34,7 +34,6 @@ _MASKED = 37  # sweeps of the mask's, see `MaskedSweeps`
 # Sweeps before the priors are learned, and before empty columns are looked for.
 _FIRST = 4
 _PATTERN_WIDTH = 64
-_LEAST_REFERENCE = 1e-12  # of the variance
 _EXACT_STEPS = 20
 
 
@@ -225,31 +224,27 @@ class _Part:
 
 
 class _Scores:
-    """Held-out ratings, in the standard unit of the fitted part."""
+    """What models tell of held-out ratings."""
 
     def __init__(self, part: _Part, held: sp.csr_matrix) -> None:
-        self.users, self.items = stored_pairs(held)
-        values = (held.data.astype(np.float64) - part.mean) / part.scale
-        self.values = torch.from_numpy(values.astype(np.float32))
-        square = self.contributions(part.biases()).square
-        # Biases tell the ratings to the last digit, so nothing is left for a dimension to earn.
-        self.told = square <= _LEAST_REFERENCE
-        self.reference = max(square, _LEAST_REFERENCE)
+        *_, user_bias, item_bias = _parameters(part.biases())
+        self._held = HeldRatings(held, part.mean, part.scale, user_bias, item_bias)
+        self.told, self.reference = self._held.told, self._held.reference
 
     def contributions(self, model: RatingModel) -> Contributions:
         """What each column adds to the predictions of the held-out ratings."""
-        return Contributions.of_pairs(*self._pairs(model, model.width))
+        return self._held.contributions(*_parameters(model))
 
     def errors(self, model: RatingModel, widest: int) -> Iterator[np.ndarray]:
         """Normalised loss of each held-out rating with the first 0, 1, ..., `widest` columns."""
-        for block in Contributions.prefix_errors(*self._pairs(model, widest)):
-            yield (block / self.reference).numpy()
+        users, items, *biases = _parameters(model)
+        return self._held.errors(users[:, :widest], items[:, :widest], *biases)
 
-    def _pairs(self, model: RatingModel, widest: int) -> tuple[torch.Tensor, ...]:
-        users, items = model.users, model.items
-        rest = self.values - users.bias[self.users, 0] - items.bias[self.items, 0]
-        factors = users.factors[:, :widest], items.factors[:, :widest]
-        return *factors, self.users, self.items, rest
+
+def _parameters(model: RatingModel) -> tuple[torch.Tensor, ...]:
+    """Factors and biases of both sides."""
+    users, items = model.users, model.items
+    return users.factors, items.factors, users.bias[:, 0], items.bias[:, 0]
 
 
 def fold_in_explicit(ratings: sp.csr_matrix, fit: FactorFit) -> tuple[Floats, Floats]:

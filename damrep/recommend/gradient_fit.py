@@ -28,7 +28,6 @@ from damrep.masking.price import lambda_to_price
 from damrep.masking.strategy import MaskStrategy
 from damrep.masking.validation import InputError
 from damrep.recommend.biases import fit_biases
-from damrep.recommend.contributions import Contributions
 from damrep.recommend.entries import both_ways, stored_pairs
 from damrep.recommend.factors import FactorFit, Floats, as_array
 from damrep.recommend.gradient_tasks import (
@@ -38,7 +37,7 @@ from damrep.recommend.gradient_tasks import (
     drawn_against,
     ranking_loss,
 )
-from damrep.recommend.held_out import hold_out
+from damrep.recommend.held_out import HeldRatings, hold_out
 from damrep.recommend.interaction_model import swept
 from damrep.recommend.realign import realignment
 from damrep.recommend.settings import FactorSettings
@@ -56,7 +55,6 @@ _BETA_LR = 0.02
 # Epochs on everything, once the width is known, as a share of those before.
 _REFINING = 0.3
 _EMPTY = 1e-3
-_LEAST = 1e-12  # of the variance
 # Sampled losses begin with factors of weighted squares, so many times as large, and this much of
 # the usual noise: from noise alone they stay in solutions of a column or two.
 _LARGER, _NOISE = 2.0, 0.1
@@ -205,14 +203,8 @@ class _Ratings:
         self.reg = _REG["squared"] if settings.reg is None else settings.reg
         biases = fit_biases(self.matrix)
         self.biases = torch.from_numpy(biases.user), torch.from_numpy(biases.item)
-        self.pairs = stored_pairs(held)
-        values = (held.data.astype(np.float64) - self.mean) / self.scale
-        self.values = torch.from_numpy(values.astype(np.float32))
-        rest = self.values - self.biases[0][self.pairs[0]] - self.biases[1][self.pairs[1]]
-        square = float(rest.square().mean())
-        # Biases tell the ratings to the last digit, so nothing is left for a dimension to earn.
-        self._told, self._trivial = square <= _LEAST, max(square, _LEAST)
-        self.reference = self._trivial * self.scale**2
+        self._held = HeldRatings(held, self.mean, self.scale, *self.biases)
+        self.reference = self._held.reference * self.scale**2
 
     @torch.no_grad()
     def start(self, module: FactorModule) -> None:
@@ -220,18 +212,16 @@ class _Ratings:
         module.item_bias.copy_(self.biases[1])
 
     def task(self, module: FactorModule) -> RatingTask:
-        return RatingTask(module, self.matrix, self._trivial, self.reg)
+        return RatingTask(module, self.matrix, self._held.reference, self.reg)
 
     def prefixes(
         self, module: FactorModule, users: Tensor, items: Tensor, last: bool
     ) -> list[float]:
-        if self._told:
+        if self._held.told:
             return [1.0] * (users.shape[1] + 1)
-        rows, columns = self.pairs
         biases = module.user_bias.detach(), module.item_bias.detach()
-        rest = self.values - biases[0][rows] - biases[1][columns]
-        sums = Contributions.of_pairs(users, items, rows, columns, rest)
-        return [1.0, *(sums.prefixes()[1:] / self._trivial).tolist()]
+        sums = self._held.contributions(users, items, *biases)
+        return [1.0, *(sums.prefixes()[1:] / self._held.reference).tolist()]
 
     def finished(self, module: FactorModule) -> FactorFit:
         users, items, _ = _factors(module)
