@@ -272,11 +272,13 @@ def fit_supervised(
     else:
         reduce, weight, bias, rows_lose = _cut(settings, task, z)
     if rows_lose is None:
-        good, curve = {}, [[z.shape[1], task.validation_loss()]]
+        loss = task.validation_loss()
+        good, curve = {}, [[z.shape[1], loss]]
     else:
         wide = range(1, rows_lose.shape[1] + 1)
         good = {"as good": list(as_good([rows_lose.numpy()], wide, settings.price, len(reduce)))}
-        curve = [[m, loss] for m, loss in enumerate(rows_lose.mean(dim=0).tolist(), start=1)]
+        curve = [[m, mean] for m, mean in enumerate(rows_lose.mean(dim=0).tolist(), start=1)]
+        loss = task.validation_loss() if masked else curve[len(reduce) - 1][1]
     # Uninitialised, since drawing initial weights would advance the global random state.
     classifier: nn.Linear = nn.utils.skip_init(nn.Linear, len(reduce), task.classes)
     with torch.no_grad():
@@ -291,7 +293,7 @@ def fit_supervised(
         curve=curve,
         gate=gate,
         history=history.to_dict(),
-        loss=task.validation_loss() if masked or budget is not None else curve[len(reduce) - 1][1],
+        loss=loss,
         classifier=classifier,
         reference_loss=task.reference,
         details={
