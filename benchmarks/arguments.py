@@ -94,6 +94,16 @@ def refuse_unknown(
         parser.error(f"unknown {what} {', '.join(unknown)}; known are {', '.join(known)}")
 
 
+def add_parts(parser: argparse.ArgumentParser, parts: Collection[str]) -> None:
+    """Give a benchmark the option ``--parts``: names of its parts with commas between, or all."""
+    parser.add_argument(
+        "--parts",
+        type=names_list,
+        default=list(parts),
+        help=f"of {','.join(parts)}; default: all",
+    )
+
+
 def _folder(text: str) -> Path:
     path = Path(text)
     if not path.is_dir():

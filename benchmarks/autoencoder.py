@@ -12,7 +12,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from benchmarks.arguments import names_list, number_of, refuse_unknown
+from benchmarks.arguments import add_parts, names_list, number_of, refuse_unknown
 from benchmarks.autoencoder_cost import cost_part, memory_part
 from benchmarks.autoencoder_neighbours import neighbours_part
 from benchmarks.autoencoder_tables import DATASETS, METHODS, curve_part, tables_part
@@ -44,12 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
         0; 2 where a result on disk cannot be used.
     """
     parser = benchmark_parser("The autoencoder on real tables, beside its comparators.")
-    parser.add_argument(
-        "--parts",
-        type=names_list,
-        default=list(PARTS),
-        help=f"of {','.join(PARTS)}; default: all",
-    )
+    add_parts(parser, PARTS)
     parser.add_argument("--datasets", type=names_list, help=f"of {','.join(DATASETS)}")
     parser.add_argument(
         "--methods",

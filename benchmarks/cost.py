@@ -21,7 +21,7 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from benchmarks.arguments import names_list
+from benchmarks.arguments import add_parts
 from benchmarks.cost_training import (
     WIDTHS,
     MaskLayersEncoder,
@@ -287,9 +287,7 @@ def main(arguments: list[str] | None = None) -> int:
         0.
     """
     parser = benchmark_parser("What masks cost, what cutting saves, what the command takes.")
-    parser.add_argument(
-        "--parts", type=names_list, default=list(PARTS), help=f"of {','.join(PARTS)}; default: all"
-    )
+    add_parts(parser, PARTS)
     parser.add_argument("--rounds", type=int, default=40, help="rounds timed; default: 40")
     options = parse(parser, arguments)
     unknown = [part for part in options.parts if part not in PARTS]

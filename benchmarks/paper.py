@@ -33,7 +33,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from benchmarks.arguments import names_list, refuse_unknown
+from benchmarks.arguments import add_parts, refuse_unknown
 from benchmarks.harness import Say, benchmark_parser, parse, run_parts
 from benchmarks.paper_masks import cold_start_part, gates_part, igmc_part, rank_part
 from benchmarks.paper_mnist import curve_part, stability_part
@@ -65,12 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
         0; 2 where a result on disk or the data cannot be used.
     """
     parser = benchmark_parser("The paper's results, by its training and by damrep.", seeds="1")
-    parser.add_argument(
-        "--parts",
-        type=names_list,
-        default=list(PARTS),
-        help=f"of {','.join(PARTS)}; default: all",
-    )
+    add_parts(parser, PARTS)
     parser.add_argument("--again", action="store_true", help="measure finished rows once more")
     options = parse(parser, arguments)
     refuse_unknown(parser, "parts", options.parts, PARTS)

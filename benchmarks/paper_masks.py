@@ -27,7 +27,7 @@ from benchmarks.paper_training import (
 )
 from benchmarks.rank_cases import QUICK, TRAINED, Case, counts, measure_case
 from benchmarks.recommender_data import rating_splits
-from benchmarks.recommender_quality import IGMC_TABLES
+from benchmarks.recommender_quality import IGMC_COLUMNS, IGMC_PUBLISHED, IGMC_TABLES
 from benchmarks.recommender_rows import igmc_fit
 from benchmarks.timing import measure
 from damrep.masking import price_to_lambda
@@ -263,20 +263,13 @@ def rank_part(options: argparse.Namespace, say: Say) -> None:
 
 def igmc_part(options: argparse.Namespace, say: Say) -> None:
     """The graph network for ratings, by the paper's lambda and by the default."""
-    columns = (
-        Column("dataset", "Ratings"),
-        Column("method", "Method"),
-        Column("dims", "Columns of 128", 1),
-        Column("rmse", "RMSE", 4),
-        Column("cpu_s", "CPU s", 0),
-    )
     notes = (
-        "The splits of Monti et al. Published for IGMC without a mask: Flixster .872, Douban .721. "
+        f"The splits of Monti et al. {IGMC_PUBLISHED} "
         "Lambda as in the authors' code; one training and no ensemble with it.",
     )
     under = {"seeds": list(options.seeds), "quick": options.quick}
     title = "IGMC by the paper's lambda"
-    done = Checkpoint("paper-igmc", title, columns, options.out, under, options.again, notes)
+    done = Checkpoint("paper-igmc", title, IGMC_COLUMNS, options.out, under, options.again, notes)
     methods: dict[str, dict[str, Any]] = {
         f"the paper's lambda, {_IGMC_LAMBDA:g}": {"paper_lambda": _IGMC_LAMBDA},
         "damrep": {},

@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from benchmarks.arguments import names_list, refuse_unknown
+from benchmarks.arguments import add_parts, refuse_unknown
 from benchmarks.checkpoint import Checkpoint
 from benchmarks.harness import Column, Say, benchmark_parser, parse, run_parts, say, write_result
 from benchmarks.rank_cases import PARTS, STEPS, Case, cases, counts, measure_case
@@ -167,12 +167,7 @@ def main(arguments: list[str] | None = None) -> int:
         0; 2 where a result on disk cannot be used.
     """
     parser = benchmark_parser("Does the autoencoder find the rank?", seeds="10")
-    parser.add_argument(
-        "--parts",
-        type=names_list,
-        default=list(PARTS),
-        help=f"of {','.join(PARTS)}; default: all",
-    )
+    add_parts(parser, PARTS)
     parser.add_argument("--again", action="store_true", help="measure finished rows once more")
     options = parse(parser, arguments)
     refuse_unknown(parser, "parts", options.parts, PARTS)

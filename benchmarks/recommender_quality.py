@@ -40,6 +40,9 @@ from damrep.recommend.ranking import evaluate_ranking, rating_errors
 
 __all__ = [
     "BUDGET",
+    "IGMC_COLUMNS",
+    "IGMC_PUBLISHED",
+    "IGMC_TABLES",
     "explicit_task",
     "igmc_task",
     "implicit_methods",
@@ -53,6 +56,14 @@ BUDGET = 128
 """Dimensions that every method may have, unless asked otherwise."""
 WIDTHS = (2, 4, 8, 16, 32, 64, 128)
 IGMC_TABLES = ("flixster", "douban")
+IGMC_PUBLISHED = "Published for IGMC without a mask: Flixster .872, Douban .721."
+IGMC_COLUMNS = (
+    Column("dataset", "Ratings"),
+    Column("method", "Method"),
+    Column("dims", "Columns of 128", 1),
+    Column("rmse", "RMSE", 4),
+    Column("cpu_s", "CPU s", 0),
+)
 RANKS = (3, 8, 16)
 CUTOFF = 20
 _RATING_METHODS = (DAMREP, UNMASKED, *RATING_PEERS)
@@ -314,15 +325,8 @@ def implicit_task(options: argparse.Namespace, say: Say) -> None:
 
 def igmc_task(options: argparse.Namespace, say: Say) -> None:
     """The graph network with a masked readout, on Monti's splits."""
-    columns = (
-        Column("dataset", "Ratings"),
-        Column("method", "Method"),
-        Column("dims", "Columns of 128", 1),
-        Column("rmse", "RMSE", 4),
-        Column("cpu_s", "CPU s", 0),
-    )
-    notes = ("Published for IGMC without a mask: Flixster .872, Douban .721.",)
-    done = checkpoint("igmc", "IGMC with a mask over its readout", columns, options, notes)
+    title = "IGMC with a mask over its readout"
+    done = checkpoint("igmc", title, IGMC_COLUMNS, options, (IGMC_PUBLISHED,))
     for dataset in datasets_asked(options, IGMC_TABLES):
         try:
             splits = rating_splits(dataset, options.data_root, options.seeds)
