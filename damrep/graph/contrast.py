@@ -1,17 +1,16 @@
 """The masked bottleneck, trained to tell a node's neighbours from other nodes.
 
-It begins as the linear bottleneck in closed form and learns from edges: the codes of two neighbours
-are to be nearer to each other than to those of the other pairs of the batch (InfoNCE, van den Oord
-et al., arXiv 1807.03748), and the codes of a node are to say what its neighbours are like. Every
-pair and every node has a width of its own, drawn by the mask, so one training makes all widths
-good. Nodes held out decide how many stay open: by the share of the variance they have in common
-with their neighbours that is left over, as in closed form.
+It begins as the linear bottleneck in closed form (`damrep.graph.canonical`) and learns from edges:
+the codes of two neighbours are to be nearer to each other than to those of the other pairs of the
+batch (InfoNCE, van den Oord et al., arXiv 1807.03748), and the codes of a node are to say what its
+neighbours are like. Every pair and every node has a width of its own, drawn by the mask, so one
+training makes all widths good. Edges and nodes held out decide how many units stay open.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -102,6 +101,7 @@ def train_bottleneck(
     partner: Tensor,
     fit: Tensor,
     edges: Tensor,
+    curve: Callable[[bool], np.ndarray],
     price: float | None,
     options: TrainingOptions,
 ) -> History:
@@ -117,8 +117,10 @@ def train_bottleneck(
         Nodes to learn from; the others decide the width.
     edges
         Pairs of neighbours, (m, 2), each once, two of them at least among the nodes of `fit`.
+    curve
+        Gives the held-out losses at every width; is told whether it is the last look.
     price
-        Share of the variance a unit must earn; None keeps all units and puts them in order.
+        Share of that loss a unit must earn; None keeps all units and puts them in order.
     options
         Of the training; how long it takes goes by the number of edges.
     """
@@ -128,6 +130,8 @@ def train_bottleneck(
     n = head.mask.num_features
     with torch.no_grad():
         head.encoder.bias.zero_()
+        # Adam's steps are of one size whatever the weights are; the size of codes is free.
+        head.encoder.weight.div_(head.encoder.weight.square().mean().sqrt() * z.shape[1] ** 0.5)
         codes = head.encoder(z[fit]).double()
         told = second_moment(partner[fit].double(), codes)
         head.decoder.weight.copy_(told @ inverse(second_moment(codes), of="the codes"))
@@ -136,8 +140,8 @@ def train_bottleneck(
     task = NeighbourContrast(head, z, partner, fit, edges)
 
     def losses(widths: Sequence[int], last: bool) -> list[float]:
-        found = head.left_over()
-        return [found[m - 1] for m in widths]
+        found = curve(last)
+        return [float(found[m - 1]) for m in widths]
 
     def costs(left: np.ndarray, share: float) -> np.ndarray:
         wide = np.arange(1, n + 1)

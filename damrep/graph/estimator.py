@@ -16,7 +16,9 @@ from damrep.graph.fitting import Fitted, fit_unsupervised
 from damrep.graph.frames import feature_rows
 from damrep.graph.inputs import FeaturePreparation, fit_preparation
 from damrep.graph.joining import FittedNodes
-from damrep.graph.labels import check_labels
+from damrep.graph.labels import check_labels, training_labels
+from damrep.graph.links import hold_out_links
+from damrep.graph.reduction import Held
 from damrep.graph.settings import EmbeddingSettings
 from damrep.graph.storage import load_model, save_model
 from damrep.graph.supervised import fit_supervised, supervision
@@ -35,8 +37,9 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
     """Learn node embeddings of a graph, and how many dimensions they need.
 
     An encoder is trained wide. Its output, smoothed over neighbours, stands beside the spectral
-    coordinates of the propagated features; a bottleneck rotates the two together, a mask keeps as
-    many of its ordered units as earn their price, and all the rest is cut out of the model.
+    coordinates of the propagated features and a factorisation of the structure, weighed by edges
+    held out. A bottleneck turns these into units in the order of what neighbours have in common; a
+    mask keeps as many of them as earn their price, and all the rest is cut out of the model.
 
     The direction of arcs is not used, which the report of a directed graph says; self-loops are
     replaced by the ones the propagation adds; isolated nodes are described by their own features.
@@ -48,9 +51,15 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
     objective : {"auto", "ggd", "dgi", "gae", "masked", "reconstruction", "supervised", "svd"}
         What it learns from. "auto" is "reconstruction" for the autoencoder and "ggd" otherwise.
         "supervised" needs labels and adds `predict`. "svd" trains nothing.
-    price : float
-        Share of the variance a node shares with its neighbours that one dimension must earn to be
-        kept (of the class prior's cross-entropy for "supervised").
+    purpose : {"all", "links", "features", "labels"}
+        What the width is chosen for. "links": telling edges held out from other pairs, by cosine.
+        "features": what nodes held out have in common with their neighbours. "labels": the classes
+        of nodes with known labels, by a linear map. "all": the mean of links and features. The
+        dimensions and their order hardly hang on it, and the report has the number for each.
+    price : float or None
+        Share of that purpose's loss one dimension must earn to be kept (of the class prior's
+        cross-entropy for "supervised"); None: .003, for links .001, for features and "supervised"
+        .006.
     n_components : int or None
         Keep exactly that many dimensions; the price is then not looked at.
     max_components : int
@@ -63,10 +72,12 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
         Widths of hidden layers before the representation; empty for a one-layer encoder.
     mask_hidden : bool
         Put a mask on each hidden layer too, learned by gradient; with labels the only masks.
-    spectral_weight : float or "auto"
-        Scale of the spectral coordinates; 0 leaves them out, "auto" is 1.5 or what edges ask for.
-    spectral_steps, smoothing : int
-        Propagation steps averaged over for the spectral coordinates, and taken behind the encoder.
+    spectral_weight : float
+        Scale of the features' spectral coordinates beside the encoder's output; 0 leaves them out.
+    spectral_steps : int or None
+        Propagation steps averaged over for these; None: 20, or 8 where nothing is trained.
+    smoothing : int
+        Propagation steps taken behind the encoder.
     rotate : bool
         False masks the coordinates as the encoder happens to order them; kept for comparison.
     feature_dropout : float
@@ -121,20 +132,21 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
     True
     """
 
-    _former = {"strategy": {"gradient": "auto"}}
+    _former = {"strategy": {"gradient": "auto"}, "spectral_weight": {"auto": 1.0}}
 
     def __init__(
         self,
         encoder: str = "gcn",
         objective: str = "auto",
-        price: float = 0.006,
+        purpose: str = "all",
+        price: float | None = None,
         n_components: int | None = None,
         max_components: int = 512,
         strategy: str = "auto",
         hidden: Any = (),
         mask_hidden: bool = False,
-        spectral_weight: float | str = "auto",
-        spectral_steps: int = 8,
+        spectral_weight: float = 1.0,
+        spectral_steps: int | None = None,
         smoothing: int = 1,
         rotate: bool = True,
         feature_dropout: float = 0.5,
@@ -151,6 +163,7 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
     ) -> None:
         self.encoder = encoder
         self.objective = objective
+        self.purpose = purpose
         self.price = price
         self.n_components = n_components
         self.max_components = max_components
@@ -208,14 +221,25 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
         supervised = settings.resolved_objective == "supervised"
         wall, cpu = time.perf_counter(), time.process_time()
         seed = resolve_seed(self.random_state)
-        preparation = fit_preparation(graph, max(1, settings.max_components // 2), seed)
+        # Decided on what was not fitted: edges held out are back when the nodes are embedded.
+        part, pairs = graph, None
+        if settings.trains and not supervised:
+            part, pairs = hold_out_links(graph, settings.validation_fraction, seed)
+        beside = 0 if supervised or not settings.trains else settings.structure_rank
+        rank = max(1, settings.max_components // 2)
+        preparation = fit_preparation(part, rank, seed, beside)
         inputs = preparation.prepare(graph)
         classes: tuple[str, ...] | None = None
         if supervised:
             labels, classes, train_rows, held_out = supervision(graph, y)
             fitted = fit_supervised(settings, inputs, labels, train_rows, held_out, seed)
         else:
-            fitted = fit_unsupervised(settings, inputs, seed)
+            fitted = fit_unsupervised(
+                settings,
+                inputs if part is graph else preparation.prepare(part),
+                Held.of(pairs, training_labels(graph, y), seed),
+                seed,
+            )
         nodes = FittedNodes.of(graph, inputs.adjacency, settings.keep_graph)
         self._adopt(preparation, fitted, nodes, classes)
         self.embedding_ = fitted.compact.transform(inputs)

@@ -41,7 +41,7 @@ def fit_report(
         estimator,
         initial_dims=fitted.initial,
         learned_dims=fitted.compact.width,
-        price=None if budget else float(asked.price),
+        price=None if budget else asked.resolved_price,
         strategy="budget" if budget else fitted.strategy,
         objective=asked.resolved_objective,
         curve=[[int(m), float(loss)] for m, loss in fitted.curve],
@@ -88,7 +88,7 @@ def _notes(asked: EmbeddingSettings, graph: Graph, fitted: Fitted) -> list[str]:
 def _width_notes(settings: EmbeddingSettings, nodes: int, learned: int, initial: int) -> list[str]:
     asked = settings.n_components
     if asked is None:
-        return saturation_notes(learned, initial, settings.max_components, settings.price)
+        return saturation_notes(learned, initial, settings.max_components, settings.resolved_price)
     if learned < asked:
         return [
             f"{nodes:,} nodes have only {learned:,} dimensions here, {asked:,} were asked for: the "

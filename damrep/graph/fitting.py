@@ -1,47 +1,41 @@
-"""Fitting without labels: train wide, rotate, mask, cut."""
+"""Fitting without labels: a wide representation, reduced and cut."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-import scipy.sparse as sp
 import torch
 from torch import Tensor, nn
 
-from damrep.graph.contrast import train_bottleneck
 from damrep.graph.encoders import GraphEncoder, make_encoder
 from damrep.graph.inputs import GraphInputs
 from damrep.graph.objectives import make_objective
-from damrep.graph.propagation import SparseOperator
-from damrep.graph.representation import CompactEmbedding, WideRepresentation
+from damrep.graph.purposes import PRICES
+from damrep.graph.reduction import Held, held_out_nodes, reduce_representation
+from damrep.graph.representation import (
+    Block,
+    CompactEmbedding,
+    EncodedNodes,
+    Positions,
+    SmoothedFeatures,
+    WideRepresentation,
+)
 from damrep.graph.settings import EmbeddingSettings
 from damrep.graph.spectral import fit_spectral_basis
-from damrep.graph.weighing import choose_spectral_weight
-from damrep.masking.bottleneck import Bottleneck
 from damrep.masking.dam import DAM
 from damrep.masking.gradient import GradientWidth
-from damrep.masking.moments import eigen, second_moment
-from damrep.masking.ranges import as_good
 from damrep.training import local_seed, train
 
 __all__ = [
     "Fitted",
     "fit_unsupervised",
-    "numerical_rank",
-    "reduce_representation",
     "told_from",
     "train_encoder",
 ]
 
-# The mask starts from so many times the units that the closed form keeps, and some more.
-_MORE, _SOME = 1.25, 4
-_LR = 1e-3
-_ROUNDING = 1e-9
-# A width told from fewer nodes hangs on which they are.
-_HELD_OUT = 100
+_SVD_STEPS = 8  # averaged over where nothing is trained (S2GC)
+_STEPS, _RESTART = 20, 0.1  # of the personalised PageRank
 
 
 @dataclass
@@ -87,44 +81,44 @@ class Fitted:
     strategy: str = "search"
 
 
-def fit_unsupervised(settings: EmbeddingSettings, inputs: GraphInputs, seed: int) -> Fitted:
-    """Train the encoder wide, join it with the spectral block, reduce, cut.
+def fit_unsupervised(
+    settings: EmbeddingSettings, inputs: GraphInputs, held: Held, seed: int
+) -> Fitted:
+    """Join what an encoder learned, the smoothed features and the structure; reduce; cut.
 
-    The encoder's training does not depend on the price. The bottleneck behind it is trained with
-    its mask on the graph's edges (`damrep.graph.contrast`), or taken in closed form ("search", and
-    where nothing is trained): then the learned width never rises with the price.
+    The encoder's training does not depend on the price. Behind the three a bottleneck begins in
+    closed form (`damrep.graph.canonical`) and is trained with its mask on the graph's edges
+    (`damrep.graph.contrast`), or left as it is ("search", and where nothing is trained).
 
     Parameters
     ----------
     settings
         Checked arguments.
     inputs
-        Of the graph to fit.
+        Of the graph to fit, without the edges held out.
+    held
+        Edges and labels to tell a width from.
     seed
         Of everything random.
 
     Raises
     ------
     InputError
-        If all nodes look alike.
+        If all nodes look alike, or the purpose cannot be measured.
     DivergedError
         If the encoder's loss becomes NaN or infinite.
     """
     wide, history = _train_wide(settings, inputs, seed)
     z = wide.fit_scales(inputs)
-    if (
-        settings.spectral_weight == "auto"
-        and wide.encoder is not None
-        and wide.spectral is not None
-    ):
-        rank = wide.spectral.axes.shape[1]
-        z = wide.reweigh(z, choose_spectral_weight(z, rank, inputs, seed))
-    head, curve, good = reduce_representation(settings, z, inputs.matrix, seed, history)
-    reduce = head.compact()
+    found = reduce_representation(settings, wide, z, inputs, held, seed)
+    history.update(found.history)
+    head = found.head
+    curve = found.curves[settings.purpose]
     width = head.mask.n_active
-    acted = "mask.n_active" in history
+    acted = bool(found.history)
+    encoder = wide.blocks.get("encoder")
     return Fitted(
-        compact=wide.compact(reduce),
+        compact=wide.compact(head.compact()),
         wide=wide,
         initial=int(z.shape[1]),
         curve=curve,
@@ -135,10 +129,17 @@ def fit_unsupervised(settings: EmbeddingSettings, inputs: GraphInputs, seed: int
         if acted or settings.resolved_strategy == "search"
         else "closed form",
         details={
-            "hidden_widths": [] if wide.encoder is None else wide.encoder.widths[:-1],
-            "width told from": told_from(_held_out(settings, len(z))),
-            "spectral_weight": wide.spectral_weight,
-            **good,
+            "hidden_widths": encoder.encoder.widths[:-1]
+            if isinstance(encoder, EncodedNodes)
+            else [],
+            "purpose": settings.purpose,
+            "purposes": {
+                name: {"dims": found.widths[name], "price": PRICES[name], "curve": points}
+                for name, points in found.curves.items()
+            },
+            "width told from": told_from(held_out_nodes(settings, len(z)), held.pairs),
+            "weights": dict(wide.weights),
+            **({} if found.good is None else {"as good": list(found.good)}),
         },
     )
 
@@ -147,25 +148,30 @@ def _train_wide(
     settings: EmbeddingSettings, inputs: GraphInputs, seed: int
 ) -> tuple[WideRepresentation, dict[str, list[Any]]]:
     limit = min(inputs.num_nodes, inputs.num_features)
-    only_spectral = settings.resolved_objective == "svd"
-    spectral = None
-    rank = 0
-    if only_spectral or settings.spectral_weight != 0:
-        share = min(max(1, settings.max_components // 4), settings.max_components - 1)
-        if only_spectral:  # a budget is the rank of the decomposition, not a cut of a wider one
-            share = settings.n_components or settings.max_components
-        rank = min(share, limit)
-    if rank:
-        spectral = fit_spectral_basis(
-            inputs.matrix, inputs.features, rank, settings.spectral_steps, seed
+    widest = settings.max_components
+    blocks: dict[str, Block] = {}
+    if not settings.trains:  # a budget is the rank of the decomposition, not a cut of a wider one
+        rank = min(settings.n_components or widest, limit)
+        basis = fit_spectral_basis(
+            inputs.matrix, inputs.features, rank, settings.spectral_steps or _SVD_STEPS, seed
         )
-    encoder: GraphEncoder | None = None
-    history: dict[str, list[Any]] = {}
-    if not only_spectral:
-        encoder, history = train_encoder(settings, inputs, settings.max_components - rank, seed)
-    # Both blocks count the same until they have been compared.
-    weight = 1.0 if isinstance(settings.spectral_weight, str) else settings.spectral_weight
-    return WideRepresentation(encoder, spectral, settings.smoothing, weight), history
+        return WideRepresentation({"features": SmoothedFeatures(basis)}), {}
+    rank = min(max(1, widest // 4), limit, widest - 1) if settings.spectral_weight else 0
+    place = 0 if inputs.positions is None else inputs.positions.shape[1]
+    place = min(place, settings.structure_rank)
+    encoder, history = train_encoder(settings, inputs, max(1, widest // 2), seed)
+    encoded = EncodedNodes(encoder, settings.smoothing)
+    blocks["encoder"] = encoded.narrowed(inputs, max(1, widest - rank - 2 * place))
+    if rank:
+        steps = settings.spectral_steps or _STEPS
+        basis = fit_spectral_basis(
+            inputs.matrix, inputs.features, rank, steps, seed, restart=_RESTART
+        )
+        blocks["features"] = SmoothedFeatures(basis)
+    if place:
+        blocks["structure"] = Positions(place, smoothed=False)
+        blocks["smoothed structure"] = Positions(place, smoothed=True)
+    return WideRepresentation(blocks, {"features": settings.spectral_weight}), history
 
 
 def train_encoder(
@@ -199,135 +205,26 @@ def train_encoder(
             settings.resolved_objective, encoder, inputs, settings.feature_dropout
         )
     masked = any(isinstance(mask, DAM) for mask in encoder.masks)
-    strategy = GradientWidth(task.module, settings.price) if masked else None
+    strategy = GradientWidth(task.module, settings.resolved_price) if masked else None
     options = settings.training_options(seed, target_loss=task.target_loss)
     history = train(task, settings.mask_training(options) if masked else options, strategy)
     encoder = encoder.cpu().float()
     return encoder.compact() if masked else encoder, history.to_dict()
 
 
-def reduce_representation(
-    settings: EmbeddingSettings,
-    z: Tensor,
-    matrix: sp.csr_array,
-    seed: int,
-    history: dict[str, list[Any]],
-) -> tuple[Bottleneck, list[list[float]], dict[str, Any]]:
-    """Rotate a representation and choose how many units to keep.
-
-    Parameters
-    ----------
-    settings
-        Price or budget, strategy, share of nodes to hold out.
-    z
-        Wide representation (n, width).
-    matrix
-        Propagation matrix (n, n): says which nodes are neighbours.
-    seed
-        Of the nodes held out.
-    history
-        Gets the columns of the training of the mask, where one acts.
-
-    Returns
-    -------
-    Bottleneck
-        With its mask set.
-    list of [dims, normalised loss]
-        Measured on nodes held out: by default one of ten, or a hundred, or half of them.
-    dict
-        "as good": narrowest and widest such width; empty with a budget.
-    """
-    rows = torch.from_numpy(np.random.default_rng(seed).permutation(len(z)))
-    held = _held_out(settings, len(z))
-    # What a node has in common with its neighbours is signal; the rest is noise of its own.
-    neighbours = SparseOperator(matrix) @ (z - z.mean(dim=0))
-    head = Bottleneck(z.shape[1])
-    fit, trial = (rows[held:], rows[:held]) if held else (rows, rows)
-    losses = head.fit_rotation(
-        z[fit], z[trial], settings.rotate, neighbours[fit], neighbours[trial]
-    )
-    budget = settings.n_components
-    if budget is not None:  # beyond the rank of the representation columns would be empty
-        budget = min(budget, numerical_rank(z), len(losses))
-    width = head.choose_width(losses, settings.price, budget)
-    edges = _pairs_among(matrix, fit)
-    told = (neighbours[fit] - neighbours[fit].mean(dim=0)).square().sum()
-    something = len(edges) > 1 and bool(told > _ROUNDING * z[fit].square().sum())
-    # Coordinates that are masked as they come are there to compare with.
-    acts = settings.resolved_strategy == "mask" and settings.trains and settings.rotate
-    acts = acts and something
-    if acts:
-        if budget is None:
-            width = min(math.ceil(_MORE * width) + _SOME, len(losses), numerical_rank(z))
-        head = head.strongest(width)
-        options = settings.training_options(
-            seed,
-            lr=_LR,
-            weight_decay=0.0,
-            patience=None,
-            schedule="cosine",
-            precision="32-true",  # shares of the variance below a per mille: beyond half precision
-            description="bottleneck",
-        )
-        price = settings.price if budget is None else None
-        found = train_bottleneck(head, z, neighbours, fit, edges, price, options).to_dict()
-        history.update({f"mask.{key}": values for key, values in found.items()})
-        trained = head.left_over()  # past those units stands what the closed form would leave
-        losses = trained + [min(loss, trained[-1]) for loss in losses[width:]]
-        width = head.mask.n_active
-    good = {}
-    if budget is None:
-        rows_left = head.rows_left_over(z[trial], neighbours[trial]).numpy()
-        wide = range(1, rows_left.shape[1] + 1)
-        good["as good"] = list(as_good([rows_left], wide, settings.price, width))
-    if not acts:
-        if held:
-            head.fit_rotation(z, rotate=settings.rotate, partner=neighbours)
-        head.mask.set_width(width)
-        head.absorb_gates()
-    return head, [[m + 1, loss] for m, loss in enumerate(losses)], good
-
-
-def told_from(held: int) -> str:
-    """Which nodes a width was told from, in words.
+def told_from(held: int, pairs: Tensor | None = None) -> str:
+    """Which nodes and edges a width was told from, in words.
 
     Examples
     --------
     >>> told_from(270), told_from(0)
     ('270 nodes held out', 'the nodes fitted, none held out')
+    >>> told_from(270, torch.zeros(80, 2))
+    '270 nodes and 40 edges held out'
     """
+    edges = 0 if pairs is None else len(pairs) // 2
+    if held and edges:
+        return f"{held:,} nodes and {edges:,} edges held out"
+    if edges:
+        return f"{edges:,} edges held out, and the nodes fitted"
     return f"{held:,} nodes held out" if held else "the nodes fitted, none held out"
-
-
-def _held_out(settings: EmbeddingSettings, nodes: int) -> int:
-    held = int(settings.validation_fraction * nodes)
-    held = max(held, min(_HELD_OUT, nodes // 2)) if held else 0
-    return held if held > 1 else 0  # one node does not vary
-
-
-def _pairs_among(matrix: sp.csr_array, nodes: Tensor) -> Tensor:
-    """Neighbours that are both among some nodes, (m, 2), each pair once."""
-    arcs = matrix.tocoo()
-    there = np.zeros(matrix.shape[0], dtype=bool)
-    there[nodes.numpy()] = True
-    kept = (arcs.row < arcs.col) & there[arcs.row] & there[arcs.col]
-    return torch.from_numpy(np.stack([arcs.row[kept], arcs.col[kept]], axis=1).astype(np.int64))
-
-
-def numerical_rank(z: Tensor) -> int:
-    """Directions in which the rows differ by more than rounding; at least 1.
-
-    Parameters
-    ----------
-    z
-        Representation (n, width), float32.
-
-    Examples
-    --------
-    >>> import torch
-    >>> numerical_rank(torch.tensor([[1.0, 2.0, 1.0], [2.0, 4.0, 1.0], [3.0, 6.0, 1.0]]))
-    1
-    """
-    centred = (z - z.mean(dim=0)).double()
-    values, _ = eigen(second_moment(centred if len(z) >= z.shape[1] else centred.T))
-    return max(1, int((values > 0).sum()))

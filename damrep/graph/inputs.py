@@ -41,11 +41,14 @@ class GraphInputs:
         Scaled, dense or csr, (n, d).
     adjacency
         csr_array (n, n), symmetrised, without self-loops.
+    positions
+        In the structure, (n, rank), strongest first; None where that was not learned.
     """
 
     matrix: sp.csr_array
     features: Any
     adjacency: sp.csr_array
+    positions: np.ndarray | None = None
 
     @property
     def num_nodes(self) -> int:
@@ -90,7 +93,8 @@ class FeaturePreparation:
     offset, scale
         Column mean and standard deviation where columns are standardised, else None.
     structure
-        For graphs without features.
+        Where nodes stand in the graph fitted on: the features of a graph that has none. None for a
+        graph with features and without edges, and of models that did not learn it.
     names
         Of the columns, where they had names.
     """
@@ -107,16 +111,30 @@ class FeaturePreparation:
         Raises
         ------
         InputError
-            If the graph's features are not those the model was fitted on.
+            If the graph's features are not those the model was fitted on; or, without features, if
+            none of its nodes was in the graph fitted on, so that there is nothing to refer to.
         """
         features = self.arrange(graph.features, graph.feature_names)
+        positions = None
         if self.structure is not None:
-            features = self.structure.transform(graph)
+            if not self.structure.knows_any(graph):
+                if not self.num_features:
+                    raise InputError(
+                        "graph: none of its node ids was in the graph the model was fitted on, and "
+                        "that had no features; fit on features to embed other graphs"
+                    )
+                warn_of(
+                    "graph: none of its node ids was in the graph the model was fitted on, so its "
+                    "nodes are described by their features alone"
+                )
+            positions = self.structure.transform(graph)
+            if not self.num_features:
+                features = positions
         if self.offset is not None and self.scale is not None:
             dense = features.toarray() if sp.issparse(features) else features
             features = (dense - self.offset) / self.scale
         undirected = neighbours(graph)
-        return GraphInputs(gcn_matrix(undirected), _scale_rows(features), undirected)
+        return GraphInputs(gcn_matrix(undirected), _scale_rows(features), undirected, positions)
 
     def arrange(self, features: Any, names: tuple[str, ...] | None) -> Any:
         """Columns in the order of the fit: by name where both sides have names, else as they come.
@@ -153,7 +171,7 @@ class FeaturePreparation:
         return features
 
 
-def fit_preparation(graph: Graph, rank: int, seed: int) -> FeaturePreparation:
+def fit_preparation(graph: Graph, rank: int, seed: int, beside: int = 0) -> FeaturePreparation:
     """Decide how the features of a graph are scaled.
 
     Counts, indicators and hashes (more than half zeros) only have their rows scaled, and stay
@@ -166,6 +184,8 @@ def fit_preparation(graph: Graph, rank: int, seed: int) -> FeaturePreparation:
         The graph to fit.
     rank
         Width of the structural features, where the graph has none of its own.
+    beside
+        Their width beside features; 0 leaves them out.
     seed
         Of their decomposition.
 
@@ -190,15 +210,18 @@ def fit_preparation(graph: Graph, rank: int, seed: int) -> FeaturePreparation:
     if d == 0:
         raise InputError("features: expected at least one column, got none")
     values: Any = features.data if sp.issparse(features) else features
+    structure = None
+    if beside and graph.num_edges and neighbours(graph).nnz:
+        structure = fit_structure_basis(graph, beside, seed)
     zeros = 1.0 - np.count_nonzero(values) / max(1, n * d)
     if zeros > 0.5:
-        return FeaturePreparation(d, names=graph.feature_names)
+        return FeaturePreparation(d, structure=structure, names=graph.feature_names)
     dense = (features.toarray() if sp.issparse(features) else features).astype(np.float64)
     spread = dense.std(axis=0)
     constant = spread <= 1e-9 * np.maximum(np.abs(dense).max(axis=0), 1e-300)
     spread[constant] = 1.0
     offset, scale = dense.mean(axis=0).astype(np.float32), spread.astype(np.float32)
-    return FeaturePreparation(d, offset, scale, names=graph.feature_names)
+    return FeaturePreparation(d, offset, scale, structure, graph.feature_names)
 
 
 def _scale_rows(features: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,7 +13,10 @@ from damrep.masking.validation import InputError
 with postponed("pandas"):
     import pandas as pd
 
-__all__ = ["UNKNOWN", "check_labels", "encode_labels"]
+if TYPE_CHECKING:
+    from damrep.graph.data import Graph
+
+__all__ = ["UNKNOWN", "check_labels", "encode_labels", "training_labels"]
 
 UNKNOWN = -1
 _INTEGER = r"0|-?[1-9][0-9]{0,17}"
@@ -133,6 +136,49 @@ def encode_labels(
             raise InputError(f"{where}: class {values.max()} has no name; got {len(names)} names")
         return values, names
     return _number(values)
+
+
+def training_labels(graph: Graph, y: Any = None) -> tuple[np.ndarray, np.ndarray] | None:
+    """Nodes whose labels may be learned from, and their classes as memberships.
+
+    Parameters
+    ----------
+    graph : Graph
+        Its own labels are taken where `y` is None, and then only those of its "train" split, where
+        it has one.
+    y : array-like or None
+        Labels as in `encode_labels`.
+
+    Returns
+    -------
+    rows : ndarray of int, shape (k,)
+    memberships : ndarray of bool, shape (k, classes)
+        Or None, where fewer than two classes have two nodes.
+
+    Examples
+    --------
+    >>> from damrep.graph.data import build_graph
+    >>> rows, classes = training_labels(build_graph(np.eye(5)), ["a", "b", None, "a", "b"])
+    >>> rows.tolist(), classes[:, 0].tolist()
+    ([0, 1, 3, 4], [True, False, True, False])
+    """
+    labels: Any = graph.labels
+    allowed = np.ones(graph.num_nodes, dtype=bool)
+    if y is not None:
+        labels, _ = encode_labels(y, graph.num_nodes, where="y")
+    elif graph.splits is not None and "train" in graph.splits:
+        train = graph.splits["train"]
+        allowed = train if train.ndim == 1 else train[:, 0]
+    if labels is None:
+        return None
+    if labels.ndim == 1:
+        rows = np.flatnonzero(allowed & (labels != UNKNOWN))
+        memberships = labels[rows, None] == np.unique(labels[rows])
+    else:
+        rows = np.flatnonzero(allowed & labels.any(axis=1))
+        memberships = labels[rows]
+    memberships = memberships[:, memberships.sum(axis=0) > 1]
+    return (rows, memberships) if memberships.shape[1] > 1 else None
 
 
 def _number(values: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -9,7 +9,11 @@ import numpy as np
 from damrep.graph.data import Graph
 from damrep.masking.validation import InputError
 
-__all__ = ["LinkSplit", "link_placements", "link_prediction", "split_links"]
+__all__ = ["LinkSplit", "hold_out_links", "link_placements", "link_prediction", "split_links"]
+
+# Edges a width is told from: of fewer than the first chance decides, of fewer than the last it is
+# not tried, and more than the second take time and change nothing.
+_TOLD_FROM, _MOST, _LEAST = 100, 20_000, 10
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,50 @@ def split_links(graph: Graph, seed: int, shares: tuple[float, float] = (0.05, 0.
         val=np.concatenate([held, absent[:val]]),
         test=np.concatenate([test_pairs, absent[val:]]),
     )
+
+
+def hold_out_links(graph: Graph, share: float, seed: int) -> tuple[Graph, np.ndarray | None]:
+    """Take out edges to tell a width from, at least a hundred or a quarter of them.
+
+    Parameters
+    ----------
+    graph
+        Any.
+    share
+        Of the edges to take out; no more than 20,000 are.
+    seed
+        As for `split_links`.
+
+    Returns
+    -------
+    Graph
+        What is left, all nodes kept.
+    ndarray, shape (k, 2), or None
+        Pairs, edges first, then as many that are no edge. None, and the whole graph, where the
+        share is 0, the edges are too few, or the graph is too dense.
+
+    Examples
+    --------
+    >>> from damrep.graph.data import build_graph
+    >>> ring = build_graph(np.roll(np.eye(60), 1, axis=1) + np.roll(np.eye(60), -1, axis=1))
+    >>> train, pairs = hold_out_links(ring, 0.1, seed=0)
+    >>> train.num_edges, len(pairs)
+    (45, 30)
+    """
+    whole = graph.symmetrised()
+    edges = whole.edges()
+    edges = edges[edges[:, 0] != edges[:, 1]]
+    held = max(int(share * len(edges)), min(_TOLD_FROM, len(edges) // 4)) if share else 0
+    held = min(held, _MOST)
+    if held < _LEAST:
+        return graph, None
+    rng = np.random.default_rng(seed)
+    taken = edges[rng.permutation(len(edges))[:held]]
+    try:
+        others = _non_edges(whole, held, rng)
+    except InputError:
+        return graph, None
+    return whole.without_edges(taken), np.concatenate([taken, others])
 
 
 def link_prediction(embedding: np.ndarray, pairs: np.ndarray) -> tuple[float, float]:

@@ -15,7 +15,7 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-__all__ = ["Features", "SparseOperator", "gcn_matrix", "mean_matrix", "smooth"]
+__all__ = ["Features", "SparseOperator", "gcn_matrix", "mean_matrix", "restarted", "smooth"]
 
 
 def gcn_matrix(adjacency: sp.csr_array) -> sp.csr_array:
@@ -101,6 +101,31 @@ def smooth(matrix: Any, signal: Any, steps: int, average: bool = False) -> Any:
         if average:
             total = signal if total is None else total + signal
     return signal if total is None else total / steps
+
+
+def restarted(matrix: Any, signal: Any, steps: int, restart: float) -> Any:
+    """Personalised PageRank of a signal: the mean over walks that stop with chance `restart`.
+
+    A node's own signal is in it, which the mean over 1 .. steps leaves out (APPNP, Gasteiger et
+    al., ICLR 2019, arXiv 1810.05997, eq. 5).
+
+    Parameters
+    ----------
+    matrix, signal, steps
+        As for `smooth`.
+    restart
+        Chance to stop at each step, above 0.
+
+    Examples
+    --------
+    >>> A = gcn_matrix(sp.csr_array(np.array([[0.0, 1.0], [1.0, 0.0]])))
+    >>> restarted(A, np.array([[1.0], [0.0]]), 1, restart=0.5).ravel()
+    array([0.75, 0.25])
+    """
+    out = signal
+    for _ in range(steps):
+        out = (1 - restart) * (matrix @ out) + restart * signal
+    return out
 
 
 class SparseOperator:

@@ -1,13 +1,16 @@
 """The wide representation a bottleneck reads, and the small model that is left after cutting.
 
-Wide: the encoder's output, smoothed over neighbours, beside the spectral coordinates of the
-smoothed features, each block scaled to a share of the variance. The bottleneck is linear, so
-everything behind the encoder folds into one matrix a block.
+Wide: blocks side by side, each scaled to a share of the variance. What an encoder learned, smoothed
+over neighbours; the spectral coordinates of the smoothed features; where the nodes stand in the
+graph, as it is and smoothed. The bottleneck is linear, so everything behind a block folds into one
+matrix.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -16,112 +19,25 @@ from torch import Tensor, nn
 from damrep.graph.encoders import GraphEncoder
 from damrep.graph.inputs import ROW_LENGTH, GraphInputs
 from damrep.graph.propagation import smooth
-from damrep.graph.spectral import SpectralBasis
+from damrep.graph.spectral import SpectralBasis, averaged
+from damrep.masking.moments import eigen, second_moment
 from damrep.masking.validation import InputError
 
-__all__ = ["CompactEmbedding", "WideRepresentation"]
+__all__ = [
+    "CompactEmbedding",
+    "EncodedNodes",
+    "Positions",
+    "SmoothedFeatures",
+    "WideRepresentation",
+]
 
 _ROUNDING = 1e-6
-
-
-@dataclass
-class WideRepresentation:
-    """Encoder block and spectral block side by side, before any cut.
-
-    Parameters
-    ----------
-    encoder
-        Trained, without masks; None for the spectral block alone.
-    spectral
-        Basis of the spectral block; None for the encoder block alone.
-    smoothing
-        Propagation steps over the encoder's output.
-    spectral_weight
-        Scale of the spectral block relative to the encoder's.
-    """
-
-    encoder: GraphEncoder | None
-    spectral: SpectralBasis | None
-    smoothing: int
-    spectral_weight: float
-    encoder_scale: float = 1.0
-    spectral_scale: float = 1.0
-
-    def fit_scales(self, inputs: GraphInputs) -> Tensor:
-        """Scale both blocks on a graph and return its representation, (n, width), float32.
-
-        Raises
-        ------
-        InputError
-            If no two nodes differ by more than rounding.
-        """
-        blocks = self._blocks(inputs)
-        spreads = [_row_size(block - block.mean(dim=0)) for block in blocks]
-        # Differences that are rounding must not be blown up to unit variance. The spectral block is
-        # centred, so what it was rounded at is the size of the features.
-        sizes = [_row_size(block) for block in blocks]
-        if self.spectral is not None:
-            sizes[-1] = ROW_LENGTH
-        spreads = [
-            spread if spread > _ROUNDING * size else 0.0
-            for spread, size in zip(spreads, sizes, strict=True)
-        ]
-        if not any(spreads):
-            raise InputError(
-                "graph: all nodes look alike (same features, same neighbourhoods), so there is "
-                "nothing to embed"
-            )
-        scales = [1.0 / spread if spread > 0 else 0.0 for spread in spreads]
-        if self.spectral is not None:
-            self.spectral_scale = scales[-1] * (self.spectral_weight if len(blocks) > 1 else 1.0)
-        if self.encoder is not None:
-            self.encoder_scale = scales[0]
-        return self._join(blocks)
-
-    def reweigh(self, z: Tensor, weight: float) -> Tensor:
-        """Give the spectral block another weight; `z`, from `fit_scales`, with that weight."""
-        assert self.spectral is not None
-        factor, rank = weight / self.spectral_weight, self.spectral.axes.shape[1]
-        self.spectral_scale *= factor
-        self.spectral_weight = weight
-        return torch.cat([z[:, :-rank], z[:, -rank:] * factor], dim=1)
-
-    def transform(self, inputs: GraphInputs) -> Tensor:
-        """Representation of a graph's nodes, (n, width), float32."""
-        return self._join(self._blocks(inputs))
-
-    def _join(self, blocks: list[Tensor]) -> Tensor:
-        scales = [self.encoder_scale] if self.encoder is not None else []
-        scales += [self.spectral_scale] if self.spectral is not None else []
-        return torch.cat([b * s for b, s in zip(blocks, scales, strict=True)], dim=1)
-
-    def _blocks(self, inputs: GraphInputs) -> list[Tensor]:
-        blocks = []
-        if self.encoder is not None:
-            blocks.append(_encode(self.encoder, inputs, self.smoothing))
-        if self.spectral is not None:
-            block = self.spectral.transform(inputs.matrix, inputs.features)
-            blocks.append(torch.from_numpy(np.ascontiguousarray(block)))
-        return blocks
-
-    def compact(self, reduce: nn.Linear) -> CompactEmbedding:
-        """Fold the scales and the bottleneck's cut encoder into the two blocks."""
-        weight, bias = reduce.weight.detach().double(), reduce.bias.detach().double()
-        width = 0 if self.encoder is None else self.encoder.widths[-1]
-        head = axes = None
-        if self.encoder is not None:
-            head = (weight[:, :width] * self.encoder_scale).float()
-        if self.spectral is not None:
-            back = weight[:, width:] * self.spectral_scale
-            axes = (torch.from_numpy(self.spectral.axes).double() @ back.T).float()
-            bias = bias - back @ torch.from_numpy(self.spectral.mean).double()
-        steps = 0 if self.spectral is None else self.spectral.steps
-        return CompactEmbedding(self.encoder, head, axes, bias.float(), self.smoothing, steps)
+POSITION_STEPS = 3
 
 
 @dataclass
 class CompactEmbedding:
-    """The model that is left: an encoder, one matrix behind it, one on the smoothed features.
+    """The model that is left: an encoder and one matrix a block.
 
     Parameters
     ----------
@@ -135,6 +51,10 @@ class CompactEmbedding:
         Shape (m,).
     smoothing, steps
         Propagation steps behind the encoder, and those averaged over for the features.
+    restart
+        Of the personalised PageRank of the features; 0 for their mean over 1 .. steps.
+    positions
+        From where a node stands, as it is and smoothed, to the embedding, (2, rank, m), or None.
     """
 
     encoder: GraphEncoder | None
@@ -143,6 +63,8 @@ class CompactEmbedding:
     bias: Tensor
     smoothing: int
     steps: int
+    restart: float = 0.0
+    positions: Tensor | None = None
 
     @property
     def width(self) -> int:
@@ -158,8 +80,203 @@ class CompactEmbedding:
             total += smooth(inputs.matrix, (hidden @ self.head.T).numpy(), self.smoothing)
         if self.axes is not None:
             projected = np.asarray(inputs.features @ self.axes.numpy(), np.float32)
-            total += smooth(inputs.matrix, projected, self.steps, average=True)
+            total += averaged(inputs.matrix, projected, self.steps, self.restart)
+        if self.positions is not None and inputs.positions is not None:
+            own, far = self.positions.numpy()
+            place = inputs.positions[:, : len(own)]
+            total += place @ own + smooth(inputs.matrix, place @ far, POSITION_STEPS)
         return np.asarray(total + self.bias.numpy(), dtype=np.float32)
+
+
+class Block(Protocol):
+    """A part of the wide representation."""
+
+    def transform(self, inputs: GraphInputs) -> Tensor:
+        """Its columns for a graph's nodes, (n, width), float32."""
+
+    def size(self, block: Tensor) -> float:
+        """What its rounding is measured by: the length of a row before it was centred."""
+
+    def fold(self, model: CompactEmbedding, back: Tensor) -> CompactEmbedding:
+        """A model with this block in it, whose columns go through `back`, (m, width), float64."""
+
+
+@dataclass
+class EncodedNodes:
+    """What an encoder says of nodes, smoothed, along its strongest directions.
+
+    Parameters
+    ----------
+    encoder
+        Trained, without masks.
+    smoothing
+        Propagation steps over its output.
+    axes
+        Directions kept, (width, rank); None keeps the output as it is.
+    """
+
+    encoder: GraphEncoder
+    smoothing: int
+    axes: Tensor | None = None
+
+    def narrowed(self, inputs: GraphInputs, rank: int) -> EncodedNodes:
+        """The same, its output reduced to its principal components on a graph."""
+        out = _encode(self.encoder, inputs, self.smoothing)
+        if out.shape[1] <= rank:
+            return self
+        moment = second_moment(out.double() - out.mean(dim=0, dtype=torch.float64))
+        _, axes = eigen(moment, of="the encoder's output")
+        return replace(self, axes=axes[:, :rank].float())
+
+    def transform(self, inputs: GraphInputs) -> Tensor:
+        """As any block."""
+        out = _encode(self.encoder, inputs, self.smoothing)
+        return out if self.axes is None else out @ self.axes
+
+    def size(self, block: Tensor) -> float:
+        """As any block."""
+        return _row_size(block)
+
+    def fold(self, model: CompactEmbedding, back: Tensor) -> CompactEmbedding:
+        """As any block."""
+        head = back if self.axes is None else back @ self.axes.double().T
+        return replace(
+            model, encoder=self.encoder, head=head.float(), smoothing=self.smoothing
+        )
+
+
+@dataclass
+class SmoothedFeatures:
+    """Spectral coordinates of the smoothed features."""
+
+    basis: SpectralBasis
+
+    def transform(self, inputs: GraphInputs) -> Tensor:
+        """As any block."""
+        block = self.basis.transform(inputs.matrix, inputs.features)
+        return torch.from_numpy(np.ascontiguousarray(block))
+
+    def size(self, block: Tensor) -> float:
+        """The length of the features: the block itself is centred."""
+        return ROW_LENGTH
+
+    def fold(self, model: CompactEmbedding, back: Tensor) -> CompactEmbedding:
+        """As any block."""
+        axes = (torch.from_numpy(self.basis.axes).double() @ back.T).float()
+        bias = model.bias - back @ torch.from_numpy(self.basis.mean).double()
+        return replace(
+            model, axes=axes, bias=bias, steps=self.basis.steps, restart=self.basis.restart
+        )
+
+
+@dataclass
+class Positions:
+    """Where nodes stand in the graph fitted on.
+
+    Parameters
+    ----------
+    rank
+        Coordinates looked at, the strongest ones.
+    smoothed
+        Whether over neighbours, `POSITION_STEPS` steps, or as they are.
+    """
+
+    rank: int
+    smoothed: bool
+
+    def transform(self, inputs: GraphInputs) -> Tensor:
+        """As any block."""
+        assert inputs.positions is not None
+        place = inputs.positions[:, : self.rank]
+        out = smooth(inputs.matrix, place, POSITION_STEPS if self.smoothed else 0)
+        return torch.from_numpy(np.ascontiguousarray(out, dtype=np.float32))
+
+    def size(self, block: Tensor) -> float:
+        """As any block."""
+        return _row_size(block)
+
+    def fold(self, model: CompactEmbedding, back: Tensor) -> CompactEmbedding:
+        """As any block."""
+        empty = torch.zeros(2, *back.T.shape)
+        both = empty if model.positions is None else model.positions.clone()
+        both[int(self.smoothed)] = back.T.float()
+        return replace(model, positions=both)
+
+
+@dataclass
+class WideRepresentation:
+    """Blocks side by side, before any cut.
+
+    Parameters
+    ----------
+    blocks
+        By name, in the order of their columns.
+    weights
+        Of each block, beside 1 for the first.
+    scales
+        What each block's columns are multiplied by; set by `fit_scales`.
+    """
+
+    blocks: Mapping[str, Block]
+    weights: dict[str, float] = field(default_factory=dict)
+    scales: dict[str, float] = field(default_factory=dict)
+    _widths: dict[str, int] = field(default_factory=dict, init=False)
+
+    def fit_scales(self, inputs: GraphInputs) -> Tensor:
+        """Scale the blocks on a graph and return its representation, (n, width), float32.
+
+        Raises
+        ------
+        InputError
+            If no two nodes differ by more than rounding.
+        """
+        columns = {name: block.transform(inputs) for name, block in self.blocks.items()}
+        for name, block in self.blocks.items():
+            # Differences that are rounding must not be blown up to unit variance.
+            spread = _row_size(columns[name] - columns[name].mean(dim=0))
+            varies = spread > _ROUNDING * block.size(columns[name])
+            self.scales[name] = self.weights.get(name, 1.0) / spread if varies else 0.0
+        self._widths = {name: block.shape[1] for name, block in columns.items()}
+        if not any(self.scales.values()):
+            raise InputError(
+                "graph: all nodes look alike (same features, same neighbourhoods), so there is "
+                "nothing to embed"
+            )
+        return self._join(columns)
+
+    def columns_of(self, name: str) -> slice:
+        """Where a block's columns stand."""
+        start = 0
+        for other, width in self._widths.items():
+            if other == name:
+                return slice(start, start + width)
+            start += width
+        raise KeyError(name)
+
+    def reweigh(self, z: Tensor, name: str, factor: float) -> Tensor:
+        """Weigh a block `factor` times as much; `z`, from `fit_scales`, likewise."""
+        z = z.clone()
+        z[:, self.columns_of(name)] *= factor
+        self.scales[name] = self.scales[name] * factor
+        self.weights[name] = self.weights.get(name, 1.0) * factor
+        return z
+
+    def transform(self, inputs: GraphInputs) -> Tensor:
+        """Representation of a graph's nodes, (n, width), float32."""
+        return self._join({name: block.transform(inputs) for name, block in self.blocks.items()})
+
+    def _join(self, columns: Mapping[str, Tensor]) -> Tensor:
+        return torch.cat([columns[name] * self.scales[name] for name in self.blocks], dim=1)
+
+    def compact(self, reduce: nn.Linear) -> CompactEmbedding:
+        """Fold the scales and the bottleneck's cut encoder into the blocks."""
+        weight = reduce.weight.detach().double()
+        model = CompactEmbedding(None, None, None, reduce.bias.detach().double(), 0, 0)
+        for name, block in self.blocks.items():
+            if self.scales[name]:
+                back = weight[:, self.columns_of(name)] * self.scales[name]
+                model = block.fold(model, back)
+        return replace(model, bias=model.bias.float())
 
 
 def _row_size(block: Tensor) -> float:

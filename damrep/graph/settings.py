@@ -8,6 +8,7 @@ from typing import Any
 
 from damrep.graph.encoders import ENCODERS
 from damrep.graph.objectives import OBJECTIVES
+from damrep.graph.purposes import PRICES, PURPOSES
 from damrep.masking.validation import (
     InputError,
     check_choice,
@@ -24,6 +25,7 @@ __all__ = ["MOST_STEPS", "OBJECTIVE_NAMES", "STRATEGIES", "EmbeddingSettings"]
 WIDEST = 512
 OBJECTIVE_NAMES = ("auto", *OBJECTIVES, "supervised", "svd")
 STRATEGIES = ("auto", "mask", "search")
+SUPERVISED_PRICE = 0.006
 MOST_STEPS = 1000
 """Of propagation: a signal is its mean by then, and each step is a pass over all edges."""
 
@@ -42,14 +44,15 @@ class EmbeddingSettings:
 
     encoder: str
     objective: str
-    price: float
+    purpose: str
+    price: float | None
     n_components: int | None
     max_components: int
     strategy: str
     hidden: Sequence[int]
     mask_hidden: bool
-    spectral_weight: float | str
-    spectral_steps: int
+    spectral_weight: float
+    spectral_steps: int | None
     smoothing: int
     rotate: bool
     feature_dropout: float
@@ -70,7 +73,9 @@ class EmbeddingSettings:
         if self.strategy == "gradient":
             raise InputError('strategy="gradient" is now "mask": a mask that is trained')
         check_choice("strategy", self.strategy, STRATEGIES)
-        check_price(self.price)
+        check_choice("purpose", self.purpose, PURPOSES)
+        if self.price is not None:
+            check_price(self.price)
         check_count("max_components", self.max_components, minimum=1)
         if self.n_components is not None:
             check_width(self.n_components, self.max_components, "n_components")
@@ -80,9 +85,9 @@ class EmbeddingSettings:
             check_count("hidden", width, minimum=1)
         if self.mask_hidden and not len(self.hidden):
             raise InputError("mask_hidden=True needs hidden layers, got hidden=()")
-        if self.spectral_weight != "auto":
-            check_number("spectral_weight", self.spectral_weight, low=0.0)
-        check_count("spectral_steps", self.spectral_steps, minimum=1, maximum=MOST_STEPS)
+        check_number("spectral_weight", self.spectral_weight, low=0.0)
+        if self.spectral_steps is not None:
+            check_count("spectral_steps", self.spectral_steps, minimum=1, maximum=MOST_STEPS)
         check_count("smoothing", self.smoothing, minimum=0, maximum=MOST_STEPS)
         check_number("feature_dropout", self.feature_dropout, low=0.0)
         check_number("validation_fraction", self.validation_fraction, low=0.0)
@@ -134,6 +139,18 @@ class EmbeddingSettings:
             return self.strategy
         # A classifier's mask is not as good yet: on Cora 9 dimensions at .798 beside 5 at .804.
         return "search" if self.objective == "supervised" else "mask"
+
+    @property
+    def resolved_price(self) -> float:
+        """The price, or the default of the purpose."""
+        if self.price is not None:
+            return self.price
+        return SUPERVISED_PRICE if self.objective == "supervised" else PRICES[self.purpose]
+
+    @property
+    def structure_rank(self) -> int:
+        """Coordinates that say where a node stands in the graph."""
+        return self.max_components // 8
 
     @property
     def trains(self) -> bool:

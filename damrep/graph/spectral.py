@@ -14,10 +14,10 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from damrep.graph.propagation import smooth
+from damrep.graph.propagation import restarted, smooth
 from damrep.masking.moments import singular
 
-__all__ = ["SpectralBasis", "fit_spectral_basis", "truncated_svd"]
+__all__ = ["SpectralBasis", "averaged", "fit_spectral_basis", "truncated_svd"]
 
 Block = Callable[[np.ndarray], np.ndarray]
 
@@ -76,12 +76,15 @@ class SpectralBasis:
     mean
         Mean of the smoothed features along them, shape (rank,).
     steps
-        Propagation steps averaged over.
+        Propagation steps.
+    restart
+        Of the personalised PageRank; 0 for the mean over 1 .. steps.
     """
 
     axes: np.ndarray
     mean: np.ndarray
     steps: int
+    restart: float = 0.0
 
     def transform(self, matrix: sp.csr_array, features: Any) -> np.ndarray:
         """Coordinates of a graph's nodes along the axes.
@@ -99,11 +102,24 @@ class SpectralBasis:
             About the mean of the graph fitted on.
         """
         projected = np.asarray(features @ self.axes, dtype=np.float32)
-        return np.asarray(smooth(matrix, projected, self.steps, average=True) - self.mean)
+        return np.asarray(averaged(matrix, projected, self.steps, self.restart) - self.mean)
+
+
+def averaged(matrix: Any, signal: Any, steps: int, restart: float) -> Any:
+    """A signal over growing neighbourhoods: `restarted`, or without a restart the mean.
+
+    Parameters
+    ----------
+    matrix, signal, steps, restart
+        As for `restarted`; with restart 0 the mean of 1 .. steps (`smooth`).
+    """
+    if restart:
+        return restarted(matrix, signal, steps, restart)
+    return smooth(matrix, signal, steps, average=True)
 
 
 def fit_spectral_basis(
-    matrix: sp.csr_array, features: Any, rank: int, steps: int, seed: int
+    matrix: sp.csr_array, features: Any, rank: int, steps: int, seed: int, restart: float = 0.0
 ) -> SpectralBasis:
     """Principal component analysis of the smoothed features.
 
@@ -119,6 +135,8 @@ def fit_spectral_basis(
         Propagation steps to average over.
     seed
         Of the randomised decomposition.
+    restart
+        As for `SpectralBasis`.
 
     Examples
     --------
@@ -131,19 +149,20 @@ def fit_spectral_basis(
     n, d = features.shape
     rank = min(rank, n, d)
     transpose = sp.csr_array(matrix.T)
-    weights = smooth(transpose, np.full((n, 1), 1.0 / n, dtype=np.float32), steps, average=True)
+    even = np.full((n, 1), 1.0 / n, dtype=np.float32)
+    weights = averaged(transpose, even, steps, restart)
     mean = np.asarray(features.T @ weights, dtype=np.float32).ravel()
 
     def times(block: np.ndarray) -> np.ndarray:
         block = block.astype(np.float32)
-        out = smooth(matrix, np.asarray(features @ block), steps, average=True)
+        out = averaged(matrix, np.asarray(features @ block), steps, restart)
         return np.asarray(out - mean @ block)
 
     def transposed(block: np.ndarray) -> np.ndarray:
         block = block.astype(np.float32)
-        back = np.asarray(features.T @ smooth(transpose, block, steps, average=True))
+        back = np.asarray(features.T @ averaged(transpose, block, steps, restart))
         return np.asarray(back - np.outer(mean, block.sum(axis=0)))
 
     _, _, axes = truncated_svd(times, transposed, d, rank, seed)
     axes = np.array(axes[:, ::-1], dtype=np.float32, order="C")
-    return SpectralBasis(axes, mean @ axes, steps)
+    return SpectralBasis(axes, mean @ axes, steps, restart)

@@ -17,7 +17,7 @@ from damrep.graph.node_storage import expected_nodes, node_tensors, stored_nodes
 from damrep.graph.representation import CompactEmbedding
 from damrep.graph.settings import MOST_STEPS
 from damrep.graph.structure import StructureBasis
-from damrep.masking.schema import COUNT, TEXT, AnyOf, Choice, Items, Maybe, Record, Whole
+from damrep.masking.schema import COUNT, TEXT, AnyOf, Choice, Items, Maybe, Number, Record, Whole
 from damrep.masking.validation import InputError
 from damrep.training import ModelFormat, damage_told, fitted_fields, load_folder, save_folder
 from damrep.training.fitted import OUTPUT_FIELDS
@@ -64,7 +64,7 @@ def save_model(
         If something that is not a damrep model stands at `path`.
     """
     tensors: dict[str, Tensor] = {"bias": compact.bias}
-    for name in ("head", "axes"):
+    for name in ("head", "axes", "positions"):
         value = getattr(compact, name)
         if value is not None:
             tensors[name] = value
@@ -83,14 +83,15 @@ def save_model(
     if structure is not None:
         tensors["structure.popularity"] = torch.from_numpy(structure.popularity)
         tensors["structure.axes"] = torch.from_numpy(np.ascontiguousarray(structure.axes))
-    tensors |= node_tensors(nodes, preparation.names, structure=structure is not None)
+    tensors |= node_tensors(nodes, preparation.names, structure=not preparation.num_features)
     config = {
         **meta,
         "encoder": encoder,
         "num_features": preparation.num_features,
-        "input_width": preparation.num_features if structure is None else structure.axes.shape[1],
+        "input_width": preparation.num_features or structure.axes.shape[1],
         "smoothing": compact.smoothing,
         "steps": compact.steps,
+        "restart": compact.restart,
     }
     save_folder(path, FORMAT, config, tensors)
 
@@ -118,7 +119,9 @@ def _expected(config: Mapping[str, Any], layout: Layout) -> dict[str, Stored]:
         expected |= module_tensors(encoder, "encoder.")
     if config["steps"]:
         expected["axes"] = Stored((columns, width))
-    if encoder is None and not config["steps"]:
+    if "positions" in layout:
+        expected["positions"] = Stored((2, None, width))
+    elif encoder is None and not config["steps"]:
         raise InputError("there is neither an encoder nor a step")
     if config["classes"] is not None:
         classes = len(config["classes"])
@@ -128,10 +131,11 @@ def _expected(config: Mapping[str, Any], layout: Layout) -> dict[str, Stored]:
             raise InputError(f"input_width is {columns}, num_features {config['num_features']}")
         if {"features.offset", "features.scale"} & set(layout):
             expected["features.offset"] = expected["features.scale"] = Stored((columns,))
-    else:
+    if not config["num_features"] or "structure.popularity" in layout:
         nodes = layout["structure.popularity"].shape[0] if "structure.popularity" in layout else 0
         expected["structure.popularity"] = Stored((nodes,), FLOATS)
-        expected["structure.axes"] = Stored((nodes, columns))
+        axes = (nodes, None) if config["num_features"] else (nodes, columns)
+        expected["structure.axes"] = Stored(axes)
     return expected | expected_nodes(config, layout)
 
 
@@ -151,7 +155,7 @@ FORMAT = ModelFormat(
             "smoothing": Whole(0, MOST_STEPS),
             "steps": Whole(0, MOST_STEPS),
         },
-        optional=OUTPUT_FIELDS,
+        optional={**OUTPUT_FIELDS, "restart": Number(0.0, 1.0)},
     ),
     _expected,
 )
@@ -175,6 +179,8 @@ def _rebuild(config: dict[str, Any], tensors: dict[str, Tensor]) -> Parts:
         tensors["bias"],
         config["smoothing"],
         config["steps"],
+        config.get("restart", 0.0),
+        tensors.get("positions"),
     )
     classifier = None
     if config["classes"] is not None:
@@ -183,7 +189,7 @@ def _rebuild(config: dict[str, Any], tensors: dict[str, Tensor]) -> Parts:
         classifier = filled_module(classifier, tensors, "classifier.")
     nodes, names = stored_nodes(config, tensors)
     structure = None
-    if not config["num_features"]:
+    if "structure.axes" in tensors:
         structure = StructureBasis(
             nodes.node_ids,
             tensors["structure.popularity"].numpy(),

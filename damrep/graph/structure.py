@@ -1,4 +1,4 @@
-"""Features for graphs that have none: a factorisation of their structure.
+"""Where nodes stand in a graph: a factorisation of its structure.
 
 Each node is described by the row of a matrix of association strengths to the nodes of the training
 graph, projected on that matrix's leading right singular vectors. A node that joins later has such a
@@ -54,21 +54,17 @@ class StructureBasis:
     popularity: np.ndarray
     axes: np.ndarray
 
+    def knows_any(self, graph: Graph) -> bool:
+        """Whether any node of a graph was in the training graph."""
+        return bool((positions_among(graph.node_ids, self.node_ids) >= 0).any())
+
     def transform(self, graph: Graph) -> np.ndarray:
         """Structural features of a graph's nodes, shape (number of nodes, rank), float32.
 
-        Raises
-        ------
-        InputError
-            If no node of the graph was in the training graph: then there is nothing to refer to.
+        All zero where no node of the graph was in the training graph.
         """
         columns = positions_among(graph.node_ids, self.node_ids)
         known = columns >= 0
-        if not known.any():
-            raise InputError(
-                "graph: none of its node ids was in the graph the model was fitted on, and that "
-                "had no features; fit on features to embed other graphs"
-            )
         n, m = graph.num_nodes, len(self.node_ids)
         place = sp.csr_array(
             (np.ones(int(known.sum()), np.float32), (np.flatnonzero(known), columns[known])),

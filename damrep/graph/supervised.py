@@ -235,7 +235,7 @@ def fit_supervised(
     strategy: Strategy | None = None
     if settings.mask_hidden:
         strategy, options = (
-            GradientWidth(task.module, settings.price),
+            GradientWidth(task.module, settings.resolved_price),
             settings.mask_training(options),
         )
     elif masked:
@@ -245,9 +245,9 @@ def fit_supervised(
             task.mask,
             options.max_epochs,
             task.losses,
-            lambda losses, share: share * losses + settings.price * np.array(wide),
+            lambda losses, share: share * losses + settings.resolved_price * np.array(wide),
             torch_generator(seed),
-            slack=settings.price / 2,
+            slack=settings.resolved_price / 2,
         )
     history = train(task, options, strategy)
     task.module.cpu().float()
@@ -276,7 +276,7 @@ def fit_supervised(
         good, curve = {}, [[z.shape[1], loss]]
     else:
         wide = range(1, rows_lose.shape[1] + 1)
-        good = {"as good": list(as_good([rows_lose.numpy()], wide, settings.price, len(reduce)))}
+        good = {"as good": list(as_good([rows_lose.numpy()], wide, settings.resolved_price, len(reduce)))}
         curve = [[m, mean] for m, mean in enumerate(rows_lose.mean(dim=0).tolist(), start=1)]
         loss = task.validation_loss() if masked else curve[len(reduce) - 1][1]
     # Uninitialised, since drawing initial weights would advance the global random state.
@@ -330,7 +330,7 @@ def _cut(
         dim=1,
     )
     losses = rows_lose.mean(dim=0).tolist()
-    width = exact_width(losses, settings.price)
+    width = exact_width(losses, settings.resolved_price)
     # A unit cut away is replaced by its mean.
     bias = bias + weight[:, width:] @ centre[width:]
     return transform[:width], weight[:, :width], bias, rows_lose

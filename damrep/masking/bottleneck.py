@@ -156,6 +156,26 @@ class Bottleneck(nn.Module):
         self._in_pairs = held_out_partner is not None
         return losses
 
+    def take_axes(self, axes: Tensor, centre: Tensor) -> None:
+        """Other units than those of `fit_rotation`, which has told what they are judged by.
+
+        Parameters
+        ----------
+        axes
+            Rows t, strongest first: a unit is t (z - centre), (n, n).
+        centre
+            Shape (n,).
+
+        Raises
+        ------
+        InputError
+            Before `fit_rotation`.
+        """
+        with torch.no_grad():
+            self.encoder.weight.copy_(axes.flip(0))
+            self.encoder.bias.copy_(-(axes.flip(0) @ centre.to(axes.dtype)))
+        self.refit_decoder()
+
     def strongest(self, units: int) -> Bottleneck:
         """A copy of the strongest units, all open, behind a mask whose step is one unit.
 
