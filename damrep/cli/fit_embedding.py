@@ -17,13 +17,14 @@ from damrep.cli.sources import GraphSource, graph_options, take_source, text_opt
 if TYPE_CHECKING:
     from damrep.graph.data import Graph
 
-__all__ = ["ENCODERS", "EVALUATIONS", "OBJECTIVES", "fit_embedding_command"]
+__all__ = ["ENCODERS", "EVALUATIONS", "OBJECTIVES", "PURPOSES", "fit_embedding_command"]
 
 # Written out, so that --help need not import what knows them; a test holds them against it.
 ENCODERS = ("gcn", "sage", "autoencoder")
 OBJECTIVES = ("auto", "ggd", "dgi", "gae", "masked", "reconstruction", "supervised", "svd")
 EVALUATIONS = ("auto", "probe", "links", "both", "none")
-PRICE, MAX_DIMS, EPOCHS = 0.006, 512, 300
+PURPOSES = ("all", "links", "features", "labels")
+MAX_DIMS, EPOCHS = 512, 300
 
 _ROW_NOTES = {
     "learned": "this embedding",
@@ -52,7 +53,16 @@ _ROW_NOTES = {
     show_default=True,
     help="What the encoder learns from.",
 )
-@learning_options(price=PRICE, max_dims=MAX_DIMS, epochs=EPOCHS)
+@click.option(
+    "--for",
+    "purpose",
+    type=click.Choice(PURPOSES),
+    default=PURPOSES[0],
+    show_default=True,
+    help="What the width is chosen for: telling links from other pairs, what nodes share with "
+    "their neighbours, labels; all: the first two.",
+)
+@learning_options(price=None, max_dims=MAX_DIMS, epochs=EPOCHS)
 @click.option(
     "--hidden",
     type=Widths(),
@@ -118,6 +128,7 @@ def _fit(graph: Graph, read: str, notes: list[str], options: dict[str, Any], lev
     model = DAMGraphEmbedding(
         encoder=options["encoder"],
         objective=options["objective"],
+        purpose=options["purpose"],
         price=options["price"],
         n_components=options["dims"],
         max_components=options["max_dims"],

@@ -116,7 +116,7 @@ class Widths(click.ParamType):  # type: ignore[type-arg]  # generic only since c
 
 def learning_options(
     *,
-    price: float,
+    price: float | None,
     max_dims: int | None,
     epochs: int | None,
     shares: bool = False,
@@ -125,8 +125,8 @@ def learning_options(
 
     Parameters
     ----------
-    price : float
-        Default of --price.
+    price : float, or None
+        Default of --price; None: by the purpose.
     max_dims, epochs : int, or None
         Defaults; None: the estimator decides, by the size of the data.
     shares : bool
@@ -139,7 +139,7 @@ def learning_options(
             "--price",
             type=Price(),
             default=price,
-            show_default=True,
+            show_default="0.003; 0.001 for links, 0.006 for features" if price is None else True,
             help="Share of the loss a dimension must take away to be kept.",
         ),
         click.option(

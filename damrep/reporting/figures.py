@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter, NullLocator
 
-from damrep.reporting.svg import ACCENT, FONT, GRID, INK, MUTED, PALE, PRICE, new_axes
+from damrep.reporting.svg import ACCENT, FONT, GRID, INK, MUTED, PALE, PRICE, clean_text, new_axes
 from damrep.reporting.wording import counted
 
 __all__ = ["curve_figure", "gate_figure", "way_figure"]
@@ -20,7 +20,10 @@ _LOG_FROM = 40
 
 
 def curve_figure(
-    curve: Sequence[Sequence[float | None]], chosen: int, price: float | None
+    curve: Sequence[Sequence[float | None]],
+    chosen: int,
+    price: float | None,
+    others: Mapping[str, Sequence[Sequence[float | None]]] | None = None,
 ) -> Figure | None:
     """Loss against dimensions, with the width that was chosen and the line of the price through it.
 
@@ -34,6 +37,8 @@ def curve_figure(
         Dimensions learned.
     price : float, or None
         Share of the loss one dimension must earn; None: no line.
+    others : mapping of str to sequence of [dims, normalised loss]
+        Further curves by name, drawn in grey.
 
     Returns
     -------
@@ -50,6 +55,20 @@ def curve_figure(
     figure, axes = new_axes(*_SIZE)
     axes.grid(axis="y", color=GRID, linewidth=1)
     low, high = min(0.0, float(losses.min())), float(losses.max())
+    axes.set_ylim(low, low + (high - low or 1.0) * 1.16)
+    for name, other in (others or {}).items():
+        along = np.array([(m, loss) for m, loss in other if m and loss is not None], dtype=float)
+        if len(along):
+            axes.plot(along[:, 0], along[:, 1], color=MUTED, linewidth=1, zorder=2)
+            axes.annotate(
+                clean_text(name, 20),
+                along[min(len(along) - 1, len(along) // 8)],
+                xytext=(3, 3),
+                textcoords="offset points",
+                color=MUTED,
+                fontsize=FONT,
+            )
+            high = max(high, float(along[:, 1].max()))
     axes.set_ylim(low, low + (high - low or 1.0) * 1.16)
     few = len(points) <= 30
     here = int(np.argmin(abs(dims - chosen)))

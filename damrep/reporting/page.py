@@ -25,6 +25,7 @@ from damrep.reporting.wording import (
     measure_columns,
     measured,
     number,
+    purposes_line,
     share,
     time_text,
     worth_of_a_dimension,
@@ -89,7 +90,7 @@ def render_page(
     rest = {
         key: value
         for key, value in report.details.items()
-        if key not in ("data", "evaluation", "provenance")
+        if key not in ("data", "evaluation", "provenance", "purpose", "purposes")
     }
     context = {
         "name": name,
@@ -280,7 +281,8 @@ def _by_chance(report: FitReport, column: str) -> bool:
 
 
 def _curve(report: FitReport) -> dict[str, Any] | None:
-    figure = curve_figure(report.curve, report.learned_dims, report.price)
+    others = _other_purposes(report)
+    figure = curve_figure(report.curve, report.learned_dims, report.price, others)
     if figure is None:
         return None
     last, following = worth_of_a_dimension(report)
@@ -294,8 +296,26 @@ def _curve(report: FitReport) -> dict[str, Any] | None:
             if following >= 0
             else f"Dimension {learned + 1} would have taken away nothing more."
         )
+    by_purpose = purposes_line(report)
+    if by_purpose is not None:
+        sentences.append(f"{by_purpose[:1].upper()}{by_purpose[1:]}.")
     drawn = Markup(to_svg(figure, "curve", "Share of the loss left against dimensions"))
-    return {"svg": drawn, "sentences": sentences, "cheapest": _is_cheapest(report)}
+    return {
+        "svg": drawn,
+        "sentences": sentences,
+        "cheapest": _is_cheapest(report),
+        "others": list(others),
+    }
+
+
+def _other_purposes(report: FitReport) -> dict[str, Any]:
+    """The curves of the purposes that did not decide."""
+    told = report.details.get("purposes") or {}
+    return {
+        str(name): found["curve"]
+        for name, found in told.items()
+        if name not in ("all", report.details.get("purpose"))
+    }
 
 
 def _is_cheapest(report: FitReport) -> bool | None:

@@ -11,6 +11,7 @@ from damrep.reporting.wording import (
     measure_columns,
     measured,
     number,
+    purposes_line,
     time_text,
 )
 
@@ -44,6 +45,8 @@ def summary_text(report: FitReport, where: str | None = None) -> str:
     20.0 s, in out
     """
     parts = [dimensions_line(report)]
+    if by_purpose := purposes_line(report):
+        parts.append(escaped(by_purpose))
     if report.measures:
         columns = measure_columns(report.measures)
         rows = [["", "dims", *(column_label(column) for column in columns)]]

@@ -17,6 +17,7 @@ __all__ = [
     "measure_columns",
     "measured",
     "number",
+    "purposes_line",
     "share",
     "time_text",
     "worth_of_a_dimension",
@@ -138,6 +139,27 @@ def dimensions_line(report: FitReport) -> str:
             return f"{what}, {number(asked)} were asked for"
         return f"{what}, as asked for"
     return f"learned {what}{report.as_good} (price {report.price:g})"
+
+
+def purposes_line(report: FitReport) -> str | None:
+    """How many dimensions each purpose would keep, and which one decided; None where none is told.
+
+    Examples
+    --------
+    >>> told = {"links": {"dims": 29, "price": 0.001}, "all": {"dims": 30, "price": 0.003}}
+    >>> purposes_line(FitReport("E", 512, 30, details={"purpose": "all", "purposes": told}))
+    'for links 29 (price 0.001), for all 30 (price 0.003); cut for all'
+    """
+    told = report.details.get("purposes")
+    if not isinstance(told, Mapping):
+        return None
+    parts = [
+        f"for {name} {number(found.get('dims'))} (price {number(found.get('price'))})"
+        for name, found in told.items()
+        if isinstance(found, Mapping)
+    ]
+    decided = f"; cut for {report.details.get('purpose')}" if report.price is not None else ""
+    return ", ".join(parts) + decided if parts else None
 
 
 def time_text(report: FitReport) -> str | None:

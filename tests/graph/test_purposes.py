@@ -1,0 +1,149 @@
+"""What an embedding is for, and what a width loses for it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tests.graph.samples import communities, without_features
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.model_selection import LeaveOneOut, cross_val_predict
+
+from damrep.graph import DAMGraphEmbedding
+from damrep.graph.data import build_graph
+from damrep.graph.links import hold_out_links
+from damrep.graph.purposes import PURPOSES, label_losses, link_losses
+from damrep.masking.validation import InputError
+
+QUICK: dict[str, Any] = {"max_components": 32, "max_epochs": 20, "random_state": 0}
+
+
+def test_the_link_loss_is_that_of_a_logistic_regression_on_the_cosine() -> None:
+    draw = torch.Generator().manual_seed(0)
+    one = torch.randn(300, 3, generator=draw)
+    linked = torch.arange(300) < 150
+    other = torch.where(linked[:, None], one + torch.randn(300, 3, generator=draw), one.flip(0))
+    found = link_losses(one, other, linked).mean(dim=0)
+    for m in (1, 2, 3):
+        cosine = torch.cosine_similarity(one[:, :m], other[:, :m], dim=1).numpy()[:, None]
+        cosine = (cosine - cosine.mean()) / cosine.std()
+        model = LogisticRegression(C=1 / (1e-3 * 300)).fit(cosine, linked.numpy())
+        expected = log_loss(linked.numpy(), model.predict_proba(cosine)[:, 1]) / math.log(2)
+        assert found[m - 1] == pytest.approx(expected, abs=2e-3)
+
+
+def test_codes_that_tell_nothing_lose_all() -> None:
+    draw = torch.Generator().manual_seed(1)
+    one, other = torch.randn(2, 4000, 5, generator=draw)
+    linked = torch.arange(4000) < 2000
+    assert link_losses(one, other, linked).mean(dim=0) == pytest.approx(1.0, abs=0.01)
+    classes = torch.nn.functional.one_hot(torch.arange(4000) % 3, 3)
+    assert label_losses(one, classes).mean(dim=0) == pytest.approx(1.0, abs=0.01)
+
+
+def test_pairs_told_for_certain_have_a_finite_loss() -> None:
+    one = torch.ones(20, 2)
+    other = torch.where(torch.arange(20)[:, None] < 10, 1.0, -1.0) * one
+    found = link_losses(one, other, torch.arange(20) < 10)
+    assert torch.isfinite(found).all()
+    assert (found.mean(dim=0) < 0.05).all()
+
+
+def test_the_label_loss_is_that_of_leaving_one_out() -> None:
+    draw = np.random.default_rng(0)
+    codes = draw.normal(size=(40, 4))
+    labels = (codes[:, 0] + 0.5 * draw.normal(size=40) > 0).astype(int)
+    classes = np.eye(2)[labels]
+    found = label_losses(torch.from_numpy(codes), torch.from_numpy(classes)).mean(dim=0)
+    for m in (1, 2, 4):
+        told = cross_val_predict(LinearRegression(), codes[:, :m], classes, cv=LeaveOneOut())
+        trivial = cross_val_predict(LinearRegression(), codes[:, :1] * 0, classes, cv=LeaveOneOut())
+        expected = np.square(told - classes).sum() / np.square(trivial - classes).sum()
+        assert float(found[m - 1]) == pytest.approx(expected, rel=1e-6)
+
+
+def test_more_codes_than_half_the_labelled_nodes_are_not_tried() -> None:
+    codes = torch.randn(10, 50, generator=torch.Generator().manual_seed(0))
+    assert label_losses(codes, torch.eye(2)[torch.arange(10) % 2]).shape == (10, 5)
+
+
+def test_every_purpose_is_told_and_one_decides() -> None:
+    graph = communities(80, 20)
+    for purpose in PURPOSES:
+        model = DAMGraphEmbedding(purpose=purpose, strategy="search", **QUICK).fit(graph)
+        details = model.report_.details
+        assert set(details["purposes"]) == set(PURPOSES)
+        assert details["purpose"] == purpose
+        assert model.n_components_ == details["purposes"][purpose]["dims"]
+        assert model.report_.price == details["purposes"][purpose]["price"]
+        for told in details["purposes"].values():
+            losses = [loss for _, loss in told["curve"]]
+            assert losses == sorted(losses, reverse=True)
+
+
+def test_a_price_of_ones_own_is_of_the_purpose() -> None:
+    graph = communities(80, 20)
+    wide = DAMGraphEmbedding(purpose="links", price=0.0, **QUICK).fit(graph).n_components_
+    narrow = DAMGraphEmbedding(purpose="links", price=0.5, **QUICK).fit(graph).n_components_
+    assert narrow == 1 < wide
+
+
+def test_a_purpose_that_cannot_be_measured_is_refused() -> None:
+    graph = communities(40)
+    unlabelled = build_graph(graph.adjacency, graph.features)
+    with pytest.raises(InputError, match=r'purpose="labels" cannot be measured.*labels'):
+        DAMGraphEmbedding(purpose="labels", **QUICK).fit(unlabelled)
+    path = build_graph(np.eye(6, k=1) + np.eye(6, k=-1), np.eye(6))
+    with pytest.raises(InputError, match=r'purpose="links" cannot be measured.*edges'):
+        DAMGraphEmbedding(purpose="links", **QUICK).fit(path)
+    with pytest.raises(InputError, match="purpose"):
+        DAMGraphEmbedding(purpose="speed", **QUICK).fit(graph)
+
+
+def test_labels_may_be_given_beside_the_graph() -> None:
+    graph = communities(80, 20)
+    unlabelled = build_graph(graph.adjacency, graph.features)
+    model = DAMGraphEmbedding(purpose="labels", **QUICK).fit(unlabelled, graph.labels)
+    assert "labels" in model.report_.details["purposes"]
+
+
+def test_labels_outside_the_training_split_have_no_part() -> None:
+    graph = communities(80, 20)
+    train = np.arange(80) < 40
+    parts = {"train": train, "val": ~train}
+    other = np.where(train, graph.labels, 1 - graph.labels)
+    fits = [
+        DAMGraphEmbedding(purpose="labels", **QUICK).fit(
+            build_graph(graph.adjacency, graph.features, labels=labels, splits=parts)
+        )
+        for labels in (graph.labels, other)
+    ]
+    assert np.array_equal(fits[0].embedding_, fits[1].embedding_)
+
+
+@pytest.mark.parametrize("structural", [False, True])
+def test_held_out_edges_are_no_part_of_the_fit(structural: bool) -> None:
+    """The graph that is fitted lacks them; the nodes are embedded with them."""
+    graph = communities(80, 20)
+    graph = without_features(graph) if structural else graph
+    part, pairs = hold_out_links(graph, 0.1, seed=0)
+    assert pairs is not None
+    held = len(pairs) // 2
+    assert part.num_edges == graph.num_edges - held
+    there = graph.adjacency[pairs[:, 0], pairs[:, 1]] != 0
+    assert there[:held].all()
+    assert not there[held:].any()
+    model = DAMGraphEmbedding(**QUICK).fit(graph)
+    assert f"{held} edges held out" in model.report_.details["width told from"]
+    assert np.allclose(model.transform(graph), model.embedding_, atol=1e-5)
+
+
+def test_nothing_is_held_out_where_little_is_there_or_nothing_is_asked() -> None:
+    graph = communities(80, 20)
+    assert hold_out_links(graph, 0.0, seed=0) == (graph, None)
+    whole = build_graph(np.ones((12, 12)) - np.eye(12), np.eye(12))
+    assert hold_out_links(whole, 0.1, seed=0) == (whole, None)  # no pair is without an edge
