@@ -43,10 +43,7 @@ class Contrast(GraphTask):
         if self.propagated is None:
             return {"order": torch.randperm(self.num_nodes, generator=generator)}
         nodes = draw_rows(self.num_nodes, BATCH, generator)
-        return {
-            "nodes": nodes,
-            "fakes": draw_rows(len(self.propagated.shuffled), len(nodes), generator),
-        }
+        return {"nodes": nodes, "fakes": self.propagated.draw_shuffled(len(nodes), generator)}
 
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
         """Binary cross-entropy of the scores over that of a coin."""

@@ -107,6 +107,13 @@ class PropagatedRows:
             made.append(rows if kept >= n else rows[torch.randperm(n)[:kept]])
         self.shuffled = torch.cat(made)
 
+    def draw_shuffled(self, count: int, generator: torch.Generator) -> Tensor:
+        """Which shuffled rows to set against so many real ones; against all, those of a shuffle."""
+        if count != len(self.real):
+            return draw_rows(len(self.shuffled), count, generator)
+        shuffles = len(self.shuffled) // count
+        return torch.arange(count) + count * torch.randint(shuffles, (1,), generator=generator)
+
     def place(self, device: torch.device) -> None:
         """Move the rows to the device of the training; what they were made from is let go."""
         self.real, self.shuffled = self.real.to(device), self.shuffled.to(device)

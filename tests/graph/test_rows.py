@@ -221,3 +221,13 @@ def test_rows_are_drawn_from_all_of_them() -> None:
     assert sorted(draw_rows(5, BATCH, generator).tolist()) == list(range(5))
     drawn = draw_rows(10 * BATCH, BATCH, generator)
     assert len(drawn) == BATCH and int(drawn.max()) > 9 * BATCH > BATCH > int(drawn.min())
+
+
+def test_all_nodes_are_set_against_one_whole_shuffle() -> None:
+    rows = PropagatedRows(encoder_of("gcn", 20), inputs_of())
+    with local_seed(0):
+        rows.add_shuffled()
+    drawn = [rows.draw_shuffled(50, torch_generator(seed)) for seed in range(5)]
+    assert all(torch.equal(each % 50, torch.arange(50)) for each in drawn)
+    assert len({int(each[0]) for each in drawn}) > 1
+    assert len(rows.draw_shuffled(20, torch_generator(0))) == 20
