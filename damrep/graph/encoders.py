@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -153,6 +154,38 @@ class GraphEncoder(nn.Module):
             projected = layer.project_features(h, _outer(own, gates[i - 1]))
             h = self.activations[i](layer.propagate_features(projected, operator, own))
         return h
+
+    def encode_rows(self, rows: Tensor, keep: Tensor | None = None) -> Tensor:
+        """Representations of some nodes, of an encoder of one layer.
+
+        Parameters
+        ----------
+        rows
+            Of what its layer's `precompute` gives, (m, that width).
+        keep
+            Which columns of the features to read, (d,) bool, or None for all.
+        """
+        encoded: Tensor = self.masks[0](
+            self.activations[0](self.layers[0].from_precomputed(rows, keep))
+        )
+        return encoded
+
+    def behind(self, axes: np.ndarray) -> GraphEncoder:
+        """The encoder without masks that does with x what this one does with x @ axes.
+
+        Parameters
+        ----------
+        axes
+            Directions of the features, (d, this encoder's in_features).
+        """
+        with local_seed(0):
+            wide = self.__class__(len(axes), self.widths)
+        state = self.state_dict()
+        for name, weight in state.items():
+            if name.startswith("layers.0.") and weight.dim() == 2:
+                state[name] = weight @ torch.from_numpy(axes).to(weight).T
+        wide.load_state_dict(state)
+        return wide.train(self.training)
 
     def compact(self) -> GraphEncoder:
         """The same function without masks: closed units sliced away, gates folded in.

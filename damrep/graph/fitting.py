@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from damrep.graph.encoders import GraphEncoder, make_encoder
 from damrep.graph.inputs import GraphInputs
-from damrep.graph.objectives import make_objective
+from damrep.graph.objectives import OBJECTIVES, make_objective
 from damrep.graph.purposes import PRICES
 from damrep.graph.reduction import Held, held_out_nodes, reduce_representation
 from damrep.graph.representation import (
@@ -21,6 +21,7 @@ from damrep.graph.representation import (
     SmoothedFeatures,
     WideRepresentation,
 )
+from damrep.graph.rows import strongest_features
 from damrep.graph.settings import EmbeddingSettings
 from damrep.graph.spectral import fit_spectral_basis
 from damrep.masking.dam import DAM
@@ -179,6 +180,9 @@ def train_encoder(
 ) -> tuple[GraphEncoder, dict[str, list[Any]]]:
     """An encoder trained on the objective, its hidden masks (if any) learned and cut.
 
+    Without hidden layers it is trained on rows propagated once, of the strongest directions of the
+    features (`damrep.graph.rows`), if the objective can do with some of the nodes.
+
     Parameters
     ----------
     settings, inputs, seed
@@ -194,6 +198,10 @@ def train_encoder(
         Columns of the training history.
     """
     hidden = list(settings.hidden)
+    objective = settings.resolved_objective
+    by_rows, axes = OBJECTIVES[objective].by_rows and not hidden, None
+    if by_rows:
+        inputs, axes = strongest_features(inputs, seed)
     with local_seed(seed):
         encoder = make_encoder(
             settings.encoder,
@@ -201,14 +209,14 @@ def train_encoder(
             [*hidden, width],
             masked=[settings.mask_hidden] * len(hidden) + [False],
         )
-        task = make_objective(
-            settings.resolved_objective, encoder, inputs, settings.feature_dropout
-        )
+        task = make_objective(objective, encoder, inputs, settings.feature_dropout, by_rows)
     masked = any(isinstance(mask, DAM) for mask in encoder.masks)
     strategy = GradientWidth(task.module, settings.resolved_price) if masked else None
     options = settings.training_options(seed, target_loss=task.target_loss)
     history = train(task, settings.mask_training(options) if masked else options, strategy)
     encoder = encoder.cpu().float()
+    if axes is not None:
+        encoder = encoder.behind(axes)
     return encoder.compact() if masked else encoder, history.to_dict()
 
 

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from torch_geometric.nn import GCNConv, SAGEConv
 from torch_geometric.nn.dense import Linear
 
-from damrep.graph.propagation import Features, SparseOperator
+from damrep.graph.propagation import Features, SparseOperator, smooth
 from damrep.masking.compaction import slice_linear
 
 __all__ = ["GCNLayer", "PropagatedLinear", "SAGELayer"]
@@ -68,6 +68,15 @@ class GCNLayer(GCNConv):
         out = operator @ h
         return out if self.bias is None else out + _scaled(self.bias, scale)
 
+    def precompute(self, x: Tensor, operator: SparseOperator) -> Tensor:
+        """What the layer reads of dense features, propagated: its rows are all that is needed."""
+        return operator @ x
+
+    def from_precomputed(self, rows: Tensor, keep: Tensor | None = None) -> Tensor:
+        """The layer's output of some rows of `precompute`; `keep` as for `project_features`."""
+        out = _project(rows, self.lin, keep)
+        return out if self.bias is None else out + self.bias
+
     def cut(self, rows: Tensor, cols: Tensor | None, scale: Tensor) -> GCNLayer:
         """A smaller layer: some outputs, times `scale`, of some inputs."""
         small = GCNLayer(self.in_channels if cols is None else len(cols), len(rows))
@@ -106,6 +115,16 @@ class SAGELayer(SAGEConv):
         """Aggregate the neighbours' part, add the node's own."""
         width = h.shape[1] // 2
         return operator @ h[:, :width] + _scaled(self.lin_l.bias, scale) + h[:, width:]
+
+    def precompute(self, x: Tensor, operator: SparseOperator) -> Tensor:
+        """What the layer reads of dense features, propagated: its rows are all that is needed."""
+        return torch.cat([operator @ x, x], dim=1)
+
+    def from_precomputed(self, rows: Tensor, keep: Tensor | None = None) -> Tensor:
+        """The layer's output of some rows of `precompute`; `keep` as for `project_features`."""
+        width = rows.shape[1] // 2
+        around = _project(rows[:, :width], self.lin_l, keep) + self.lin_l.bias
+        return around + _project(rows[:, width:], self.lin_r, keep)
 
     def cut(self, rows: Tensor, cols: Tensor | None, scale: Tensor) -> SAGELayer:
         """A smaller layer: some outputs, times `scale`, of some inputs."""
@@ -149,6 +168,15 @@ class PropagatedLinear(nn.Module):
         for _ in range(self.steps):
             h = operator @ h
         return h + _scaled(self.lin.bias, scale)
+
+    def precompute(self, x: Tensor, operator: SparseOperator) -> Tensor:
+        """What the layer reads of dense features, propagated: its rows are all that is needed."""
+        propagated: Tensor = smooth(operator, x, self.steps)
+        return propagated
+
+    def from_precomputed(self, rows: Tensor, keep: Tensor | None = None) -> Tensor:
+        """The layer's output of some rows of `precompute`; `keep` as for `project_features`."""
+        return _project(rows, self.lin, keep) + self.lin.bias
 
     def cut(self, rows: Tensor, cols: Tensor | None, scale: Tensor) -> PropagatedLinear:
         """A smaller layer: some outputs, times `scale`, of some inputs."""

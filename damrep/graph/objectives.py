@@ -1,13 +1,12 @@
 """Training objectives: what an encoder learns from, without labels.
 
-Each is a task for `damrep.training`: full batch, a loss stated as a share of the trivial
-predictor's. All randomness of a step comes in its batch.
+Each is a task for `damrep.training`: a loss stated as a share of the trivial predictor's, and all
+randomness of a step in its batch.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,8 @@ from torch.nn import functional as F
 
 from damrep.graph.encoders import GraphEncoder
 from damrep.graph.inputs import GraphInputs
+from damrep.graph.rows import BATCH, draw_rows
+from damrep.graph.tasks import GraphTask
 from damrep.masking.validation import check_choice
 
 __all__ = ["OBJECTIVES", "GraphTask", "make_objective"]
@@ -25,55 +26,38 @@ __all__ = ["OBJECTIVES", "GraphTask", "make_objective"]
 _COIN = math.log(2.0)
 
 
-class GraphTask:
-    """What the objectives share: the inputs, the views, the encoder with its extra parts.
+class Contrast(GraphTask):
+    """What the contrastive objectives share: nodes of the graph, and of the graph shuffled."""
 
-    Parameters
-    ----------
-    encoder
-        To be trained.
-    inputs
-        Of the graph to train on.
-    feature_dropout
-        Share of feature columns dropped in each step's view.
-    """
+    by_rows = True
+    # A discriminator that wins more clearly is learning this graph by heart.
+    target_loss = 0.4
 
-    # Loss at which there is nothing more to learn from the objective; None where it may go to 0.
-    target_loss: float | None = None
-
-    def __init__(self, encoder: GraphEncoder, inputs: GraphInputs, feature_dropout: float) -> None:
-        self.encoder = encoder
-        self.x = inputs.tensor()
-        self.operator = inputs.operator(encoder.propagation)
-        self.num_nodes, self.num_features = inputs.num_nodes, inputs.num_features
-        self.feature_dropout = feature_dropout
-        self.module = nn.ModuleDict({"encoder": encoder, **self.parts(encoder.widths[-1])})
-
-    def parts(self, width: int) -> dict[str, nn.Module]:
-        """Modules trained beside the encoder and thrown away after."""
-        return {}
-
-    def place(self, device: torch.device) -> None:
-        """Move features and propagation matrix to the device of the training."""
-        self.x = self.x.to(device)
-        self.operator = self.operator.to(device)
-
-    def batches(self, generator: torch.Generator) -> Iterable[dict[str, Tensor]]:
-        """One step an epoch: the view, and what else the objective draws."""
-        kept = torch.rand(self.num_features, generator=generator) >= self.feature_dropout
-        return [{"keep": kept, **self.draw(generator)}]
+    def prepare(self, inputs: GraphInputs) -> None:
+        """Make the rows of shuffled graphs."""
+        if self.propagated is not None:
+            self.propagated.add_shuffled()
 
     def draw(self, generator: torch.Generator) -> dict[str, Tensor]:
-        """Random numbers of a step beside the dropped features."""
-        return {}
-
-    def project(self, batch: dict[str, Tensor]) -> Tensor:
-        """First layer's projection of the step's view."""
-        first: Tensor = self.encoder.layers[0].project_features(self.x, batch["keep"])
-        return first
+        """The shuffle; or which nodes and which rows of shuffled graphs."""
+        if self.propagated is None:
+            return {"order": torch.randperm(self.num_nodes, generator=generator)}
+        nodes = draw_rows(self.num_nodes, BATCH, generator)
+        return {"nodes": nodes, "fakes": self.propagated.draw_shuffled(len(nodes), generator)}
 
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
-        """Normalised loss of a step."""
+        """Binary cross-entropy of the scores over that of a coin."""
+        if self.propagated is not None:
+            real = self.codes(batch, batch["nodes"])
+            fake = self.encoder.encode_rows(self.propagated.shuffled[batch["fakes"]], batch["keep"])
+        else:
+            first = self.project(batch)
+            real = self.encoder.forward_projected(first, self.operator)
+            fake = self.encoder.forward_projected(first, self.operator, batch["order"])
+        return _discrimination(torch.cat(self.scores(real, fake)), len(real))
+
+    def scores(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores of representations of nodes, and of as many of shuffled ones."""
         raise NotImplementedError
 
 
@@ -105,7 +89,7 @@ class Discriminators(nn.Module):
         return self.rate * (z @ (self.members * self.weight[:, None]) + self.bias)
 
 
-class GroupDiscrimination(GraphTask):
+class GroupDiscrimination(Contrast):
     """GGD (Zheng et al., NeurIPS 2022, arXiv 2206.01535): nodes against those of a shuffled graph.
 
     The paper sums the outputs of a linear projection of each node; as a sum of linear maps is one
@@ -114,8 +98,6 @@ class GroupDiscrimination(GraphTask):
     graphs apart on their own.
     """
 
-    # A discriminator that wins more clearly is learning this graph by heart.
-    target_loss = 0.4
     # Step size of the score relative to the encoder's: a sum over that many outputs moves as fast.
     score_rate = 25.0
     # Compared with one score for all units by `benchmarks.graph_choices`.
@@ -126,46 +108,32 @@ class GroupDiscrimination(GraphTask):
         heads = max(1, round(width / self.head_width))
         return {"score": Discriminators(width, heads, self.score_rate)}
 
-    def draw(self, generator: torch.Generator) -> dict[str, Tensor]:
-        """The shuffle."""
-        return {"order": torch.randperm(self.num_nodes, generator=generator)}
-
-    def loss(self, batch: dict[str, Tensor]) -> Tensor:
-        """Binary cross-entropy over that of a coin, mean of the heads."""
-        first = self.project(batch)
-        real = self.encoder.forward_projected(first, self.operator)
-        fake = self.encoder.forward_projected(first, self.operator, batch["order"])
+    def scores(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        """One of each head."""
         score = self.module["score"]
-        return _discrimination(torch.cat([score(real), score(fake)]), self.num_nodes)
+        return score(real), score(fake)
 
 
-class GraphInfomax(GraphTask):
+class GraphInfomax(Contrast):
     """DGI (Velickovic et al., ICLR 2019, arXiv 1809.10341): nodes against the graph's summary."""
-
-    target_loss = GroupDiscrimination.target_loss
 
     def parts(self, width: int) -> dict[str, nn.Module]:
         """The bilinear form between a node and the summary."""
         return {"score": nn.Linear(width, width, bias=False)}
 
-    def draw(self, generator: torch.Generator) -> dict[str, Tensor]:
-        """The shuffle."""
-        return {"order": torch.randperm(self.num_nodes, generator=generator)}
-
-    def loss(self, batch: dict[str, Tensor]) -> Tensor:
-        """Binary cross-entropy over that of a coin."""
-        first = self.project(batch)
-        real = self.encoder.forward_projected(first, self.operator)
-        fake = self.encoder.forward_projected(first, self.operator, batch["order"])
+    def scores(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        """Products with the summary: of all nodes, or of those of the step."""
         summary = self.module["score"](torch.sigmoid(real.mean(dim=0)))
-        return _discrimination(torch.cat([real @ summary, fake @ summary]), self.num_nodes)
+        return real @ summary, fake @ summary
 
 
 class LinkReconstruction(GraphTask):
     """GAE (Kipf and Welling, arXiv 1611.07308): edges against random pairs, by inner product."""
 
-    def __init__(self, encoder: GraphEncoder, inputs: GraphInputs, feature_dropout: float) -> None:
-        super().__init__(encoder, inputs, feature_dropout)
+    by_rows = True
+
+    def prepare(self, inputs: GraphInputs) -> None:
+        """Take the edges."""
         self.edges = torch.from_numpy(np.ascontiguousarray(inputs.edges().T))
 
     def parts(self, width: int) -> dict[str, nn.Module]:
@@ -176,42 +144,51 @@ class LinkReconstruction(GraphTask):
             slope.bias.zero_()
         return {"slope": slope}
 
-    def place(self, device: torch.device) -> None:
-        """Move the edges too."""
-        super().place(device)
-        self.edges = self.edges.to(device)
-
     def draw(self, generator: torch.Generator) -> dict[str, Tensor]:
-        """As many random pairs as there are edges; a real edge among them is rare and harmless."""
-        count = max(1, self.edges.shape[1])
-        return {"pairs": torch.randint(self.num_nodes, (2, count), generator=generator)}
+        """Edges, and as many random pairs; a real edge among those is rare and harmless."""
+        edges = self.edges
+        if self.propagated is not None:
+            edges = edges[:, draw_rows(edges.shape[1], BATCH // 2, generator)]
+        count = max(1, edges.shape[1])
+        pairs = torch.randint(self.num_nodes, (2, count), generator=generator)
+        return {"edges": edges, "pairs": pairs}
 
-    def link_loss(self, z: Tensor, pairs: Tensor) -> Tensor:
-        """Binary cross-entropy of edges against pairs, over that of a coin."""
-        z = z / z.square().sum(dim=1).mean().clamp(min=1e-12).sqrt()
-        both = torch.cat([self.edges, pairs], dim=1)
-        products = (z[both[0]] * z[both[1]]).sum(dim=1, keepdim=True)
-        return _discrimination(self.module["slope"](products).squeeze(1), self.edges.shape[1])
+    def link_loss(self, ends: Tensor, edges: int) -> Tensor:
+        """Binary cross-entropy of edges against pairs, over that of a coin.
+
+        Parameters
+        ----------
+        ends
+            Representations of their two nodes, (2, edges + pairs, width), edges first.
+        edges
+            How many of them are edges.
+        """
+        length = ends[:, edges:].square().sum(dim=2).mean()  # of a node drawn at random
+        products = (ends[0] * ends[1]).sum(dim=1, keepdim=True) / length.clamp(min=1e-12)
+        return _discrimination(self.module["slope"](products).squeeze(1), edges)
 
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
         """Link loss of the view."""
-        z = self.encoder.forward_projected(self.project(batch), self.operator)
-        return self.link_loss(z, batch["pairs"])
+        both = torch.cat([batch["edges"], batch["pairs"]], dim=1)
+        ends = self.codes(batch, both.flatten()).unflatten(0, (2, -1))
+        return self.link_loss(ends, batch["edges"].shape[1])
 
 
 class MaskedFeatures(GraphTask):
     """Masked-feature reconstruction (GraphMAE, Hou et al., KDD 2022, arXiv 2205.10803).
 
     Half of the nodes lose their features; a linear decoder of the representation, propagated once
-    more, has to say what they were. At most `rows` of them are looked at in a step, so features
-    are made dense a slice at a time.
+    more, has to say what they were. At most `BATCH` of them are looked at in a step, so features
+    are made dense a slice at a time. They are masked before propagation, so a step is one of the
+    whole graph.
     """
 
+    by_rows = False
     masked_share = 0.5
-    rows = 2048
 
-    def __init__(self, encoder: GraphEncoder, inputs: GraphInputs, feature_dropout: float) -> None:
-        super().__init__(encoder, inputs, feature_dropout)
+    def prepare(self, inputs: GraphInputs) -> None:
+        """Take the features, as targets."""
+        super().prepare(inputs)
         self.targets = inputs.features
         mean = np.asarray(inputs.features.mean(axis=0)).ravel()
         squares = inputs.features * inputs.features
@@ -228,7 +205,7 @@ class MaskedFeatures(GraphTask):
         masked = torch.rand(self.num_nodes, generator=generator) < self.masked_share
         masked[int(torch.randint(self.num_nodes, (1,), generator=generator))] = True
         chosen = torch.nonzero(masked).flatten()
-        asked = chosen[torch.randperm(len(chosen), generator=generator)[: self.rows]]
+        asked = chosen[torch.randperm(len(chosen), generator=generator)[:BATCH]]
         rows = self.targets[asked.numpy()]
         dense = rows.toarray() if hasattr(rows, "toarray") else rows
         return {
@@ -237,10 +214,9 @@ class MaskedFeatures(GraphTask):
             "target": torch.from_numpy(np.ascontiguousarray(dense, dtype=np.float32)),
         }
 
-    def feature_loss(self, z: Tensor, batch: dict[str, Tensor]) -> Tensor:
-        """Squared error of the asked rows over that of the column means."""
-        decoded = self.module["decoder"](z[batch["asked"]])
-        error = (decoded - batch["target"]).square().sum(dim=1).mean()
+    def feature_loss(self, codes: Tensor, batch: dict[str, Tensor]) -> Tensor:
+        """Squared error of the asked rows, decoded, over that of the column means."""
+        error = (self.module["decoder"](codes) - batch["target"]).square().sum(dim=1).mean()
         return error / self.reference
 
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
@@ -248,12 +224,13 @@ class MaskedFeatures(GraphTask):
         token: Any = self.module["token"].bias
         first = torch.where(batch["masked"][:, None], token, self.project(batch))
         z = self.encoder.forward_projected(first, self.operator)
-        return self.feature_loss(self.operator @ z, batch)
+        return self.feature_loss((self.operator @ z)[batch["asked"]], batch)
 
 
 class Reconstruction(MaskedFeatures, LinkReconstruction):
     """The autoencoder's objective: features and structure, in equal shares, nothing masked."""
 
+    by_rows = True
     masked_share = 1.0
 
     def parts(self, width: int) -> dict[str, nn.Module]:
@@ -270,11 +247,15 @@ class Reconstruction(MaskedFeatures, LinkReconstruction):
 
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
         """Mean of feature loss and link loss."""
-        z = self.encoder.forward_projected(self.project(batch), self.operator)
-        features = self.feature_loss(z, batch)
-        if self.edges.shape[1] == 0:
+        asked = batch["asked"]
+        both = torch.cat([batch["edges"], batch["pairs"]], dim=1)
+        codes = self.codes(batch, torch.cat([asked, both.flatten()]))
+        features = self.feature_loss(codes[: len(asked)], batch)
+        edges = batch["edges"].shape[1]
+        if edges == 0:
             return features
-        return 0.5 * (features + self.link_loss(z, batch["pairs"]))
+        ends = codes[len(asked) :].unflatten(0, (2, -1))
+        return 0.5 * (features + self.link_loss(ends, edges))
 
 
 OBJECTIVES: dict[str, type[GraphTask]] = {
@@ -287,7 +268,11 @@ OBJECTIVES: dict[str, type[GraphTask]] = {
 
 
 def make_objective(
-    name: str, encoder: GraphEncoder, inputs: GraphInputs, feature_dropout: float
+    name: str,
+    encoder: GraphEncoder,
+    inputs: GraphInputs,
+    feature_dropout: float,
+    rows: bool = False,
 ) -> GraphTask:
     """The task of an objective by name.
 
@@ -295,7 +280,7 @@ def make_objective(
     ----------
     name
         One of `OBJECTIVES`.
-    encoder, inputs, feature_dropout
+    encoder, inputs, feature_dropout, rows
         As for `GraphTask`.
 
     Raises
@@ -315,7 +300,7 @@ def make_objective(
     ['encoder', 'score']
     """
     check_choice("objective", name, tuple(OBJECTIVES))
-    return OBJECTIVES[name](encoder, inputs, feature_dropout)
+    return OBJECTIVES[name](encoder, inputs, feature_dropout, rows)
 
 
 def _discrimination(scores: Tensor, positives: int) -> Tensor:
