@@ -13,6 +13,7 @@ from torch import Tensor
 from damrep.graph.data import Graph, build_graph
 from damrep.graph.encoders import GCNEncoder, GraphEncoder
 from damrep.graph.estimator import DAMGraphEmbedding
+from damrep.graph.settings import SUPERVISED_PRICE
 from damrep.graph.inputs import GraphInputs
 from damrep.graph.objectives import GraphTask, make_objective
 from damrep.graph.propagation import SparseOperator
@@ -96,7 +97,7 @@ def training_step(task: GraphTask, masked: bool, seed: int) -> Step:
         Of the views.
     """
     defaults = DAMGraphEmbedding()
-    strategy = GradientWidth(task.module, defaults.price) if masked else None
+    strategy = GradientWidth(task.module, SUPERVISED_PRICE) if masked else None
     groups: Any = (
         task.module.parameters()
         if strategy is None

@@ -24,7 +24,7 @@ ENCODERS = ("gcn", "sage", "autoencoder")
 OBJECTIVES = ("auto", "ggd", "dgi", "gae", "masked", "reconstruction", "supervised", "svd")
 EVALUATIONS = ("auto", "probe", "links", "both", "none")
 PURPOSES = ("all", "links", "features", "labels")
-MAX_DIMS, EPOCHS = 512, 300
+MAX_DIMS, EPOCHS = 384, 300
 
 _ROW_NOTES = {
     "learned": "this embedding",

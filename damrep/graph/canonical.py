@@ -1,9 +1,9 @@
 """Directions that the two ends of an edge have in common, in the order of how much they do.
 
-For codes that are linear in z, what a contrast of neighbours with all other nodes learns is known in
-closed form: the spectral contrastive loss (HaoChen et al., NeurIPS 2021, arXiv 2106.04156, eq. 6) is
-least at the leading canonical correlations between the ends of an edge, at every width at once. A
-training that tells neighbours from others begins here.
+For codes that are linear in z, what a contrast of neighbours with all other nodes learns is known
+in closed form: the spectral contrastive loss (HaoChen et al., NeurIPS 2021, arXiv 2106.04156, eq.
+6) is least at the leading canonical correlations between the ends of an edge, at every width at
+once. A training that tells neighbours from others begins here.
 """
 
 from __future__ import annotations
@@ -39,9 +39,7 @@ class EdgeMoments:
     shared: tuple[Tensor, Tensor]
 
     @classmethod
-    def of(
-        cls, z: Tensor, operator: SparseOperator, rows: Tensor, pairs: Tensor
-    ) -> EdgeMoments:
+    def of(cls, z: Tensor, operator: SparseOperator, rows: Tensor, pairs: Tensor) -> EdgeMoments:
         """Those of a representation.
 
         Parameters
@@ -59,7 +57,7 @@ class EdgeMoments:
         --------
         >>> import scipy.sparse as sp
         >>> z = torch.tensor([[1.0, 0.0], [1.0, 1.0], [-1.0, 1.0], [-1.0, 0.0]])
-        >>> operator = SparseOperator(sp.csr_array([[0, 1.0, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1], [0, 0, 1, 0]]))
+        >>> operator = SparseOperator(sp.block_diag([[[0.0, 1.0], [1.0, 0.0]]] * 2))
         >>> pairs = torch.tensor([[0, 1], [2, 3]])
         >>> EdgeMoments.of(z, operator, torch.arange(4), pairs).axes(ridge=1.0)[0].abs().argmax()
         tensor(0)
@@ -107,7 +105,10 @@ class EdgeMoments:
     def _prepared(self) -> tuple[Tensor, Tensor, Tensor]:
         traces = [float(moment.trace()) for moment in self.spread]
         spread = sum(
-            (moment / max(trace, _LEAST) for moment, trace in zip(self.spread, traces, strict=True)),
+            (
+                moment / max(trace, _LEAST)
+                for moment, trace in zip(self.spread, traces, strict=True)
+            ),
             torch.zeros_like(self.spread[0]),
         )
         shared = sum(

@@ -63,7 +63,8 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
     n_components : int or None
         Keep exactly that many dimensions; the price is then not looked at.
     max_components : int
-        Width to start from.
+        Width to start from: a third for the encoder, a third for the features, and a third for the
+        structure, as it is and smoothed.
     strategy : {"auto", "mask", "search"}
         "mask": a bottleneck is trained on edges at widths that a mask draws, and nodes held out
         decide. "search": the bottleneck in closed form, and the best point of its curve. "auto":
@@ -141,7 +142,7 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
         purpose: str = "all",
         price: float | None = None,
         n_components: int | None = None,
-        max_components: int = 512,
+        max_components: int = 384,
         strategy: str = "auto",
         hidden: Any = (),
         mask_hidden: bool = False,
@@ -323,7 +324,7 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
             return self._contained(values, graph.node_ids)
         table = None if features is None else feature_rows(features)
         joined = self._nodes.join(as_graph(graph), table, self._preparation.arrange)
-        values = self._compact.transform(self._preparation.prepare(joined.graph))
+        values = self._compact.transform(self._preparation.prepare(joined.graph, same=True))
         return self._contained(values[joined.rows], joined.node_ids)
 
     def fit_transform(self, X: Any, y: Any = None, *, features: Any = None) -> Any:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from damrep.graph.data import Graph
 from damrep.graph.features import column_order
+from damrep.graph.joining import only_count
 from damrep.graph.propagation import SparseOperator, gcn_matrix, mean_matrix
 from damrep.graph.structure import StructureBasis, fit_structure_basis, neighbours
 from damrep.masking.notes import warn_of
@@ -60,6 +61,12 @@ class GraphInputs:
         """Width of the features."""
         return int(self.features.shape[1])
 
+    @property
+    def entries(self) -> int:
+        """Entries of the propagation matrix and of the features that are not zero."""
+        features = self.features
+        return int(self.matrix.nnz + (features.nnz if sp.issparse(features) else features.size))
+
     def edges(self) -> np.ndarray:
         """Pairs of neighbours, int64, (m, 2), each once and the lower node first."""
         arcs = self.adjacency.tocoo()
@@ -105,8 +112,16 @@ class FeaturePreparation:
     structure: StructureBasis | None = None
     names: tuple[str, ...] | None = None
 
-    def prepare(self, graph: Graph) -> GraphInputs:
+    def prepare(self, graph: Graph, same: bool = False) -> GraphInputs:
         """Inputs of a graph.
+
+        Parameters
+        ----------
+        graph
+            The one fitted on, or one with such features.
+        same
+            Whether its ids are known to be those of the graph fitted on. Else ids that only count
+            are taken for them where there are as many nodes.
 
         Raises
         ------
@@ -117,19 +132,26 @@ class FeaturePreparation:
         features = self.arrange(graph.features, graph.feature_names)
         positions = None
         if self.structure is not None:
-            if not self.structure.knows_any(graph):
-                if not self.num_features:
+            known = self.structure.knows_any(graph)
+            if not self.num_features:
+                if not known:
                     raise InputError(
                         "graph: none of its node ids was in the graph the model was fitted on, and "
                         "that had no features; fit on features to embed other graphs"
                     )
-                warn_of(
-                    "graph: none of its node ids was in the graph the model was fitted on, so its "
-                    "nodes are described by their features alone"
-                )
-            positions = self.structure.transform(graph)
-            if not self.num_features:
-                features = positions
+                features = positions = self.structure.transform(graph)
+            else:
+                count = len(self.structure.node_ids)
+                # Ids that only count say nothing of another graph's nodes.
+                known &= same or graph.num_nodes == count or not only_count(graph.node_ids)
+                positions = np.zeros((graph.num_nodes, self.structure.axes.shape[1]), np.float32)
+                if known:
+                    positions = self.structure.transform(graph)
+                else:
+                    warn_of(
+                        "graph: its nodes are not known from the graph the model was fitted on, "
+                        "so they are described by their features alone"
+                    )
         if self.offset is not None and self.scale is not None:
             dense = features.toarray() if sp.issparse(features) else features
             features = (dense - self.offset) / self.scale

@@ -140,7 +140,11 @@ class Trials:
     @property
     def measured(self) -> list[str]:
         """The purposes that can be measured, "all" last."""
-        there = {"links": self.pairs is not None, "features": True, "labels": self.classes is not None}
+        there = {
+            "links": self.pairs is not None,
+            "features": True,
+            "labels": self.classes is not None,
+        }
         return [*(name for name, can in there.items() if can), "all"]
 
     def check(self, purpose: str) -> None:
@@ -153,7 +157,9 @@ class Trials:
         """
         if purpose not in self.measured:
             missing = {"links": "edges to hold some out", "labels": "nodes with labels"}[purpose]
-            raise InputError(f'purpose="{purpose}" cannot be measured: the graph has too few {missing}')
+            raise InputError(
+                f'purpose="{purpose}" cannot be measured: the graph has too few {missing}'
+            )
 
     def losses(self, head: Bottleneck, purpose: str, quick: bool = False) -> np.ndarray:
         """Losses at 1 .. n units of a bottleneck whose moments are set (`fit_rotation`).
@@ -189,7 +195,9 @@ class Trials:
             found = label_losses(self._codes(head, self.labelled), self.classes)
             past = head.mask.num_features - found.shape[1]  # no width there is any better
             return [torch.cat([found, found[:, -1:].expand(-1, past)], dim=1)]
-        parts = [self.by_row(head, name)[0] for name in ("links", "features") if name in self.measured]
+        parts = [
+            self.by_row(head, name)[0] for name in ("links", "features") if name in self.measured
+        ]
         # Shared out so that the mean over all rows is the mean of the two losses.
         rows = sum(len(part) for part in parts)
         return [part * (rows / (len(parts) * len(part))) for part in parts]
@@ -206,4 +214,3 @@ class Trials:
     def _codes(self, head: Bottleneck, nodes: Tensor) -> Tensor:
         weight = head.encoder.weight.detach().cpu()
         return ((self.z[nodes] - self.z.mean(dim=0)) @ weight.T).flip(1)
-

@@ -140,9 +140,7 @@ class EncodedNodes:
     def fold(self, model: CompactEmbedding, back: Tensor) -> CompactEmbedding:
         """As any block."""
         head = back if self.axes is None else back @ self.axes.double().T
-        return replace(
-            model, encoder=self.encoder, head=head.float(), smoothing=self.smoothing
-        )
+        return replace(model, encoder=self.encoder, head=head.float(), smoothing=self.smoothing)
 
 
 @dataclass

@@ -150,7 +150,7 @@ class EmbeddingSettings:
     @property
     def structure_rank(self) -> int:
         """Coordinates that say where a node stands in the graph."""
-        return self.max_components // 8
+        return self.max_components // 6
 
     @property
     def trains(self) -> bool:

@@ -84,11 +84,14 @@ def save_model(
         tensors["structure.popularity"] = torch.from_numpy(structure.popularity)
         tensors["structure.axes"] = torch.from_numpy(np.ascontiguousarray(structure.axes))
     tensors |= node_tensors(nodes, preparation.names, structure=not preparation.num_features)
+    columns = preparation.num_features
+    if structure is not None and not columns:
+        columns = structure.axes.shape[1]
     config = {
         **meta,
         "encoder": encoder,
         "num_features": preparation.num_features,
-        "input_width": preparation.num_features or structure.axes.shape[1],
+        "input_width": columns,
         "smoothing": compact.smoothing,
         "steps": compact.steps,
         "restart": compact.restart,

@@ -276,7 +276,11 @@ def fit_supervised(
         good, curve = {}, [[z.shape[1], loss]]
     else:
         wide = range(1, rows_lose.shape[1] + 1)
-        good = {"as good": list(as_good([rows_lose.numpy()], wide, settings.resolved_price, len(reduce)))}
+        good = {
+            "as good": list(
+                as_good([rows_lose.numpy()], wide, settings.resolved_price, len(reduce))
+            )
+        }
         curve = [[m, mean] for m, mean in enumerate(rows_lose.mean(dim=0).tolist(), start=1)]
         loss = task.validation_loss() if masked else curve[len(reduce) - 1][1]
     # Uninitialised, since drawing initial weights would advance the global random state.

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.graph.samples import communities, without_features
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import LeaveOneOut, cross_val_predict
@@ -18,6 +17,7 @@ from damrep.graph.data import build_graph
 from damrep.graph.links import hold_out_links
 from damrep.graph.purposes import PURPOSES, label_losses, link_losses
 from damrep.masking.validation import InputError
+from tests.graph.samples import communities, without_features
 
 QUICK: dict[str, Any] = {"max_components": 32, "max_epochs": 20, "random_state": 0}
 
