@@ -42,7 +42,7 @@ _PEERS = {
     "NetMF": ("X", "black"),
     "FastRP": ("h", ORANGE),
 }
-_CURVES = ((ALL, BLUE, "its first dims"), (SVD_ALL, ORANGE, "svd's first dims"))
+_CURVES = ((ALL, BLUE, "--for all, first dims"), (SVD_ALL, ORANGE, "svd, first dims"))
 _MEASURES = (("accuracy", "dims"), ("auc", "link_dims"))
 
 
@@ -117,7 +117,7 @@ def draw(result: Mapping[str, Any], path: Path) -> bool:
     shown = [pair for pair in _MEASURES if any(point(row, *pair) for row in rows.values())]
     if not shown:
         return False
-    figure = Figure(figsize=(2.6 + 4.4 * len(shown), 4.0), dpi=110, layout="constrained")
+    figure = Figure(figsize=(2.6 + 4.4 * len(shown), 4.0), dpi=90, layout="constrained")
     panels = figure.subplots(1, len(shown), squeeze=False)[0]
     for axes, (measure, dims) in zip(panels, shown, strict=True):
         _draw_panel(axes, rows, measure, dims)

@@ -79,6 +79,7 @@ def _table() -> dict[str, Method]:
             ours[f"{label}, dims of --for links"] = Method(group, kind, "links")
         ours[f"{label}, 128"] = Method(group, kind, 128)
         if group == "cleora":
+            # Its users' usual 128 above, its defaults here.
             ours[f"{label}, its own settings"] = Method(group, kind, _CLEORAS_OWN)
     # Its walks cost the same whatever the width.
     del ours["node2vec, dims of --for all"]
