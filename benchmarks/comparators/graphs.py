@@ -1,7 +1,8 @@
 """Embeddings of a graph's structure by factorising it, written out from their papers.
 
-The libraries that have them (nodevectors, karateclub) are not kept. Each function takes a sparse adjacency matrix, a width and a seed, as `benchmarks.peers` does,
-and returns one float32 row a node; nodes without an edge get a row of zeros.
+The libraries that have them (nodevectors, karateclub) are not kept. Each function takes a sparse
+adjacency matrix, a width and a seed, as those of `benchmarks.peers` do, and returns one float32 row
+a node; nodes without an edge get a row of zeros.
 """
 
 from __future__ import annotations
