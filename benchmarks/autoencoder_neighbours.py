@@ -44,7 +44,7 @@ def _pubmed(options: argparse.Namespace) -> Array:
     name = "karate" if options.quick else "pubmed"
     fits = Fits(load(name, options.data_root), 0, changes=QUICK if options.quick else None)
     # The encoder's columns; the spectral ones beside them are in order of importance already.
-    return fits.full[:, :_WIDE]
+    return fits.full()[:, :_WIDE]
 
 
 SOURCES: dict[str, Callable[[argparse.Namespace], Array]] = {

@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from statistics import fmean
 from typing import Any
@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks.arguments import names_list, number_of, refuse_unknown
 from benchmarks.graph_methods import QUICK, Fits
-from benchmarks.graph_rows import DAMREP, over_runs
+from benchmarks.graph_rows import over_runs
 from benchmarks.graph_run import load_graph, warm_up
 from benchmarks.harness import Column, ResultError, benchmark_parser, parse, say, write_result
 from damrep.graph.data import Graph
@@ -55,23 +55,14 @@ class Variant:
 
     Attributes
     ----------
-    training : mapping
-        Parameters of `DAMGraphEmbedding` that are not its defaults and that its training reads.
-    cut : mapping
-        Those that are read only when the trained representation is masked; variants that differ
-        in nothing else are cut from one training.
+    parameters : mapping
+        Of `DAMGraphEmbedding`, that are not its defaults.
     around : callable
         Gives a context to train in, for what is no parameter.
     """
 
-    training: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    cut: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     around: Callable[[], AbstractContextManager[None]] = nullcontext
-
-    @property
-    def baseline(self) -> bool:
-        """Whether it is the decomposition that trains nothing."""
-        return self.training.get("objective") == "svd"
 
 
 SVD = "objective=svd"
@@ -85,27 +76,12 @@ VARIANTS: dict[str, Variant] = {
     "smoothing=0": Variant({"smoothing": 0}),
     "smoothing=2": Variant({"smoothing": 2}),
     "lr=0.01": Variant({"lr": 1e-2}),
-    "price=0.005": Variant(cut={"price": 0.005}),
-    "price=0.01": Variant(cut={"price": 0.01}),
-    "rotate=False": Variant(cut={"rotate": False}),
+    "price=0.005": Variant({"price": 0.005}),
+    "price=0.01": Variant({"price": 0.01}),
+    "rotate=False": Variant({"rotate": False}),
     "objective=dgi": Variant({"objective": "dgi"}),
     SVD: Variant({"objective": "svd"}),
 }
-
-
-def same_training(names: Iterable[str]) -> list[list[str]]:
-    """Variants in groups that one training serves.
-
-    Examples
-    --------
-    >>> same_training(["lr=0.01", "default", "price=0.01"])
-    [['lr=0.01'], ['default', 'price=0.01']]
-    """
-    groups: dict[Any, list[str]] = {}
-    for name in names:
-        variant = VARIANTS[name]
-        groups.setdefault((tuple(variant.training.items()), variant.around), []).append(name)
-    return list(groups.values())
 
 
 def without_test_labels(graph: Graph) -> Graph:
@@ -208,62 +184,46 @@ class Measure:
         runs: dict[str, list[dict[str, float | None]]] = {name: [] for name in names}
         for seed in seeds:
             held_out = split_links(self.graph, seed) if self.links else None
-            for group in same_training(names):
-                for name, run in self._runs(group, seed, held_out):
-                    runs[name].append(run)
-                    numbers = " ".join(f"{k} {v:.3g}" for k, v in run.items() if v is not None)
-                    say(f"{self.graph.name}, seed {seed}: {name}: {numbers}")
+            for name in names:
+                runs[name].append(run := self._run(VARIANTS[name], seed, held_out))
+                numbers = " ".join(f"{k} {v:.3g}" for k, v in run.items() if v is not None)
+                say(f"{self.graph.name}, seed {seed}: {name}: {numbers}")
         return [
             over_runs(
                 name,
                 runs[name],
                 seeds=list(seeds),
-                changes={**VARIANTS[name].training, **VARIANTS[name].cut},
+                changes=dict(VARIANTS[name].parameters),
             )
             for name in names
         ]
 
-    def _runs(
-        self, group: Sequence[str], seed: int, held_out: LinkSplit | None
-    ) -> Iterator[tuple[str, dict[str, float | None]]]:
-        """Every number of variants of one training."""
-        fits = self._fits(self.graph, group[0], seed)
-        link_fits = None if held_out is None else self._fits(held_out.train, group[0], seed)
-        for name in group:
-            variant = VARIANTS[name]
-            learned, narrow = _learned(fits, variant), _narrow(fits, variant)
-            run: dict[str, float | None] = {
-                "dims": learned.shape[1],
-                "accuracy": self._accuracy(learned),
-                "accuracy_narrow": self._accuracy(narrow) if narrow.shape[1] == NARROW else None,
-                "epochs": len(fits.model.report_.history.get("epoch", ())),
-                "cpu_s": fits.embed(DAMREP).cpu_s,
-            }
-            if held_out is not None and link_fits is not None:
-                run["auc"] = link_prediction(_learned(link_fits, variant), held_out.val)[0]
-            yield name, run
-
-    def _fits(self, graph: Graph, name: str, seed: int) -> Fits:
-        variant = VARIANTS[name]
-        fits = Fits(graph, seed, changes={**variant.training, **self.changes})
+    def _run(
+        self, variant: Variant, seed: int, held_out: LinkSplit | None
+    ) -> dict[str, float | None]:
+        """Every number of a variant."""
+        changes = {**self.changes, **variant.parameters}
+        fits = Fits(self.graph, seed, changes=changes)
         with variant.around():
-            # Fitted when asked for, so it has to be asked for in here.
-            fits.embed(DAMREP)
-        return fits
+            done = fits.fit()
+            narrow = fits.model(n_components=NARROW).embedding_
+        learned = done.value.embedding_
+        run: dict[str, float | None] = {
+            "dims": learned.shape[1],
+            "accuracy": self._accuracy(learned),
+            "accuracy_narrow": self._accuracy(narrow) if narrow.shape[1] == NARROW else None,
+            "epochs": len(done.value.report_.history.get("epoch", ())),
+            "cpu_s": done.cpu_s,
+        }
+        if held_out is not None:
+            with variant.around():
+                on_links = Fits(held_out.train, seed, changes=changes).model().embedding_
+            run["auc"] = link_prediction(on_links, held_out.val)[0]
+        return run
 
     def _accuracy(self, embedding: np.ndarray) -> float:
         probes = (linear_probe(embedding, self.labels, split) for split in self.splits)
         return fmean(probe.accuracy for probe in probes)
-
-
-def _learned(fits: Fits, variant: Variant) -> np.ndarray:
-    return fits.reduce(**variant.cut)[0] if variant.cut else fits.embed(DAMREP).values
-
-
-def _narrow(fits: Fits, variant: Variant) -> np.ndarray:
-    if variant.baseline:  # a decomposition to that width, not a cut of a wider one
-        return fits.svd_at([NARROW])[0]
-    return fits.reduce(**variant.cut, n_components=NARROW)[0]
 
 
 def _columns(links: bool) -> list[Column]:
@@ -291,9 +251,6 @@ def _notes(options: argparse.Namespace, rows: Sequence[Mapping[str, Any]]) -> li
             "AUC: cosine similarity on the validation part of an 85/5/10 split of the edges; every "
             "variant is fitted again on the edges left."
         )
-    if shared := [names for names in same_training(options.variants) if len(names) > 1]:
-        groups = "; ".join(", ".join(names) for names in shared)
-        notes.append(f"Cut from one training, and carrying its CPU seconds: {groups}.")
     measured = {row["dataset"] for row in rows}
     if missing := [name for name in options.datasets if name not in measured]:
         notes.append(f"Not measured: {', '.join(missing)}.")

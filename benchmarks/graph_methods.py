@@ -2,42 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.decomposition import PCA
 
-from benchmarks.graph_rows import (
-    CLEORA,
-    CLEORA_NARROW,
-    DAMREP,
-    FULL,
-    NODE2VEC,
-    NODE2VEC_NARROW,
-    PCA_OF_FULL,
-    SVD,
-    TRAINED,
-    UNROTATED,
-    UNROTATED_NARROW,
-)
+from benchmarks.comparators.graphs import FACTORISED
+from benchmarks.graph_rows import METHODS, Method
 from benchmarks.peer_runs import run_peer
 from benchmarks.timing import Measurement, measure
 from damrep.graph.data import Graph
 from damrep.graph.estimator import DAMGraphEmbedding
-from damrep.graph.fitting import fit_unsupervised, reduce_representation
-from damrep.graph.inputs import GraphInputs, fit_preparation
-from damrep.graph.settings import EmbeddingSettings
+from damrep.masking.validation import InputError
 
-__all__ = ["PEER_LIMIT_S", "PEER_WIDTH", "QUICK", "Embedded", "Fits", "curve_widths"]
+__all__ = ["PEER_LIMIT_S", "QUICK", "Embedded", "Fits", "for_purpose", "seen_by"]
 
-PEER_WIDTH = 128
 PEER_LIMIT_S = 240
 # Enough to see that everything runs, and nothing more.
 QUICK = {"max_epochs": 2, "max_components": 64}
+
+
+def for_purpose(purpose: str) -> dict[str, Any]:
+    """The estimator's parameter for a purpose, where it has one.
+
+    Examples
+    --------
+    >>> for_purpose("links") in ({}, {"purpose": "links"})
+    True
+    """
+    known = inspect.signature(DAMGraphEmbedding).parameters
+    return {"purpose": purpose} if "purpose" in known else {}
+
+
+def seen_by(purpose: str, graph: Graph, train: np.ndarray | None) -> Graph:
+    """The graph as a fit for a purpose may see it: labels of the training split, or none.
+
+    Parameters
+    ----------
+    purpose : str
+    graph : Graph
+    train : bool array, shape (n,), or None
+        The training split; None without labels.
+
+    Raises
+    ------
+    InputError
+        If the purpose is the labels' and there are none.
+    """
+    if purpose != "labels":
+        return replace(graph, labels=None, label_names=None, splits=None)
+    if graph.labels is None or train is None:
+        raise InputError("there are no labels to keep dimensions for")
+    hidden = False if graph.multi_label else -1
+    shown = train.reshape(-1, *[1] * (graph.labels.ndim - 1))
+    return replace(graph, labels=np.where(shown, graph.labels, hidden), splits=None)
 
 
 @dataclass(frozen=True)
@@ -51,15 +72,16 @@ class Embedded:
 class Fits:
     """The embeddings of one graph under one seed, made when asked for.
 
-    The encoder is trained wide once for all that read the wide representation; each of those
-    carries the CPU seconds of that fit.
+    Each fit is made once and kept; rows made out of one carry its CPU seconds.
 
     Parameters
     ----------
     graph : Graph
     seed : int
-    width : int, optional
-        The learned width if it is known already, so that peers alone need no fit.
+    train : bool array, shape (n,), or None
+        Which labels the fit for labels may see.
+    widths : mapping of str to int, optional
+        Learned widths by purpose that are known already, so that peers alone need no fit.
     changes : mapping, optional
         Parameters of `DAMGraphEmbedding` that are not its defaults; for quick runs.
     """
@@ -68,119 +90,79 @@ class Fits:
         self,
         graph: Graph,
         seed: int,
-        width: int | None = None,
+        train: np.ndarray | None = None,
+        widths: Mapping[str, int] | None = None,
         changes: Mapping[str, Any] | None = None,
     ) -> None:
-        self.graph, self.seed = graph, seed
-        self._width = width
+        self.graph, self.seed, self.train = graph, seed, train
+        self._widths = dict(widths or {})
         self._changes = dict(changes or {})
+        self._done: dict[tuple[Any, ...], Measurement] = {}
 
-    @cached_property
-    def _fit(self) -> Measurement:
-        return measure(DAMGraphEmbedding(**self._changes, random_state=self.seed).fit, self.graph)
+    def fit(self, purpose: str = "all", **parameters: Any) -> Measurement:
+        """`DAMGraphEmbedding` with its defaults but for some parameters, fitted, and its time."""
+        key = (purpose, *sorted(parameters.items()))
+        if key not in self._done:
+            graph = seen_by(purpose, self.graph, self.train)
+            settings = {**self._changes, **for_purpose(purpose), **parameters}
+            model = DAMGraphEmbedding(**settings, random_state=self.seed)
+            self._done[key] = measure(model.fit, graph)
+        return self._done[key]
 
-    @property
-    def model(self) -> DAMGraphEmbedding:
-        """`DAMGraphEmbedding` with its defaults, fitted."""
-        model: DAMGraphEmbedding = self._fit.value
-        return model
+    def model(self, purpose: str = "all", **parameters: Any) -> DAMGraphEmbedding:
+        """The model of `fit`."""
+        fitted: DAMGraphEmbedding = self.fit(purpose, **parameters).value
+        return fitted
 
-    @property
-    def settings(self) -> EmbeddingSettings:
-        """Its parameters."""
-        return EmbeddingSettings(**self.model.get_params(deep=False))
+    def full(self, purpose: str = "all", **parameters: Any) -> np.ndarray:
+        """A fit's representation before the cut, (nodes, width)."""
+        model = self.model(purpose, **parameters)
+        return model.transform_full(seen_by(purpose, self.graph, self.train))
 
-    @cached_property
-    def full(self) -> np.ndarray:
-        """Its representation before the cut, (nodes, width)."""
-        return self.model.transform_full(self.graph)
+    def pca(self, dims: int, purpose: str = "all", **parameters: Any) -> np.ndarray:
+        """The first principal components of the representation before the cut."""
+        full = self.full(purpose, **parameters)
+        return np.asarray(PCA(min(dims, *full.shape), random_state=0).fit_transform(full))
 
-    @property
-    def width(self) -> int:
-        """Dimensions it learned."""
-        return self.model.n_components_ if self._width is None else self._width
+    def svd(self, dims: int) -> Embedded:
+        """The baseline that trains nothing, at a width."""
+        done = self.fit(objective="svd", n_components=dims)
+        return Embedded(done.value.embedding_, done.cpu_s)
 
-    def embed(self, method: str) -> Embedded:
+    def width(self, purpose: str) -> int:
+        """Dimensions learned for a purpose."""
+        if purpose not in self._widths:
+            self._widths[purpose] = int(self.model(purpose).n_components_)
+        return self._widths[purpose]
+
+    def embed(self, label: str) -> Embedded:
         """The embedding of a method, by its name in the table.
 
         Raises
         ------
-        PeerTooSlowError
-            If a peer did not end in time.
+        InputError
+            If there are no labels and the fit is for labels.
+        PeerTooSlowError, TooLargeError
+            If a peer did not end in time, or would not fit in memory.
         """
-        makers: dict[str, Callable[[], Embedded]] = {
-            DAMREP: lambda: Embedded(self.model.embedding_, self._fit.cpu_s),
-            FULL: lambda: Embedded(self.full, self._fit.cpu_s),
-            TRAINED: lambda: self._trained(max_components=self.width, n_components=self.width),
-            UNROTATED: lambda: self._reduced(rotate=False),
-            UNROTATED_NARROW: lambda: self._reduced(rotate=False, n_components=self.width),
-            SVD: lambda: self._svd(self.width),
-            PCA_OF_FULL: self._pca,
-            CLEORA: lambda: self._peer("pycleora", PEER_WIDTH),
-            CLEORA_NARROW: lambda: self._peer("pycleora", self.width),
-            NODE2VEC: lambda: self._peer("node2vec", PEER_WIDTH),
-            NODE2VEC_NARROW: lambda: self._peer("node2vec", self.width),
+        method = METHODS[label]
+        ours: dict[str, Callable[[], Embedded]] = {
+            "damrep": lambda: self._of_fit(method, self.model(str(method.width)).embedding_),
+            "full": lambda: self._of_fit(method, self.full(str(method.width))),
+            "pca": lambda: self._of_fit(method, self.pca(self._dims(method), str(method.width))),
+            "svd": lambda: self.svd(self._dims(method)),
         }
-        return makers[method]()
-
-    def learned_at(self, widths: Sequence[int]) -> list[np.ndarray]:
-        """The learned embedding at other widths: the representation reduced to each of them."""
-        return [self._reduced(n_components=m).values for m in widths]
-
-    def svd_at(self, widths: Sequence[int]) -> list[np.ndarray]:
-        """The baseline's embedding at several widths, each decomposed to just that width."""
-        return [self._svd(m).values for m in widths]
-
-    def reduce(self, **changes: Any) -> tuple[np.ndarray, int]:
-        """Mask the wide representation again under other settings: embedding and its width."""
-        z = torch.from_numpy(self.full)
-        matrix = self._inputs().matrix
-        settings = replace(self.settings, **changes)
-        head, *_ = reduce_representation(settings, z, matrix, self.seed, {})
-        with torch.no_grad():
-            return head.compact()(z).numpy(), head.mask.n_active
-
-    def _reduced(self, **changes: Any) -> Embedded:
-        done = measure(self.reduce, **changes)
-        return Embedded(done.value[0], self._fit.cpu_s)
-
-    def _pca(self) -> Embedded:
-        pca = PCA(min(self.width, *self.full.shape), random_state=0)
-        return Embedded(pca.fit_transform(self.full), self._fit.cpu_s)
-
-    def _svd(self, width: int) -> Embedded:
-        return self._trained(objective="svd", max_components=width, n_components=width)
-
-    def _trained(self, **changes: Any) -> Embedded:
-        """Another fit, on the inputs damrep's own had.
-
-        Not by the estimator: where a graph has no features, it gives a narrow model narrow
-        structural features too.
-        """
-        done = measure(self._train, replace(self.settings, **changes))
-        return Embedded(done.value, done.cpu_s)
-
-    def _train(self, settings: EmbeddingSettings) -> np.ndarray:
-        inputs = self._inputs()
-        return fit_unsupervised(settings, inputs, self.seed).compact.transform(inputs)
-
-    def _inputs(self) -> GraphInputs:
-        """What the fit had for inputs, made once more: it is a part of what every fit costs."""
-        structure = self.model._preparation.structure
-        rank = 1 if structure is None else structure.axes.shape[1]
-        return fit_preparation(self.graph, rank, self.seed).prepare(self.graph)
-
-    def _peer(self, name: str, dims: int) -> Embedded:
-        run = run_peer(name, self.graph.adjacency, dims, self.seed, PEER_LIMIT_S)
+        if method.kind in ours:
+            return ours[method.kind]()
+        adjacency, dims = self.graph.adjacency, self._dims(method)
+        if method.kind in FACTORISED:
+            done = measure(FACTORISED[method.kind], adjacency, dims, self.seed)
+            return Embedded(done.value, done.cpu_s)
+        run = run_peer(method.kind, adjacency, dims, self.seed, PEER_LIMIT_S)
         return Embedded(run.embedding, run.cpu_s)
 
+    def _dims(self, method: Method) -> int:
+        return method.width if isinstance(method.width, int) else self.width(method.width)
 
-def curve_widths(full: int) -> list[int]:
-    """Powers of two up to the full width, and that.
-
-    Examples
-    --------
-    >>> curve_widths(20)
-    [1, 2, 4, 8, 16, 20]
-    """
-    return [*(2**k for k in range(full.bit_length()) if 2**k < full), full]
+    def _of_fit(self, method: Method, values: np.ndarray) -> Embedded:
+        return Embedded(values, self.fit(str(method.width)).cpu_s)

@@ -1,42 +1,44 @@
-"""The work of `benchmarks.graph`: load a data set, measure every method, write the result."""
+"""The work of `benchmarks.graph`: load a data set, measure every method, write row by row."""
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.environment import provenance
-from benchmarks.graph_methods import PEER_LIMIT_S, PEER_WIDTH, QUICK, Fits, curve_widths
+from benchmarks.checkpoint import Checkpoint
+from benchmarks.comparators.graphs import TooLargeError
+from benchmarks.graph_methods import PEER_LIMIT_S, QUICK, Fits
 from benchmarks.graph_plot import draw
 from benchmarks.graph_rows import (
+    ALL,
     COLUMNS,
-    DAMREP,
-    GROUPS,
-    SVD,
+    METHODS,
+    PUBLISHED,
+    SVD_ALL,
     known_widths,
-    merge_rows,
     over_runs,
     seed_notes,
-    to_do,
 )
 from benchmarks.peer_runs import PeerTooSlowError, peer_installed
 from benchmarks.progress import say
-from benchmarks.results import read_result, write_result
+from benchmarks.results import read_result
 from damrep.datasets import load
 from damrep.graph.data import Graph
 from damrep.graph.links import link_prediction, split_links
 from damrep.graph.probe import label_split, linear_probe
 from damrep.masking.validation import InputError
 
-__all__ = ["Task", "load_graph", "measure_dataset", "run_dataset", "warm_up"]
+__all__ = ["Task", "load_graph", "run_dataset", "warm_up"]
 
 _STRUCTURE = "-structure"
-_PEERS = {"cleora": "pycleora", "node2vec": "node2vec"}
+_INSTALLED = {"cleora": "pycleora", "node2vec": "node2vec"}
 
 
 def load_graph(name: str, data_root: Path | None) -> Graph:
@@ -59,8 +61,8 @@ class Task:
     ----------
     graph : Graph
     seed : int
-    widths : pair of int, optional
-        Learned on the graph and on the one without held-out links, where known.
+    widths : mapping of str to pair of int
+        By purpose, learned on the graph and on the one without held-out links, where known.
     changes : mapping
         See `Fits`.
     """
@@ -69,33 +71,39 @@ class Task:
         self,
         graph: Graph,
         seed: int,
-        widths: tuple[int, int] | None,
+        widths: Mapping[str, Sequence[int]],
         changes: Mapping[str, Any],
     ) -> None:
         self.graph = graph
         self.split = None if graph.labels is None else label_split(graph, seed)
         links = split_links(graph, seed)
         self.pairs = links.test
-        on_graph, on_links = widths or (None, None)
-        self.fits = Fits(graph, seed, on_graph, changes)
-        self.link_fits = Fits(links.train, seed, on_links, changes)
-
-    @property
-    def widths(self) -> tuple[int, int]:
-        """Learned on the graph and on the one without held-out links."""
-        return self.fits.width, self.link_fits.width
+        train = None if self.split is None else self.split["train"]
+        on_graph, on_links = ({p: pair[i] for p, pair in widths.items()} for i in (0, 1))
+        self.fits = Fits(graph, seed, train, on_graph, changes)
+        self.link_fits = Fits(links.train, seed, train, on_links, changes)
+        self._probed: dict[bytes, float] = {}
 
     def accuracy(self, embedding: np.ndarray) -> float | None:
         """Of the linear probe; None without labels."""
         if self.split is None or self.graph.labels is None:
             return None
-        return linear_probe(embedding, self.graph.labels, self.split).accuracy
+        # Fits for several purposes may share one wide representation, which takes long to probe.
+        key = hashlib.blake2b(np.ascontiguousarray(embedding).tobytes()).digest()
+        if key not in self._probed:
+            probe = linear_probe(embedding, self.graph.labels, self.split)
+            self._probed[key] = probe.accuracy
+        return self._probed[key]
 
-    def run(self, method: str) -> dict[str, float | None]:
+    def links(self, embedding: np.ndarray) -> tuple[float, float]:
+        """Area under the curve and average precision of the held-out links."""
+        return link_prediction(embedding, self.pairs)
+
+    def run(self, label: str) -> dict[str, float | None]:
         """Every number of a method."""
-        embedded = self.fits.embed(method)
-        held_out = self.link_fits.embed(method).values
-        auc, ap = link_prediction(held_out, self.pairs)
+        embedded = self.fits.embed(label)
+        held_out = self.link_fits.embed(label).values
+        auc, ap = self.links(held_out)
         return {
             "dims": embedded.values.shape[1],
             "accuracy": self.accuracy(embedded.values),
@@ -105,156 +113,123 @@ class Task:
             "link_dims": held_out.shape[1],
         }
 
-    def curve(self, method: str) -> dict[str, Any] | None:
-        """Accuracy over a grid of widths, for the two methods that have a cheap one."""
-        if method not in (DAMREP, SVD) or self.split is None:
-            return None
-        widths = curve_widths(self.fits.full.shape[1])
-        at = self.fits.learned_at if method == DAMREP else self.fits.svd_at
-        embeddings = at(widths)
-        # Two widths of the grid are one where there is no more to decompose.
-        distinct = {e.shape[1]: e for e in embeddings}
+    def curve(self, label: str) -> dict[str, list[Any]]:
+        """Both measures of the first dimensions of an embedding, at powers of two and all."""
+        whole, held_out = self.fits.embed(label).values, self.link_fits.embed(label).values
+        most = min(whole.shape[1], held_out.shape[1])
+        dims = [*(2**k for k in range(most.bit_length()) if 2**k < most), most]
         return {
-            "dims": list(distinct),
-            "accuracy": [self.accuracy(e) for e in distinct.values()],
+            "dims": dims,
+            "accuracy": [self.accuracy(whole[:, :q]) for q in dims],
+            "auc": [self.links(held_out[:, :q])[0] for q in dims],
         }
-
-
-def measure_dataset(
-    graph: Graph,
-    methods: Sequence[str],
-    seeds: Sequence[int],
-    widths: Mapping[int, tuple[int, int]],
-    changes: Mapping[str, Any],
-) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """Rows of some methods, and the ones left out as too slow with the reason."""
-    runs: dict[str, list[dict[str, float | None]]] = {method: [] for method in methods}
-    curves: dict[str, list[dict[str, Any]]] = {method: [] for method in methods}
-    learned: list[tuple[int, int]] = []
-    too_slow: dict[str, str] = {}
-    for seed in seeds:
-        task = Task(graph, seed, widths.get(seed), changes)
-        for method in methods:
-            if method in too_slow:
-                continue
-            try:
-                runs[method].append(task.run(method))
-            except PeerTooSlowError as error:
-                too_slow[method] = str(error)
-                continue
-            if (curve := task.curve(method)) is not None:
-                curves[method].append(curve)
-            say(f"{graph.name}, seed {seed}: {method}: {_numbers(runs[method][-1])}")
-        if DAMREP in methods:
-            learned.append(task.widths)
-    commit = provenance()["commit"]
-    rows = []
-    for method in methods:
-        if method in too_slow:
-            continue
-        row = over_runs(method, runs[method], seeds=list(seeds), commit=commit)
-        if method == DAMREP:
-            row["widths"] = learned
-        if curves[method]:
-            row["curves"] = curves[method]
-        rows.append(row)
-    return rows, too_slow
 
 
 def _numbers(run: Mapping[str, float | None]) -> str:
     return " ".join(f"{key} {value:.3g}" for key, value in run.items() if value is not None)
 
 
-def _notes(
-    graph: Graph, rows: Sequence[Mapping[str, Any]], too_slow: Mapping[str, str]
-) -> list[str]:
-    measure = "micro-averaged F1" if graph.multi_label else "the share of test nodes right"
+def _row(tasks: Mapping[int, Task], label: str, name: str) -> dict[str, Any]:
+    """A method's row; without numbers, and with the reason, where it cannot be measured."""
+    runs, curves = [], []
+    for seed, task in tasks.items():
+        try:
+            runs.append(task.run(label))
+        except (PeerTooSlowError, TooLargeError, InputError) as error:
+            say(f"{name}, seed {seed}: {label}: {error}")
+            return {"method": label, "seeds": list(tasks), "reason": f"{label}: {error}"}
+        if label in (ALL, SVD_ALL):
+            curves.append(task.curve(label))
+        say(f"{name}, seed {seed}: {label}: {_numbers(runs[-1])}")
+    row = over_runs(label, runs, seeds=list(tasks))
+    if curves:
+        row["curves"] = curves
+    if METHODS[label].kind == "damrep":
+        row["widths"] = [[run["dims"], run["link_dims"]] for run in runs]
+    return row
+
+
+def _notes(name: str, graph: Graph) -> list[str]:
+    score = "micro-averaged F1" if graph.multi_label else "the share of test nodes right"
     split = "the split that comes with the data" if graph.splits else "random splits of 10/10/80"
     notes = [
-        f"Accuracy: {measure}, by a linear probe on {split}."
+        f"Accuracy: {score}, by a linear probe on {split}."
         if graph.labels is not None
         else "Accuracy: there are no labels.",
         "AUC and AP: cosine similarity on the test part of an 85/5/10 split of the edges; every "
         "method is fitted again on the edges left, damrep learning its width anew.",
-        "Rows made out of damrep's own wide training carry its CPU seconds.",
-        f"Cleora and node2vec see no features; {PEER_WIDTH} dims are what their users take.",
+        "Only the fit for labels sees labels, those of the training split.",
+        "CPU s: the whole fit; rows made out of a wide fit carry its seconds.",
+        "Cleora, node2vec, ProNE, NetMF and FastRP see no features. Cleora's own settings are 256 "
+        "dims, 40 iterations, whitening; the rows at other dims change nothing else.",
     ]
-    return [*notes, *seed_notes(rows), *dict.fromkeys(too_slow.values())]
+    return [*notes, PUBLISHED[name]] if name in PUBLISHED else notes
 
 
-def _existing(name: str, out: Path) -> dict[str, Any] | None:
-    if not (out / f"{name}.json").exists():
-        return None
-    return read_result(name, out)
-
-
-def _wanted(groups: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Methods of the groups whose library is there, and a note for each other one."""
-    methods: list[str] = []
-    notes = []
-    for group in groups:
-        if group in _PEERS and not peer_installed(_PEERS[group]):
-            notes.append(f"{group} is left out: it is not installed (extra: bench).")
-            continue
-        methods += GROUPS[group]
-    return methods, notes
+def _wanted(groups: Sequence[str], name: str) -> list[str]:
+    """Rows of the groups whose library is there."""
+    missing = [g for g in groups if g in _INSTALLED and not peer_installed(_INSTALLED[g])]
+    for group in missing:
+        say(f"{name}: {group} is left out: it is not installed (extra: bench).")
+    return [
+        label
+        for label, method in METHODS.items()
+        if method.group in groups and method.group not in missing
+    ]
 
 
 def run_dataset(name: str, options: argparse.Namespace) -> bool:
-    """Measure what a data set's result does not hold yet, write it and draw it.
+    """Measure what a data set's result does not hold yet, a row at a time, and draw it.
 
     Returns
     -------
     bool
         Whether there is a result now.
     """
-    result_name = f"graph-{name}"
-    old = _existing(result_name, options.out)
-    methods, missing = _wanted(options.methods)
-    for note in missing:
-        say(f"{name}: {note}")
-    left = methods if options.again else to_do(old, methods, options.seeds)
+    result = f"graph-{name}"
+    under = {
+        "dataset": name,
+        "seeds": list(options.seeds),
+        "threads": options.threads,
+        "quick": options.quick,
+        "peer_limit_s": PEER_LIMIT_S,
+    }
+    checkpoint = Checkpoint(result, name, COLUMNS, options.out, under, options.again)
+    wanted = _wanted(options.methods, name)
+    left = [label for label in wanted if not checkpoint.has(label)]
     if not left:
-        if old is not None:
-            say(f"{name}: finished, see {result_name}.json (--again measures it once more)")
-        return old is not None
+        if checkpoint.rows:
+            say(f"{name}: finished, see {result}.json (--again measures it once more)")
+        return bool(checkpoint.rows)
     try:
         graph = load_graph(name, options.data_root)
     except InputError as error:
         say(f"{name}: left out: {error}")
-        return old is not None
-    widths = {} if DAMREP in left else known_widths(old, options.seeds)
+        return bool(checkpoint.rows)
+    checkpoint.title = f"{graph!r}"
+    widths = known_widths({"rows": [] if options.again else checkpoint.rows}, options.seeds)
     changes = QUICK if options.quick else {}
-    rows, too_slow = measure_dataset(graph, left, options.seeds, widths, changes)
-    kept = [] if old is None else old["rows"]
-    slow_before = {} if old is None else old["settings"].get("too_slow", {})
-    slow = {k: v for k, v in slow_before.items() if k not in left} | too_slow
-    merged = merge_rows([row for row in kept if row["method"] not in too_slow], rows)
-    if not merged:
-        return False
-    settings = {
-        "dataset": name,
-        "seeds": options.seeds,
-        "threads": options.threads,
-        "quick": options.quick,
-        "peer_limit_s": PEER_LIMIT_S,
-        "too_slow": slow,
-    }
-    write_result(
-        result_name,
-        merged,
-        COLUMNS,
-        title=f"{graph!r}",
-        settings=settings,
-        notes=_notes(graph, merged, slow),
-        out=options.out,
-    )
-    draw(read_result(result_name, options.out), options.out / f"{result_name}.png")
+    tasks = {seed: Task(graph, seed, widths[seed], changes) for seed in options.seeds}
+    for label in left:
+        measure = partial(_noted, checkpoint, tasks, label, name, graph)
+        checkpoint.row(label, measure, list(METHODS))
+    draw(read_result(result, options.out), options.out / f"{result}.png")
     return True
+
+
+def _noted(
+    checkpoint: Checkpoint, tasks: Mapping[int, Task], label: str, name: str, graph: Graph
+) -> dict[str, Any]:
+    """A row, and the notes of the table with it."""
+    row = _row(tasks, label, name)
+    rows = [*(other for other in checkpoint.rows if other["method"] != label), row]
+    reasons = [str(other["reason"]) for other in rows if "reason" in other]
+    checkpoint.notes = [*_notes(name, graph), *seed_notes(rows), *reasons]
+    return row
 
 
 def warm_up() -> None:
     """A small fit first: what is loaded on first use would count for the first method otherwise."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        Fits(load("karate"), 0, changes=QUICK).embed(DAMREP)
+        Fits(load("karate"), 0, changes=QUICK).embed(ALL)

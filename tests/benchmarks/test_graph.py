@@ -1,31 +1,24 @@
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from benchmarks import arguments, graph, graph_run
-from benchmarks.graph_methods import Fits, curve_widths
-from benchmarks.graph_rows import (
-    DAMREP,
-    FULL,
-    GROUPS,
-    METHODS,
-    PCA_OF_FULL,
-    SVD,
-    TRAINED,
-    UNROTATED,
-    UNROTATED_NARROW,
-)
+from benchmarks import arguments, graph, graph_methods, graph_run
+from benchmarks.graph_methods import Fits, for_purpose, seen_by
+from benchmarks.graph_rows import ALL, FULL, LABELS, LINKS, METHODS, PCA_ALL, SVD_ALL, SVD_LINKS
 from benchmarks.peer_runs import PeerTooSlowError
 from benchmarks.results import read_result
 from damrep.datasets import load
 from damrep.graph.estimator import DAMGraphEmbedding
+from damrep.masking.validation import InputError
 
 QUICK = {"max_epochs": 2, "max_components": 24}
+CURVE = {"dims": [1, 2], "accuracy": [0.25, 0.5], "auc": [0.5, 0.5]}
+NUMBERS = {"dims": 8, "accuracy": 0.5, "auc": 0.5, "ap": 0.5, "cpu_s": 1.0, "link_dims": 7}
 
 
 @pytest.fixture(autouse=True)
@@ -42,34 +35,72 @@ def fits() -> Fits:
 
 
 def test_the_learned_row_is_what_the_estimator_gives(fits: Fits) -> None:
-    model = DAMGraphEmbedding(**QUICK, random_state=3).fit(fits.graph)
-    assert np.array_equal(fits.embed(DAMREP).values, model.embedding_)
-    assert np.array_equal(fits.embed(FULL).values, model.transform_full(fits.graph))
-    assert fits.width == model.n_components_
+    seen = fits.graph.with_labels(None)
+    model = DAMGraphEmbedding(**QUICK, **for_purpose("all"), random_state=3).fit(seen)
+    assert np.array_equal(fits.embed(ALL).values, model.embedding_)
+    assert np.array_equal(fits.embed(FULL["all"]).values, model.transform_full(seen))
+    assert fits.width("all") == model.n_components_
 
 
-@pytest.mark.parametrize("method", [TRAINED, UNROTATED_NARROW, SVD, PCA_OF_FULL])
-def test_rows_at_the_same_dims_have_them(fits: Fits, method: str) -> None:
-    assert fits.embed(method).values.shape == (34, fits.width)
+@pytest.mark.parametrize(
+    "label", [PCA_ALL, SVD_ALL, "ProNE, dims of --for all", "NetMF, dims of --for all"]
+)
+def test_rows_at_the_same_dims_have_them(fits: Fits, label: str) -> None:
+    found = fits.embed(label)
+    assert found.values.shape == (34, fits.width("all"))
+    assert found.cpu_s > 0
 
 
-def test_masking_again_is_what_another_fit_would_give(fits: Fits) -> None:
-    model = DAMGraphEmbedding(**QUICK, rotate=False, random_state=3).fit(fits.graph)
-    again = fits.embed(UNROTATED).values
-    assert again.shape == model.embedding_.shape
-    assert again == pytest.approx(model.embedding_, rel=1e-4, abs=1e-4)
+def test_known_widths_need_no_fit() -> None:
+    known = Fits(load("karate"), 0, widths={"all": 3, "links": 5}, changes=QUICK)
+    assert known.embed("FastRP, dims of --for all").values.shape == (34, 3)
+    assert not known._done
+    assert known.embed(SVD_LINKS).values.shape == (34, 5)
 
 
-def test_the_curve_is_that_of_fits_at_each_width(fits: Fits) -> None:
-    for m, embedding in zip((1, 5), fits.learned_at((1, 5)), strict=True):
-        model = DAMGraphEmbedding(**QUICK, n_components=m, random_state=3).fit(fits.graph)
-        assert embedding == pytest.approx(model.embedding_, rel=1e-4, abs=1e-4)
-    assert [z.shape[1] for z in fits.svd_at((1, 5))] == [1, 5]
+def test_every_fit_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[dict[str, Any]] = []
+
+    def recorded(fn: Any, *given: Any) -> Any:
+        made.append(fn.__self__.get_params())
+        return measure(fn, *given)
+
+    measure = graph_methods.measure
+    monkeypatch.setattr(graph_methods, "measure", recorded)
+    fits = Fits(load("karate"), 0, changes=QUICK)
+    for label in (ALL, FULL["all"], PCA_ALL, ALL):
+        fits.embed(label)
+    assert len(made) == 1
 
 
-def test_curve_widths_end_with_the_full_one() -> None:
-    assert curve_widths(8) == [1, 2, 4, 8]
-    assert curve_widths(1) == [1]
+def test_a_purpose_is_passed_where_the_estimator_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    class With:
+        def __init__(self, purpose: str = "all") -> None: ...
+
+    class Without:
+        def __init__(self, price: float = 1.0) -> None: ...
+
+    monkeypatch.setattr(graph_methods, "DAMGraphEmbedding", With)
+    assert for_purpose("links") == {"purpose": "links"}
+    monkeypatch.setattr(graph_methods, "DAMGraphEmbedding", Without)
+    assert for_purpose("links") == {}
+
+
+def test_only_the_fit_for_labels_sees_labels_and_those_of_the_training_split() -> None:
+    karate = load("karate")
+    assert karate.labels is not None
+    train = np.arange(34) % 3 == 0
+    for purpose in ("all", "links"):
+        assert seen_by(purpose, karate, train).labels is None
+    seen = seen_by("labels", karate, train)
+    assert seen.labels is not None and seen.splits is None
+    assert np.array_equal(seen.labels[train], karate.labels[train])
+    assert (seen.labels[~train] == -1).all()
+    several = replace(karate, labels=np.ones((34, 2), dtype=bool), label_names=("a", "b"))
+    shown = seen_by("labels", several, train).labels
+    assert shown is not None and shown[train].all() and not shown[~train].any()
+    with pytest.raises(InputError, match="there are no labels"):
+        seen_by("labels", karate.with_labels(None), None)
 
 
 def test_structure_is_the_same_graph_without_features() -> None:
@@ -79,79 +110,88 @@ def test_structure_is_the_same_graph_without_features() -> None:
     assert np.array_equal(without.labels, with_features.labels)
 
 
-class Recorder:
-    """Stands for the measuring: made-up rows, and a list of what was asked for."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, list[str], tuple[int, ...], dict[int, tuple[int, int]]]] = []
-
-    def __call__(
-        self,
-        graph: Any,
-        methods: Sequence[str],
-        seeds: Sequence[int],
-        widths: Mapping[int, tuple[int, int]],
-        changes: Mapping[str, Any],
-    ) -> tuple[list[dict[str, Any]], dict[str, str]]:
-        self.asked.append((graph.name, list(methods), tuple(seeds), dict(widths)))
-        rows = [
-            {"method": m, "dims": 4, "accuracy": 0.5, "seeds": list(seeds), "commit": None}
-            for m in methods
-        ]
-        if methods[0] == DAMREP:
-            rows[0]["widths"] = [(seed + 4, seed + 5) for seed in seeds]
-        return rows, {}
-
-
 @pytest.fixture
-def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
-    made = Recorder()
-    monkeypatch.setattr(graph_run, "measure_dataset", made)
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """Stands for the measuring: made-up numbers, and a list of what was asked for."""
+    made: list[tuple[str, str]] = []
+
+    def run(self: Any, label: str) -> dict[str, float | None]:
+        made.append((self.graph.name, label))
+        return dict(NUMBERS)
+
+    monkeypatch.setattr(graph_run.Task, "run", run)
+    monkeypatch.setattr(graph_run.Task, "curve", lambda self, label: CURVE)
     return made
 
 
-OURS = [m for m in METHODS if m not in GROUPS["cleora"] + GROUPS["node2vec"]]
+OURS = [label for label, m in METHODS.items() if m.group not in ("cleora", "node2vec")]
 
 
-def test_a_finished_data_set_is_not_measured_again(tmp_path: Path, recorder: Recorder) -> None:
-    words = ["--seeds", "2", "--out", str(tmp_path), "--datasets"]
+def test_a_finished_data_set_is_not_measured_again(
+    tmp_path: Path, asked: list[tuple[str, str]]
+) -> None:
+    words = ["--seeds", "1", "--out", str(tmp_path), "--datasets"]
     assert graph.main([*words, "karate"]) == 0
     assert graph.main([*words, "karate,digits"]) == 0
-    assert [name for name, *_ in recorder.asked] == ["karate", "digits"]
+    assert asked == [(name, label) for name in ("karate", "digits") for label in OURS]
     assert graph.main([*words, "karate", "--again"]) == 0
-    assert [name for name, *_ in recorder.asked] == ["karate", "digits", "karate"]
-    assert all(methods == OURS for _, methods, *_ in recorder.asked)
+    assert asked[2 * len(OURS) :] == [("karate", label) for label in OURS]
     rows = read_result("graph", tmp_path)["rows"]
     assert [(row["dataset"], row["method"]) for row in rows] == [
-        (name, method) for name in ("digits", "karate") for method in OURS
+        (name, label) for name in ("digits", "karate") for label in OURS
     ]
     assert (tmp_path / "graph-karate.png").exists()
+    summary = read_result("graph-summary", tmp_path)
+    assert [row["dataset"] for row in summary["rows"]] == ["digits", "karate"]
+    assert any(note.startswith("Not measured: cora,") for note in summary["notes"])
+
+
+def test_a_stop_loses_one_row(
+    tmp_path: Path, asked: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["--seeds", "1", "--out", str(tmp_path), "--datasets", "karate"]
+    words += ["--methods", "damrep,svd"]
+    run = graph_run.Task.run
+
+    def stopped(self: Any, label: str) -> dict[str, float | None]:
+        if label == SVD_ALL:
+            raise KeyboardInterrupt
+        return run(self, label)
+
+    monkeypatch.setattr(graph_run.Task, "run", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        graph.main(words)
+    before = read_result("graph-karate", tmp_path)["rows"]
+    assert [row["method"] for row in before] == [ALL, LINKS, LABELS]
+    assert before[0]["widths"] == [[8, 7]]
+    monkeypatch.setattr(graph_run.Task, "run", run)
+    assert graph.main(words) == 0
+    assert [label for _, label in asked] == [ALL, LINKS, LABELS, SVD_ALL, SVD_LINKS]
 
 
 def test_methods_added_later_join_the_others_and_know_the_widths(
-    tmp_path: Path, recorder: Recorder
+    tmp_path: Path, asked: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = ["--datasets", "karate", "--out", str(tmp_path)]
-    assert graph.main([*words, "--seeds", "2", "--methods", "pca,damrep"]) == 0
-    assert graph.main([*words, "--seeds", "1,", "--methods", "svd,pca"]) == 0
-    assert recorder.asked == [
-        ("karate", [DAMREP, PCA_OF_FULL], (0, 1), {}),
-        ("karate", [SVD, PCA_OF_FULL], (1,), {1: (5, 6)}),
-    ]
-    result = read_result("graph-karate", tmp_path)
-    assert [(row["method"], row["seeds"]) for row in result["rows"]] == [
-        (DAMREP, [0, 1]),
-        (SVD, [1]),
-        (PCA_OF_FULL, [1]),
-    ]
-    assert "svd, same dims: 1 seed." in result["notes"]
+    known: list[Any] = []
+    task = graph_run.Task
+
+    def recorded(g: Any, seed: int, widths: Any, changes: Any) -> Any:
+        known.append((seed, widths))
+        return task(g, seed, widths, changes)
+
+    monkeypatch.setattr(graph_run, "Task", recorded)
+    words = ["--datasets", "karate", "--out", str(tmp_path), "--seeds", "2", "--methods"]
+    assert graph.main([*words, "damrep"]) == 0
+    assert graph.main([*words, "prone"]) == 0
+    pair = {"all": [8, 7], "links": [8, 7], "labels": [8, 7]}
+    assert known == [(0, {}), (1, {}), (0, pair), (1, pair)]
+    rows = read_result("graph-karate", tmp_path)["rows"]
+    assert [row["method"] for row in rows][:3] == [ALL, LINKS, LABELS]
+    assert all(row["seeds"] == [0, 1] for row in rows)
 
 
 def test_missing_data_is_said_and_the_rest_goes_on(
-    tmp_path: Path,
-    recorder: Recorder,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path, asked: list[tuple[str, str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["--out", str(tmp_path), "--seeds", "1", "--datasets"]
     assert graph.main([*words, "nothing"]) == 1
@@ -166,23 +206,21 @@ def test_a_slow_peer_is_left_out_with_its_reason(
 ) -> None:
     asked: list[str] = []
 
-    def run(self: Any, method: str) -> dict[str, float | None]:
-        asked.append(method)
-        if method == "node2vec":
-            raise PeerTooSlowError("node2vec took too long.")
-        return {"dims": 8, "accuracy": 0.5, "auc": 0.5, "ap": 0.5, "cpu_s": 1.0, "link_dims": 8}
+    def run(self: Any, label: str) -> dict[str, float | None]:
+        asked.append(label)
+        if label == "ProNE, 128":
+            raise PeerTooSlowError("it took too long.")
+        return dict(NUMBERS)
 
     monkeypatch.setattr(graph_run.Task, "run", run)
-    monkeypatch.setattr(graph_run, "peer_installed", lambda name: True)
-    words = ["--datasets", "karate", "--methods", "node2vec", "--seeds", "3", "--out"]
+    words = ["--datasets", "karate", "--methods", "prone", "--seeds", "3", "--out"]
     for _ in range(2):
         assert graph.main([*words, str(tmp_path)]) == 0
     # Once too slow, no further seed and no further run tries it.
-    assert asked == ["node2vec", *["node2vec, same dims"] * 3]
+    assert asked == [*["ProNE, dims of --for all"] * 3, "ProNE, 128"]
     result = read_result("graph-karate", tmp_path)
-    assert [row["method"] for row in result["rows"]] == ["node2vec, same dims"]
-    assert result["settings"]["too_slow"] == {"node2vec": "node2vec took too long."}
-    assert "node2vec took too long." in result["notes"]
+    assert [row.get("auc") is None for row in result["rows"]] == [False, True]
+    assert "ProNE, 128: it took too long." in result["notes"]
 
 
 def test_unknown_methods_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
@@ -196,12 +234,13 @@ def test_a_whole_quick_run_on_karate(tmp_path: Path) -> None:
     words = ["--quick", "--datasets", "karate", "--methods", "damrep,full,svd", "--out"]
     assert graph.main([*words, str(tmp_path)]) == 0
     rows = {row["method"]: row for row in read_result("graph-karate", tmp_path)["rows"]}
-    assert list(rows) == [DAMREP, FULL, SVD]
-    assert rows[DAMREP]["dims"] == rows[SVD]["dims"] < rows[FULL]["dims"]
+    assert list(rows) == [label for label, m in METHODS.items() if m.kind in words[4].split(",")]
+    assert rows[ALL]["dims"] == rows[SVD_ALL]["dims"] < rows[FULL["all"]]["dims"]
     for row in rows.values():
         assert row["cpu_s"]["mean"] > 0
         assert all(0 <= row[key]["mean"] <= 1 for key in ("accuracy", "auc", "ap"))
-    curve = rows[DAMREP]["curves"][0]
-    # Of a small graph the rank ends the curve: columns beyond it would be empty.
-    assert rows[DAMREP]["dims"] < curve["dims"][-1] <= rows[FULL]["dims"]
-    assert len(curve["accuracy"]) == len(curve["dims"])
+    curve = rows[ALL]["curves"][0]
+    assert curve["dims"][-1] == min(rows[ALL]["widths"][0])
+    assert len(curve["accuracy"]) == len(curve["auc"]) == len(curve["dims"])
+    if curve["dims"][-1] == rows[ALL]["dims"]:
+        assert curve["accuracy"][-1] == rows[ALL]["accuracy"]["mean"]

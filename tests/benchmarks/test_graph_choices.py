@@ -19,7 +19,6 @@ from benchmarks.graph_choices import (
     choice_splits,
     main,
     one_score,
-    same_training,
     without_test_labels,
 )
 from benchmarks.graph_rows import dataset_results
@@ -145,17 +144,10 @@ def test_graphs_that_cannot_be_scored_are_refused(graph: Graph) -> None:
 @pytest.mark.parametrize("name", [name for name in VARIANTS if name != "default"])
 def test_a_variant_is_something_else_than_the_defaults(name: str) -> None:
     variant = VARIANTS[name]
-    changes = {**variant.training, **variant.cut}
+    changes = variant.parameters
     EmbeddingSettings(**{**DEFAULTS, **changes})
     assert all(DEFAULTS[key] != value for key, value in changes.items())
     assert changes or variant.around is one_score
-
-
-def test_only_what_is_cut_differently_shares_a_training() -> None:
-    groups = same_training(VARIANTS)
-    shared = ["default", "price=0.005", "price=0.01", "rotate=False"]
-    assert [group for group in groups if len(group) > 1] == [shared]
-    assert sorted(name for group in groups for name in group) == sorted(VARIANTS)
 
 
 def test_one_score_is_one_and_only_for_the_while(graph: Graph) -> None:
@@ -188,7 +180,8 @@ def test_every_training_of_one_score_has_one(
     usual = GroupDiscrimination.head_width
     measure = Measure(without_test_labels(graph), 1, links, SMALL)
     measure.rows(["one_score", "default"], [0])
-    times = 2 if links else 1
+    # At the learned width, at the narrow one, and without the held-out links.
+    times = 3 if links else 2
     assert [width == usual for width in seen] == [False] * times + [True] * times
 
 
@@ -198,7 +191,9 @@ def test_rows_are_what_fits_of_their_own_would_give(graph: Graph) -> None:
     splits = choice_splits(hidden.labels, 2)
 
     def accuracy(**changes: Any) -> tuple[int, float]:
-        model = DAMGraphEmbedding(**{**SMALL, **changes}, random_state=3).fit(graph)
+        model = DAMGraphEmbedding(**{**SMALL, **changes}, random_state=3).fit(
+            graph.with_labels(None)
+        )
         probes = [linear_probe(model.embedding_, hidden.labels, split) for split in splits]
         return model.n_components_, fmean(probe.accuracy for probe in probes)
 
@@ -207,10 +202,9 @@ def test_rows_are_what_fits_of_their_own_would_give(graph: Graph) -> None:
         changes = row["changes"]
         dims, expected = accuracy(**changes)
         assert (row["dims"], row["seeds"]) == (dims, [3])
-        # Cut in another order of operations: a node on the border may fall to the other side.
-        assert row["accuracy"].mean == pytest.approx(expected, abs=0.02)
+        assert row["accuracy"].mean == pytest.approx(expected)
         narrow = accuracy(**changes, n_components=NARROW)
-        assert narrow == (NARROW, pytest.approx(row["accuracy_narrow"].mean, abs=0.02))
+        assert narrow == (NARROW, pytest.approx(row["accuracy_narrow"].mean))
         assert row["epochs"] == (0 if row["method"] == SVD else 2)
         assert row["cpu_s"].mean > 0
 
@@ -247,9 +241,7 @@ def test_a_whole_quick_run(tmp_path: Path) -> None:
     for row in result["rows"]:
         assert all(0 <= row[key]["mean"] <= 1 for key in ("accuracy", "accuracy_narrow", "auc"))
     assert [row["epochs"] for row in result["rows"]] == [2, 2, 0]
-    assert result["rows"][0]["cpu_s"] == result["rows"][1]["cpu_s"]
     assert result["settings"]["defaults"]["price"] == DEFAULTS["price"]
-    assert any("its CPU seconds: default, price=0.01." in note for note in result["notes"])
     # `benchmarks.graph` must not take it for the result of a data set.
     assert dataset_results(tmp_path) == {}
     text = replace_tables(f"<!-- results:{NAME} -->\n<!-- /results -->\n", tmp_path)
