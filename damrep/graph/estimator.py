@@ -133,7 +133,7 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
     True
     """
 
-    _former = {"strategy": {"gradient": "auto"}, "spectral_weight": {"auto": 1.0}}
+    _former = {"strategy": {"gradient": "auto"}, "spectral_weight": {"auto": 1.5}}
 
     def __init__(
         self,
@@ -146,7 +146,7 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
         strategy: str = "auto",
         hidden: Any = (),
         mask_hidden: bool = False,
-        spectral_weight: float = 1.0,
+        spectral_weight: float = 1.5,
         spectral_steps: int | None = None,
         smoothing: int = 1,
         rotate: bool = True,
@@ -238,7 +238,7 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
             fitted = fit_unsupervised(
                 settings,
                 inputs if part is graph else preparation.prepare(part),
-                Held.of(pairs, training_labels(graph, y), seed),
+                Held.of(pairs, training_labels(graph, y), seed, preparation.num_features > 0),
                 seed,
             )
         nodes = FittedNodes.of(graph, inputs.adjacency, settings.keep_graph)

@@ -92,9 +92,10 @@ def stored_nodes(
         if name in tensors:
             ids = _from_bytes(tensors[name], name)
     count, names = config["num_features"], None
-    if not count and len(ids) != len(tensors["structure.popularity"]):
-        wanted = len(tensors["structure.popularity"])
-        raise InputError(f"{_STRUCTURE_IDS}: expected {wanted} different ids, got {len(ids)}")
+    wanted = len(tensors.get("structure.popularity", ()))
+    if wanted != len(ids) and (wanted or not count):
+        name = _IDS if count else _STRUCTURE_IDS
+        raise InputError(f"{name}: expected {wanted} different ids, got {len(ids)}")
     if _NAMES in tensors:
         names = tuple(_from_bytes(tensors[_NAMES], _NAMES, different=False).tolist())
         if len(names) != count:

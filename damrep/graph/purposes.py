@@ -127,6 +127,8 @@ class Trials:
         Representation of the nodes held out and of their neighbours, for the features.
     labelled, classes
         Nodes whose labels are known and may be looked at, (l,), and their memberships, (l, c).
+    featured
+        Whether the nodes have features of their own.
     """
 
     z: Tensor
@@ -135,6 +137,7 @@ class Trials:
     neighbours: Tensor
     labelled: Tensor | None = None
     classes: Tensor | None = None
+    featured: bool = True
     _some: Tensor | None = field(default=None, init=False)
 
     @property
@@ -142,7 +145,8 @@ class Trials:
         """The purposes that can be measured, "all" last."""
         there = {
             "links": self.pairs is not None,
-            "features": True,
+            # What neighbours share of their places alone is the smoothing, and never ends.
+            "features": self.featured or self.pairs is None,
             "labels": self.classes is not None,
         }
         return [*(name for name, can in there.items() if can), "all"]
@@ -156,10 +160,12 @@ class Trials:
             That says what is missing.
         """
         if purpose not in self.measured:
-            missing = {"links": "edges to hold some out", "labels": "nodes with labels"}[purpose]
-            raise InputError(
-                f'purpose="{purpose}" cannot be measured: the graph has too few {missing}'
-            )
+            missing = {
+                "links": "the graph has too few edges to hold some out, or too few pairs without",
+                "labels": "the graph has too few nodes with labels",
+                "features": "the graph has no features",
+            }[purpose]
+            raise InputError(f'purpose="{purpose}" cannot be measured: {missing}')
 
     def losses(self, head: Bottleneck, purpose: str, quick: bool = False) -> np.ndarray:
         """Losses at 1 .. n units of a bottleneck whose moments are set (`fit_rotation`).

@@ -57,18 +57,25 @@ class Held:
         Edges held out and as many others behind them, (k, 2); None if there are none.
     labelled, classes
         Nodes whose labels may be looked at, (l,), and their memberships, (l, c); or None.
+    featured
+        Whether nodes have features of their own.
     """
 
     pairs: Tensor | None = None
     labelled: Tensor | None = None
     classes: Tensor | None = None
+    featured: bool = True
 
     @classmethod
     def of(
-        cls, pairs: np.ndarray | None, labels: tuple[np.ndarray, np.ndarray] | None, seed: int
+        cls,
+        pairs: np.ndarray | None,
+        labels: tuple[np.ndarray, np.ndarray] | None,
+        seed: int,
+        featured: bool,
     ) -> Held:
         """From `hold_out_links` and `training_labels`."""
-        held = cls(None if pairs is None else torch.from_numpy(pairs))
+        held = cls(None if pairs is None else torch.from_numpy(pairs), featured=featured)
         if labels is not None:
             some = np.random.default_rng(seed).permutation(len(labels[0]))[:_MOST_LABELS]
             held.labelled, held.classes = (torch.from_numpy(part[some]) for part in labels)
@@ -181,7 +188,9 @@ def reduce_representation(
     edges = _pairs_among(inputs.matrix, fit)
     by_edges = settings.trains and settings.rotate
     neighbours = operator @ (z - z.mean(dim=0))
-    trials = Trials(z, trial.pairs, z[nodes], neighbours[nodes], trial.labelled, trial.classes)
+    trials = Trials(
+        z, trial.pairs, z[nodes], neighbours[nodes], trial.labelled, trial.classes, trial.featured
+    )
     trials.check(settings.purpose)
     told = (neighbours[fit] - neighbours[fit].mean(dim=0)).square().sum()
     something = len(edges) > 1 and bool(told > _ROUNDING * z[fit].square().sum())
@@ -205,7 +214,9 @@ def reduce_representation(
     acts = by_edges and something and settings.resolved_strategy == "mask"
     if acts:
         if settings.n_components is None:
-            widest = max(exact_width(curves[name], PRICES[name]) for name in curves)
+            # Labels have no say where they were not asked for.
+            asked = [name for name in curves if name != "labels" or settings.purpose == name]
+            widest = max(exact_width(curves[name], PRICES[name]) for name in asked)
             widest = math.ceil(_MORE * max(width, min(widest, _WIDEST))) + _SOME
             width = min(widest, len(curves["all"]), numerical_rank(z))
         head = head.strongest(width)

@@ -235,7 +235,8 @@ class WideRepresentation:
             varies = spread > _ROUNDING * block.size(columns[name])
             self.scales[name] = self.weights.get(name, 1.0) / spread if varies else 0.0
         self._widths = {name: block.shape[1] for name, block in columns.items()}
-        if not any(self.scales.values()):
+        # Each node has a place of its own; it says nothing where all neighbourhoods are alike.
+        if not any(scale for name, scale in self.scales.items() if name != "structure"):
             raise InputError(
                 "graph: all nodes look alike (same features, same neighbourhoods), so there is "
                 "nothing to embed"

@@ -93,8 +93,7 @@ def save_model(
         "num_features": preparation.num_features,
         "input_width": columns,
         "smoothing": compact.smoothing,
-        "steps": compact.steps,
-        "restart": compact.restart,
+        "steps": {"count": compact.steps, "restart": compact.restart},
     }
     save_folder(path, FORMAT, config, tensors)
 
@@ -120,11 +119,11 @@ def _expected(config: Mapping[str, Any], layout: Layout) -> dict[str, Stored]:
     if encoder is not None:
         expected["head"] = Stored((width, encoder.widths[-1]))
         expected |= module_tensors(encoder, "encoder.")
-    if config["steps"]:
+    if _steps(config)[0]:
         expected["axes"] = Stored((columns, width))
     if "positions" in layout:
         expected["positions"] = Stored((2, None, width))
-    elif encoder is None and not config["steps"]:
+    elif encoder is None and not _steps(config)[0]:
         raise InputError("there is neither an encoder nor a step")
     if config["classes"] is not None:
         classes = len(config["classes"])
@@ -156,12 +155,24 @@ FORMAT = ModelFormat(
             "num_features": COUNT,
             "input_width": COUNT,
             "smoothing": Whole(0, MOST_STEPS),
-            "steps": Whole(0, MOST_STEPS),
+            # A number alone was the mean over so many steps.
+            "steps": AnyOf(
+                (
+                    Whole(0, MOST_STEPS),
+                    Record({"count": Whole(0, MOST_STEPS), "restart": Number(0.0, 1.0)}),
+                )
+            ),
         },
-        optional={**OUTPUT_FIELDS, "restart": Number(0.0, 1.0)},
+        optional=OUTPUT_FIELDS,
     ),
     _expected,
 )
+
+
+def _steps(config: Mapping[str, Any]) -> tuple[int, float]:
+    """Propagation steps of the features, and the restart."""
+    given = config["steps"]
+    return (given, 0.0) if isinstance(given, int) else (given["count"], given["restart"])
 
 
 def _blank_encoder(config: Mapping[str, Any]) -> GraphEncoder | None:
@@ -181,8 +192,7 @@ def _rebuild(config: dict[str, Any], tensors: dict[str, Tensor]) -> Parts:
         tensors.get("axes"),
         tensors["bias"],
         config["smoothing"],
-        config["steps"],
-        config.get("restart", 0.0),
+        *_steps(config),
         tensors.get("positions"),
     )
     classifier = None

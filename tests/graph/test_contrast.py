@@ -90,7 +90,7 @@ def test_a_graph_with_hardly_an_edge_keeps_the_closed_form() -> None:
 
 def test_which_nodes_told_the_width_is_said() -> None:
     told = "width told from"
-    assert fit().report_.details[told] == "30 nodes held out"
+    assert fit().report_.details[told] == "30 nodes and 54 edges held out"
     assert fit(validation_fraction=0.0).report_.details[told] == "the nodes fitted, none held out"
     labelled = fit(objective="supervised")
     assert labelled.report_.details[told] == "6 nodes held out"
@@ -124,7 +124,11 @@ def test_training_keeps_open_what_neighbours_share() -> None:
     head = wide.strongest(4)
     batch = NeighbourContrast(head, z, partner, rows, pairs).batches(torch.Generator())[0]
     assert batch["pairs"].shape == pairs.shape and batch["rows"].shape == (200,)
-    history = train_bottleneck(head, z, partner, rows, pairs, 0.1, OPTIONS)
+
+    def curve(last: bool) -> np.ndarray:
+        return np.array(head.left_over())
+
+    history = train_bottleneck(head, z, partner, rows, pairs, curve, 0.1, OPTIONS)
     assert head.mask.n_active == 2 and len(history["loss"]) == 40
     codes = head.compact()(z)
     torch.testing.assert_close(codes, head(z)[:, 2:].flip(1))

@@ -285,14 +285,20 @@ def test_a_model_that_does_not_keep_its_graph() -> None:
         model.transform(NEW_EDGES)
 
 
-def test_nothing_is_said_of_the_same_graph_a_stranger_or_positions() -> None:
+def test_nothing_is_said_of_the_same_graph() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for keep in (True, False):
             model = fit(featured(), keep_graph=keep)
             model.transform(featured())
-            model.transform(communities(n=25, ids=[f"v{i}" for i in range(25)]))
-            model.transform(communities(n=9))
+
+
+def test_of_a_stranger_and_of_positions_it_is_said_that_features_alone_count() -> None:
+    model = fit(featured())
+    for other in (communities(n=25, ids=[f"v{i}" for i in range(25)]), communities(n=9)):
+        with pytest.warns(UserWarning, match="described by their features alone"):
+            z = model.transform(other)
+        assert np.isfinite(z).all()
 
 
 @pytest.mark.parametrize("value", [None, 1, 1.5, "yes"])

@@ -100,6 +100,8 @@ def test_a_purpose_that_cannot_be_measured_is_refused() -> None:
     path = build_graph(np.eye(6, k=1) + np.eye(6, k=-1), np.eye(6))
     with pytest.raises(InputError, match=r'purpose="links" cannot be measured.*edges'):
         DAMGraphEmbedding(purpose="links", **QUICK).fit(path)
+    with pytest.raises(InputError, match=r'purpose="features" cannot be measured.*no features'):
+        DAMGraphEmbedding(purpose="features", **QUICK).fit(without_features(graph))
     with pytest.raises(InputError, match="purpose"):
         DAMGraphEmbedding(purpose="speed", **QUICK).fit(graph)
 

@@ -123,7 +123,7 @@ def test_a_kept_graph_that_was_changed_is_damage(
 
 def test_a_folder_of_before_ids_and_graphs_were_saved(tmp_path: Path) -> None:
     graph = communities()
-    fit(graph).save(tmp_path / "model")
+    fit(graph, objective="svd").save(tmp_path / "model")
 
     def as_before(held: dict[str, torch.Tensor]) -> None:
         for name in [name for name in held if name.startswith("graph.")]:
@@ -132,7 +132,8 @@ def test_a_folder_of_before_ids_and_graphs_were_saved(tmp_path: Path) -> None:
     rewritten(tmp_path / "model", as_before)
     loaded = DAMGraphEmbedding.load(tmp_path / "model")
     assert loaded.graph_ is None and len(loaded.node_ids_) == 0
-    np.testing.assert_array_equal(loaded.transform(graph), fit(graph).transform(graph))
+    before = fit(graph, objective="svd").transform(graph)
+    np.testing.assert_array_equal(loaded.transform(graph), before)
 
 
 @pytest.mark.parametrize("output", ["pandas", "default"])

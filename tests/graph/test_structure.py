@@ -7,6 +7,7 @@ import pytest
 import scipy.sparse as sp
 
 from damrep.graph.data import Graph, build_graph
+from damrep.graph.inputs import fit_preparation
 from damrep.graph.structure import StructureBasis, fit_structure_basis, neighbours
 from damrep.masking.validation import InputError
 from tests.graph.samples import communities, random_adjacency, without_features
@@ -101,10 +102,13 @@ def test_a_node_with_no_known_neighbour_is_at_zero() -> None:
     assert z[1].any() and not z[[0, 2, 3]].any()
 
 
-def test_strangers_only_are_refused() -> None:
+def test_strangers_only_are_nowhere_and_refused_without_features() -> None:
+    others = bare(ids=[f"other {i}" for i in range(30)])
     basis = fit_structure_basis(bare(ids=NAMES), 8, seed=0)
+    assert not basis.knows_any(others)
+    assert not basis.transform(others).any()
     with pytest.raises(InputError, match="none of its node ids"):
-        basis.transform(bare(ids=[f"other {i}" for i in range(30)]))
+        fit_preparation(bare(ids=NAMES), 8, seed=0).prepare(others)
 
 
 def test_integer_ids_and_their_strings_are_the_same_nodes() -> None:
