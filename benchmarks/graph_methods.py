@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,23 +17,11 @@ from damrep.graph.data import Graph
 from damrep.graph.estimator import DAMGraphEmbedding
 from damrep.masking.validation import InputError
 
-__all__ = ["PEER_LIMIT_S", "QUICK", "Embedded", "Fits", "for_purpose", "seen_by"]
+__all__ = ["PEER_LIMIT_S", "QUICK", "Embedded", "Fits", "seen_by"]
 
 PEER_LIMIT_S = 240
 # Enough to see that everything runs, and nothing more.
 QUICK = {"max_epochs": 2, "max_components": 64}
-
-
-def for_purpose(purpose: str) -> dict[str, Any]:
-    """The estimator's parameter for a purpose, where it has one.
-
-    Examples
-    --------
-    >>> for_purpose("links") in ({}, {"purpose": "links"})
-    True
-    """
-    known = inspect.signature(DAMGraphEmbedding).parameters
-    return {"purpose": purpose} if "purpose" in known else {}
 
 
 def seen_by(purpose: str, graph: Graph, train: np.ndarray | None) -> Graph:
@@ -104,7 +91,7 @@ class Fits:
         key = (purpose, *sorted(parameters.items()))
         if key not in self._done:
             graph = seen_by(purpose, self.graph, self.train)
-            settings = {**self._changes, **for_purpose(purpose), **parameters}
+            settings = {**self._changes, "purpose": purpose, **parameters}
             model = DAMGraphEmbedding(**settings, random_state=self.seed)
             self._done[key] = measure(model.fit, graph)
         return self._done[key]

@@ -18,7 +18,7 @@ from damrep.masking.moments import eigen, positive_part, second_moment
 
 __all__ = ["EdgeMoments"]
 
-_LEAST = 1e-9
+_LEAST, _FAINT = 1e-9, 1e-4
 
 
 @dataclass(frozen=True)
@@ -128,4 +128,6 @@ class EdgeMoments:
         values, vectors, shared = prepared
         whiten = vectors * (values.clamp(min=0.0) + ridge / len(values)).rsqrt()
         strength, found = eigen(whiten.T @ shared @ whiten, of="the representation")
-        return strength.clamp(min=0.0).sqrt()[:, None] * (whiten @ found).T
+        # What the ends of edges do not share comes last and small, for those who ask for so many.
+        least = _FAINT * float(strength[0].clamp(min=_LEAST))
+        return strength.clamp(min=least).sqrt()[:, None] * (whiten @ found).T

@@ -44,12 +44,15 @@ class GraphInputs:
         csr_array (n, n), symmetrised, without self-loops.
     positions
         In the structure, (n, rank), strongest first; None where that was not learned.
+    structural
+        Whether the features are these.
     """
 
     matrix: sp.csr_array
     features: Any
     adjacency: sp.csr_array
     positions: np.ndarray | None = None
+    structural: bool = False
 
     @property
     def num_nodes(self) -> int:
@@ -156,7 +159,13 @@ class FeaturePreparation:
             dense = features.toarray() if sp.issparse(features) else features
             features = (dense - self.offset) / self.scale
         undirected = neighbours(graph)
-        return GraphInputs(gcn_matrix(undirected), _scale_rows(features), undirected, positions)
+        return GraphInputs(
+            gcn_matrix(undirected),
+            _scale_rows(features),
+            undirected,
+            positions,
+            not self.num_features,
+        )
 
     def arrange(self, features: Any, names: tuple[str, ...] | None) -> Any:
         """Columns in the order of the fit: by name where both sides have names, else as they come.

@@ -13,7 +13,7 @@ __all__ = ["LinkSplit", "hold_out_links", "link_placements", "link_prediction", 
 
 # Edges a width is told from: of fewer than the first chance decides, of fewer than the last it is
 # not tried, and more than the second take time and change nothing.
-_TOLD_FROM, _MOST, _LEAST = 100, 20_000, 10
+_TOLD_FROM, _MOST, _LEAST = 100, 10_000, 10
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def hold_out_links(graph: Graph, share: float, seed: int) -> tuple[Graph, np.nda
     graph
         Any.
     share
-        Of the edges to take out; no more than 20,000 are.
+        Of the edges to take out; no more than 10,000 are.
     seed
         As for `split_links`.
 

@@ -26,6 +26,7 @@ PURPOSES = tuple(PRICES)
 _NEWTON = 12
 _PRIOR = 1e-3  # keeps the slope finite where a width tells all pairs
 _LOOKED_AT = 2000  # pairs, while a mask learns
+WIDEST = 160  # units that links and labels are told from, and that a mask begins with
 
 
 def link_losses(one: Tensor, other: Tensor, linked: Tensor) -> Tensor:
@@ -183,8 +184,15 @@ class Trials:
             return np.array(head.left_over())
         if purpose != "all":
             return self.by_row(head, purpose, quick)[0].mean(dim=0).numpy()
-        parts = [name for name in ("links", "features") if name in self.measured]
-        return np.asarray(np.mean([self.losses(head, name, quick) for name in parts], axis=0))
+        return _mean([self.losses(head, name, quick) for name in self._parts()])
+
+    def curves(self, head: Bottleneck, quick: bool = False) -> dict[str, np.ndarray]:
+        """The losses for every purpose that can be measured."""
+        found = {name: self.losses(head, name, quick) for name in self.measured if name != "all"}
+        return {**found, "all": _mean([found[name] for name in self._parts()])}
+
+    def _parts(self) -> list[str]:
+        return [name for name in ("links", "features") if name in self.measured]
 
     def by_row(self, head: Bottleneck, purpose: str, quick: bool = False) -> list[Tensor]:
         """What each pair, node or label adds to the loss, (rows, widths), in blocks."""
@@ -194,16 +202,13 @@ class Trials:
             assert self.pairs is not None
             pairs = self.some() if quick else self.pairs
             linked = torch.arange(len(pairs)) < len(pairs) // 2
-            codes = self._codes(head, pairs.reshape(-1)).unflatten(0, (-1, 2))
-            return [link_losses(codes[:, 0], codes[:, 1], linked)]
+            codes = self._codes(head, pairs.reshape(-1))[:, :WIDEST].unflatten(0, (-1, 2))
+            return [_padded(link_losses(codes[:, 0], codes[:, 1], linked), head)]
         if purpose == "labels":
             assert self.labelled is not None and self.classes is not None
-            found = label_losses(self._codes(head, self.labelled), self.classes)
-            past = head.mask.num_features - found.shape[1]  # no width there is any better
-            return [torch.cat([found, found[:, -1:].expand(-1, past)], dim=1)]
-        parts = [
-            self.by_row(head, name)[0] for name in ("links", "features") if name in self.measured
-        ]
+            codes = self._codes(head, self.labelled)[:, :WIDEST]
+            return [_padded(label_losses(codes, self.classes), head)]
+        parts = [self.by_row(head, name)[0] for name in self._parts()]
         # Shared out so that the mean over all rows is the mean of the two losses.
         rows = sum(len(part) for part in parts)
         return [part * (rows / (len(parts) * len(part))) for part in parts]
@@ -220,3 +225,13 @@ class Trials:
     def _codes(self, head: Bottleneck, nodes: Tensor) -> Tensor:
         weight = head.encoder.weight.detach().cpu()
         return ((self.z[nodes] - self.z.mean(dim=0)) @ weight.T).flip(1)
+
+
+def _mean(losses: list[np.ndarray]) -> np.ndarray:
+    return np.asarray(np.mean(losses, axis=0))
+
+
+def _padded(losses: Tensor, head: Bottleneck) -> Tensor:
+    """As if no further unit told anything, up to those there are."""
+    past = head.mask.num_features - losses.shape[1]
+    return torch.cat([losses, losses[:, -1:].expand(-1, past)], dim=1)

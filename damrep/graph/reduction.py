@@ -15,7 +15,7 @@ from damrep.graph.canonical import EdgeMoments
 from damrep.graph.contrast import train_bottleneck
 from damrep.graph.inputs import GraphInputs
 from damrep.graph.propagation import SparseOperator
-from damrep.graph.purposes import PRICES, Trials, link_losses
+from damrep.graph.purposes import PRICES, WIDEST, Trials, link_losses
 from damrep.graph.representation import WideRepresentation
 from damrep.graph.settings import EmbeddingSettings
 from damrep.masking.bottleneck import Bottleneck
@@ -38,7 +38,6 @@ RIDGES = (0.3, 1.0, 3.0, 10.0)
 WEIGHTS = (0.0, 0.25, 0.5, 1.0)
 # The mask starts from so many times the units that the closed form keeps, and some more.
 _MORE, _SOME = 1.25, 4
-_WIDEST = 160
 _LR = 3e-4
 _ROUNDING = 1e-9
 # A width told from fewer nodes hangs on which they are.
@@ -147,7 +146,7 @@ def choose_axes(
     for weight in weights:
         scale = torch.where(inside, weight, 1.0).double()
         for axes in moments.scaled(scale).paths(RIDGES):
-            seen = (axes[:_WIDEST] * scale).T
+            seen = (axes[:WIDEST] * scale).T
             loss = link_losses(ends[0] @ seen, ends[1] @ seen, linked).mean(dim=0)
             cost = float((loss + price * torch.arange(1, len(loss) + 1)).min())
             if best is None or cost < best[0]:
@@ -208,7 +207,7 @@ def reduce_representation(
     head.fit_rotation(z[fit], z[nodes], settings.rotate, neighbours[fit], neighbours[nodes])
     if axes is not None:
         head.take_axes(axes, z.mean(dim=0))
-    curves = {name: _falling(trials.losses(head, name)) for name in trials.measured}
+    curves = _falling(trials.curves(head, quick=True))
     width = _width(settings, curves, z)
     history: dict[str, list[Any]] = {}
     acts = by_edges and something and settings.resolved_strategy == "mask"
@@ -217,14 +216,13 @@ def reduce_representation(
             # Labels have no say where they were not asked for.
             asked = [name for name in curves if name != "labels" or settings.purpose == name]
             widest = max(exact_width(curves[name], PRICES[name]) for name in asked)
-            widest = math.ceil(_MORE * max(width, min(widest, _WIDEST))) + _SOME
+            widest = math.ceil(_MORE * max(width, min(widest, WIDEST))) + _SOME
             width = min(widest, len(curves["all"]), numerical_rank(z))
         head = head.strongest(width)
         history = _train(settings, head, trials, neighbours, fit, edges, seed)
-        for name, closed in curves.items():
-            trained = _falling(trials.losses(head, name))
+        for name, trained in _falling(trials.curves(head)).items():
             # Past the units trained stands what the closed form would leave.
-            curves[name] = trained + [min(loss, trained[-1]) for loss in closed[width:]]
+            curves[name] = trained + [min(loss, trained[-1]) for loss in curves[name][width:]]
         width = head.mask.n_active
     else:
         if held and axes is None:
@@ -280,8 +278,9 @@ def _train(
     return {f"mask.{key}": values for key, values in found.to_dict().items()}
 
 
-def _falling(losses: np.ndarray) -> list[float]:
-    return [float(loss) for loss in np.minimum.accumulate(losses)]
+def _falling(curves: dict[str, np.ndarray]) -> dict[str, list[float]]:
+    """Where a wider one loses more, the narrower one's loss."""
+    return {name: np.minimum.accumulate(curve).tolist() for name, curve in curves.items()}
 
 
 def held_out_nodes(settings: EmbeddingSettings, nodes: int) -> int:

@@ -236,7 +236,8 @@ class WideRepresentation:
             self.scales[name] = self.weights.get(name, 1.0) / spread if varies else 0.0
         self._widths = {name: block.shape[1] for name, block in columns.items()}
         # Each node has a place of its own; it says nothing where all neighbourhoods are alike.
-        if not any(scale for name, scale in self.scales.items() if name != "structure"):
+        own = {"structure", "features"} if inputs.structural and len(columns) > 1 else {"structure"}
+        if not any(scale for name, scale in self.scales.items() if name not in own):
             raise InputError(
                 "graph: all nodes look alike (same features, same neighbourhoods), so there is "
                 "nothing to embed"

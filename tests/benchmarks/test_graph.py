@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import arguments, graph, graph_methods, graph_run
-from benchmarks.graph_methods import Fits, for_purpose, seen_by
+from benchmarks.graph_methods import Fits, seen_by
 from benchmarks.graph_rows import ALL, FULL, LABELS, LINKS, METHODS, PCA_ALL, SVD_ALL, SVD_LINKS
 from benchmarks.peer_runs import PeerTooSlowError
 from benchmarks.results import read_result
@@ -36,7 +36,7 @@ def fits() -> Fits:
 
 def test_the_learned_row_is_what_the_estimator_gives(fits: Fits) -> None:
     seen = fits.graph.with_labels(None)
-    model = DAMGraphEmbedding(**QUICK, **for_purpose("all"), random_state=3).fit(seen)
+    model = DAMGraphEmbedding(**QUICK, purpose="all", random_state=3).fit(seen)
     assert np.array_equal(fits.embed(ALL).values, model.embedding_)
     assert np.array_equal(fits.embed(FULL["all"]).values, model.transform_full(seen))
     assert fits.width("all") == model.n_components_
@@ -71,19 +71,6 @@ def test_every_fit_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
     for label in (ALL, FULL["all"], PCA_ALL, ALL):
         fits.embed(label)
     assert len(made) == 1
-
-
-def test_a_purpose_is_passed_where_the_estimator_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    class With:
-        def __init__(self, purpose: str = "all") -> None: ...
-
-    class Without:
-        def __init__(self, price: float = 1.0) -> None: ...
-
-    monkeypatch.setattr(graph_methods, "DAMGraphEmbedding", With)
-    assert for_purpose("links") == {"purpose": "links"}
-    monkeypatch.setattr(graph_methods, "DAMGraphEmbedding", Without)
-    assert for_purpose("links") == {}
 
 
 def test_only_the_fit_for_labels_sees_labels_and_those_of_the_training_split() -> None:
