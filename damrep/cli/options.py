@@ -139,7 +139,9 @@ def learning_options(
             "--price",
             type=Price(),
             default=price,
-            show_default="0.003; 0.001 for links, 0.006 for features" if price is None else True,
+            show_default="0.003; links 0.001, features 0.006, labels 0.0005"
+            if price is None
+            else True,
             help="Share of the loss a dimension must take away to be kept.",
         ),
         click.option(

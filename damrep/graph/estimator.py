@@ -58,8 +58,8 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
         dimensions and their order hardly hang on it, and the report has the number for each.
     price : float or None
         Share of that purpose's loss one dimension must earn to be kept (of the class prior's
-        cross-entropy for "supervised"); None: .003, for links .001, for features and "supervised"
-        .006.
+        cross-entropy for "supervised"); None: .003, for links .001, for labels .0005, for features
+        and "supervised" .006.
     n_components : int or None
         Keep exactly that many dimensions; the price is then not looked at.
     max_components : int

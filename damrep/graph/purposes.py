@@ -19,7 +19,7 @@ from damrep.masking.validation import InputError
 
 __all__ = ["PRICES", "PURPOSES", "Trials", "label_losses", "link_losses"]
 
-PRICES = {"all": 0.003, "links": 0.001, "features": 0.006, "labels": 0.003}
+PRICES = {"all": 0.003, "links": 0.001, "features": 0.006, "labels": 0.0005}
 """What a dimension must earn by default: of some losses all is had with few dimensions."""
 PURPOSES = tuple(PRICES)
 

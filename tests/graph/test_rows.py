@@ -191,10 +191,14 @@ def test_the_loss_of_rows_is_a_running_mean() -> None:
 @pytest.mark.parametrize("encoder", sorted(ENCODERS))
 @pytest.mark.parametrize("objective", sorted(OBJECTIVES))
 def test_every_encoder_is_trained_on_every_objective(
-    objective: str, encoder: str, global_rng_untouched: None
+    objective: str,
+    encoder: str,
+    global_rng_untouched: None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     inputs = wide_inputs()
     options = settings(encoder=encoder, objective=objective, max_epochs=8)
+    monkeypatch.setattr("damrep.graph.fitting._FULL_BATCH", 0)
     first, again, other = (train_encoder(options, inputs, 12, seed)[0] for seed in (1, 1, 2))
     assert first.layers[0].width == 12
     z = represent(first, inputs)
