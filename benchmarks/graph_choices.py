@@ -72,7 +72,6 @@ VARIANTS: dict[str, Variant] = {
     "feature_dropout=0.2": Variant({"feature_dropout": 0.2}),
     "spectral_weight=1": Variant({"spectral_weight": 1.0}),
     "spectral_weight=2": Variant({"spectral_weight": 2.0}),
-    "spectral_weight=1.5": Variant({"spectral_weight": 1.5}),
     "smoothing=0": Variant({"smoothing": 0}),
     "smoothing=2": Variant({"smoothing": 2}),
     "lr=0.01": Variant({"lr": 1e-2}),

@@ -14,7 +14,8 @@ from damrep.masking.plain import to_plain
 from damrep.masking.printing import escaped
 from damrep.masking.report import FitReport
 from damrep.masking.validation import InputError
-from damrep.reporting.figures import curve_figure, gate_figure, shown_gates, way_figure
+from damrep.reporting.curve_section import curve_section
+from damrep.reporting.figures import gate_figure, shown_gates, way_figure
 from damrep.reporting.plane import group_labels, plane_figure, project, sample_rows
 from damrep.reporting.svg import clean_text, to_svg
 from damrep.reporting.wording import (
@@ -25,7 +26,6 @@ from damrep.reporting.wording import (
     measure_columns,
     measured,
     number,
-    purposes_line,
     share,
     time_text,
     worth_of_a_dimension,
@@ -98,7 +98,7 @@ def render_page(
         "subtitle": _subtitle(report, data),
         "tiles": _tiles(report),
         "measures": _measures(report, row_notes or {}),
-        "curve": _curve(report),
+        "curve": curve_section(report),
         "gate": _gate(report),
         "plane": _plane(report, values, labels, label_names, node_ids, item),
         "price": None if report.price is None else share(report.price),
@@ -278,54 +278,6 @@ def _by_chance(report: FitReport, column: str) -> bool:
     if not isinstance(told, Mapping) or to_plain(told.get("spread")) is None:
         return False
     return bool(abs(told["difference"]) <= told["spread"])
-
-
-def _curve(report: FitReport) -> dict[str, Any] | None:
-    others = _other_purposes(report)
-    figure = curve_figure(report.curve, report.learned_dims, report.price, others)
-    if figure is None:
-        return None
-    last, following = worth_of_a_dimension(report)
-    sentences = []
-    learned = report.learned_dims
-    if last is not None:
-        sentences.append(f"Dimension {learned} took away {share(last)} of the loss.")
-    if following is not None:
-        sentences.append(
-            f"Dimension {learned + 1} would have taken away {share(following)} more."
-            if following >= 0
-            else f"Dimension {learned + 1} would have taken away nothing more."
-        )
-    by_purpose = purposes_line(report)
-    if by_purpose is not None:
-        sentences.append(f"{by_purpose[:1].upper()}{by_purpose[1:]}.")
-    drawn = Markup(to_svg(figure, "curve", "Share of the loss left against dimensions"))
-    return {
-        "svg": drawn,
-        "sentences": sentences,
-        "cheapest": _is_cheapest(report),
-        "others": list(others),
-    }
-
-
-def _other_purposes(report: FitReport) -> dict[str, Any]:
-    """The curves of the purposes that did not decide."""
-    told = report.details.get("purposes") or {}
-    return {
-        str(name): found["curve"]
-        for name, found in told.items()
-        if name not in ("all", report.details.get("purpose"))
-    }
-
-
-def _is_cheapest(report: FitReport) -> bool | None:
-    """Whether no width of the curve is a better bargain than the learned one; None: no price."""
-    losses = {int(dims): loss for dims, loss in report.curve if loss is not None}
-    here = losses.get(report.learned_dims)
-    if report.price is None or here is None:
-        return None
-    cost = here + report.price * report.learned_dims
-    return all(loss + report.price * dims >= cost - 1e-9 for dims, loss in losses.items())
 
 
 def _gate(report: FitReport) -> dict[str, Any] | None:
