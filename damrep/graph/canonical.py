@@ -18,7 +18,8 @@ from damrep.masking.moments import eigen, positive_part, second_moment
 
 __all__ = ["EdgeMoments"]
 
-_LEAST, _FAINT = 1e-9, 1e-4
+# Below `_SHARED` of the spread, what the ends of edges have in common is rounding.
+_LEAST, _SHARED, _FAINT = 1e-9, 1e-6, 1e-4
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ class EdgeMoments:
             ),
             torch.zeros_like(self.shared[0]),
         )
-        if float(shared.trace()) <= _LEAST:  # neighbours have nothing in common
+        if float(shared.trace()) <= _SHARED:  # neighbours have nothing in common
             shared = spread
         values, vectors = eigen(spread / 2, of="the representation")
         return values, vectors, shared / 2

@@ -120,6 +120,7 @@ def fit_unsupervised(
     curve = found.curves[settings.purpose]
     width = head.mask.n_active
     acted = bool(found.history)
+    decided = settings.purpose if settings.n_components is None else None
     encoder = wide.blocks.get("encoder")
     return Fitted(
         compact=wide.compact(head.compact()),
@@ -138,10 +139,14 @@ def fit_unsupervised(
             else [],
             "purpose": settings.purpose,
             "purposes": {
-                name: {"dims": found.widths[name], "price": PRICES[name], "curve": points}
+                name: {
+                    "dims": width if name == decided else found.widths[name],
+                    "price": settings.resolved_price if name == decided else PRICES[name],
+                    "curve": points,
+                }
                 for name, points in found.curves.items()
             },
-            "width told from": told_from(held_out_nodes(settings, len(z)), held.pairs),
+            "width told from": told_from(held_out_nodes(settings, len(z), held), held.pairs),
             "weights": dict(wide.weights),
             **({} if found.good is None else {"as good": list(found.good)}),
         },

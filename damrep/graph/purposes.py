@@ -146,8 +146,7 @@ class Trials:
         """The purposes that can be measured, "all" last."""
         there = {
             "links": self.pairs is not None,
-            # What neighbours share of their places alone is the smoothing, and never ends.
-            "features": self.featured or self.pairs is None,
+            "features": self.featured,
             "labels": self.classes is not None,
         }
         return [*(name for name, can in there.items() if can), "all"]
@@ -163,7 +162,7 @@ class Trials:
         if purpose not in self.measured:
             missing = {
                 "links": "the graph has too few edges to hold some out, or too few pairs without",
-                "labels": "the graph has too few nodes with labels",
+                "labels": "too few labels are known; expected two classes of two nodes or more",
                 "features": "the graph has no features",
             }[purpose]
             raise InputError(f'purpose="{purpose}" cannot be measured: {missing}')
@@ -188,11 +187,16 @@ class Trials:
 
     def curves(self, head: Bottleneck, quick: bool = False) -> dict[str, np.ndarray]:
         """The losses for every purpose that can be measured."""
-        found = {name: self.losses(head, name, quick) for name in self.measured if name != "all"}
-        return {**found, "all": _mean([found[name] for name in self._parts()])}
+        named = {*self.measured, *self._parts()} - {"all"}
+        found = {name: self.losses(head, name, quick) for name in PURPOSES if name in named}
+        whole = _mean([found[name] for name in self._parts()])
+        return {**{name: found[name] for name in self.measured if name != "all"}, "all": whole}
 
     def _parts(self) -> list[str]:
-        return [name for name in ("links", "features") if name in self.measured]
+        # What neighbours share of their places alone is the smoothing, and never ends: it stands in
+        # where there is nothing else.
+        there = [name for name in self.measured if name in ("links", "features")]
+        return there or ["features"]
 
     def by_row(self, head: Bottleneck, purpose: str, quick: bool = False) -> list[Tensor]:
         """What each pair, node or label adds to the loss, (rows, widths), in blocks."""

@@ -74,6 +74,7 @@ class EmbeddingSettings:
             raise InputError('strategy="gradient" is now "mask": a mask that is trained')
         check_choice("strategy", self.strategy, STRATEGIES)
         check_choice("purpose", self.purpose, PURPOSES)
+        self._check_purpose()
         if self.price is not None:
             check_price(self.price)
         check_count("max_components", self.max_components, minimum=1)
@@ -99,6 +100,23 @@ class EmbeddingSettings:
         if not isinstance(self.keep_graph, bool) and self.keep_graph != "auto":
             raise InputError(f'keep_graph must be True, False or "auto", got {self.keep_graph!r}')
         self.training_options(seed=0)
+
+    def _check_purpose(self) -> None:
+        if self.objective == "supervised" and self.purpose in ("links", "features"):
+            raise InputError(
+                f'purpose="{self.purpose}" goes with no objective="supervised", whose width is '
+                "chosen for the labels"
+            )
+        if self.purpose != "links":
+            return
+        for what, none in (
+            ('objective="svd"', self.objective == "svd"),
+            ("validation_fraction=0", self.validation_fraction == 0),
+        ):
+            if none:
+                raise InputError(
+                    f'purpose="links" is measured on edges held out, and {what} holds out none'
+                )
 
     def for_graph(self, nodes: int) -> EmbeddingSettings:
         """The same, with no more dimensions to start from than so many nodes can have.

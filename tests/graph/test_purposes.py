@@ -15,7 +15,7 @@ from sklearn.model_selection import LeaveOneOut, cross_val_predict
 from damrep.graph import DAMGraphEmbedding
 from damrep.graph.data import build_graph
 from damrep.graph.links import hold_out_links
-from damrep.graph.purposes import PURPOSES, label_losses, link_losses
+from damrep.graph.purposes import PRICES, PURPOSES, label_losses, link_losses
 from damrep.masking.validation import InputError
 from tests.graph.samples import communities, without_features
 
@@ -104,6 +104,38 @@ def test_a_purpose_that_cannot_be_measured_is_refused() -> None:
         DAMGraphEmbedding(purpose="features", **QUICK).fit(without_features(graph))
     with pytest.raises(InputError, match="purpose"):
         DAMGraphEmbedding(purpose="speed", **QUICK).fit(graph)
+    with pytest.raises(InputError, match="two classes of two nodes"):
+        DAMGraphEmbedding(purpose="labels", **QUICK).fit(unlabelled, ["one"] * 40)
+
+
+def test_a_purpose_that_nothing_is_held_out_for_is_refused_with_the_reason() -> None:
+    graph = communities(40)
+    with pytest.raises(InputError, match='objective="svd" holds out none'):
+        DAMGraphEmbedding(purpose="links", objective="svd", **QUICK).fit(graph)
+    with pytest.raises(InputError, match="validation_fraction=0 holds out none"):
+        DAMGraphEmbedding(purpose="links", validation_fraction=0.0, **QUICK).fit(graph)
+    for purpose in ("links", "features"):
+        with pytest.raises(InputError, match="supervised"):
+            DAMGraphEmbedding(purpose=purpose, objective="supervised", **QUICK).fit(graph)
+
+
+def test_features_are_no_purpose_where_there_are_none() -> None:
+    """Too few edges to hold some out: the smoothing stands in, and is not called features."""
+    path = build_graph(np.eye(7, k=1) + np.eye(7, k=-1))
+    model = DAMGraphEmbedding(**QUICK).fit(path)
+    assert list(model.report_.details["purposes"]) == ["all"]
+    with pytest.raises(InputError, match="no features"):
+        DAMGraphEmbedding(purpose="features", **QUICK).fit(path)
+
+
+@pytest.mark.parametrize("purpose", PURPOSES)
+def test_the_purpose_that_decided_is_told_with_what_was_learned(purpose: str) -> None:
+    graph = communities(80, 20)
+    model = DAMGraphEmbedding(purpose=purpose, price=0.02, **QUICK).fit(graph)
+    told = model.report_.details["purposes"][purpose]
+    assert (told["dims"], told["price"]) == (model.n_components_, 0.02)
+    budget = DAMGraphEmbedding(purpose=purpose, n_components=7, **QUICK).fit(graph)
+    assert budget.report_.details["purposes"][purpose]["price"] == PRICES[purpose]
 
 
 def test_labels_may_be_given_beside_the_graph() -> None:

@@ -274,3 +274,16 @@ def test_a_difference_within_its_spread_is_none(spread: float, how: str) -> None
     assert "learned 3 0.800 ± 0.050 full width 16 0.820 ± 0.040" in text
     assert "± 0.050; 0.820 at full width" in text
     assert "accuracy is the mean over 10 splits." in text
+
+
+@pytest.mark.parametrize(
+    ("purpose", "price", "said"),
+    [("labels", 0.01, "looked at to choose"), ("labels", None, "not learned from"),
+     ("all", 0.01, "not learned from")],
+)  # fmt: skip
+def test_what_the_labels_were_used_for(
+    z: np.ndarray, purpose: str, price: float | None, said: str
+) -> None:
+    report = FitReport("E", 8, z.shape[1], price=price, details={"purpose": purpose})
+    labels = np.arange(len(z)) % 2
+    assert f"The classes were {said}" in render_page(report, z, labels=labels)
