@@ -42,7 +42,7 @@ _MORE = 1.1  # of the epochs of one fit, all together
 _FROM_PCA, _FROM_ONE = (0.1, 0.35), (0.2, 0.01)
 _BEGINNINGS = "from PCA", "from one dimension"
 _AS_GOOD = 1.2  # times the cost of the first way that the second may be on its way to
-_HOPELESS = 2.0  # times that cost half way on, and the second is given up
+_HOPELESS = 2.0  # times that cost at 5/8 of the second way, and it is given up
 _TOLD = 0.4  # of what counts as alike: where no more is lost, narrower widths are tried alone
 _GAIN_RATE = 30.0  # of the one factor, in learning rates of the weights
 _ASKED = 128  # rows held out that the factor is asked about in a step
@@ -211,7 +211,7 @@ def learn_width(
     Takes 1.1 times the epochs of `options`. Bent tables have solutions that are found only from one
     dimension on, with a price that falls; those that are nearly flat are soonest told from where
     PCA stands. So both ways are begun, and the one that is on its way to the smaller cost goes on;
-    where it is clear half way that it will not be the second, that one's steps are saved.
+    where the second is far behind when 5/8 of it are gone, the rest of its steps is saved.
 
     Parameters
     ----------
@@ -272,7 +272,7 @@ def learn_width(
         least = min(promise(width), linear_cost)
         bent, narrow = begin(one + left, _FROM_ONE[1])
         bent.strategy.hopeless = lambda: (
-            narrow.step == one // 2 * batches and promise(narrow) > _HOPELESS * least
+            narrow.step == 5 * one // 8 * batches and promise(narrow) > _HOPELESS * least
         )
         run.stage(bent, one, short, _BEGINNINGS[1])
         bent.strategy.hopeless = None
