@@ -115,8 +115,8 @@ TABLES = {
     "helix": Table(_helix, range(1, 4)),
     "swiss roll": Table(_swiss, range(1, 4)),
     "digits": Table(_digits, range(36, 47, 2)),
-    "quadratic, 20": Table(_made("quadratic"), range(19, 22)),
-    "mlp, 20": Table(_made("mlp"), range(19, 22)),
+    "quadratic of 20": Table(_made("quadratic"), range(19, 22)),
+    "mlp of 20": Table(_made("mlp"), range(19, 22)),
     "isolet": Table(_read("isolet"), range(75, 106, 10)),
     "coil20": Table(_read("coil20"), range(20, 41, 5)),
 }
