@@ -39,6 +39,7 @@ MASK, SEARCH, FIXED, BEST = "mask", "search", "fixed", "best fixed"
 COLUMNS = (
     Column("table", "Table"),
     Column("method", "Method"),
+    Column("seeds", "Seeds"),
     Column("found", "Dims"),
     Column("cost", "Cost", 5),
     Column("steps", "Steps"),
@@ -141,6 +142,7 @@ def _row(name: str, method: str, runs: Sequence[tuple[int, float, int, float]]) 
     return {
         "table": name,
         "method": method,
+        "seeds": len(runs),
         "found": counts([dims for dims, *_ in runs]),
         "found_list": [dims for dims, *_ in runs],
         "cost": fmean(cost for _, cost, *_ in runs),
