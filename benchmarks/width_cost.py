@@ -39,6 +39,7 @@ MASK, SEARCH, FIXED, BEST = "mask", "search", "fixed", "best fixed"
 COLUMNS = (
     Column("table", "Table"),
     Column("method", "Method"),
+    Column("seeds", "Seeds"),
     Column("found", "Dims"),
     Column("cost", "Cost", 5),
     Column("steps", "Steps"),
@@ -115,8 +116,8 @@ TABLES = {
     "helix": Table(_helix, range(1, 4)),
     "swiss roll": Table(_swiss, range(1, 4)),
     "digits": Table(_digits, range(36, 47, 2)),
-    "quadratic, 20": Table(_made("quadratic"), range(19, 22)),
-    "mlp, 20": Table(_made("mlp"), range(19, 22)),
+    "quadratic of 20": Table(_made("quadratic"), range(19, 22)),
+    "mlp of 20": Table(_made("mlp"), range(19, 22)),
     "isolet": Table(_read("isolet"), range(75, 106, 10)),
     "coil20": Table(_read("coil20"), range(20, 41, 5)),
 }
@@ -141,6 +142,7 @@ def _row(name: str, method: str, runs: Sequence[tuple[int, float, int, float]]) 
     return {
         "table": name,
         "method": method,
+        "seeds": len(runs),
         "found": counts([dims for dims, *_ in runs]),
         "found_list": [dims for dims, *_ in runs],
         "cost": fmean(cost for _, cost, *_ in runs),

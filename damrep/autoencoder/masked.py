@@ -42,10 +42,13 @@ _MORE = 1.1  # of the epochs of one fit, all together
 _FROM_PCA, _FROM_ONE = (0.1, 0.35), (0.2, 0.01)
 _BEGINNINGS = "from PCA", "from one dimension"
 _AS_GOOD = 1.2  # times the cost of the first way that the second may be on its way to
+_HOPELESS = 2.0  # times that cost at 5/8 of the second way, and it is given up
+_TOLD = 0.4  # of what counts as alike: where no more is lost, narrower widths are tried alone
 _GAIN_RATE = 30.0  # of the one factor, in learning rates of the weights
 _ASKED = 128  # rows held out that the factor is asked about in a step
 _LOOKED_AT = 512  # rows held out that the widths are compared on while they are learned
 _REGRESSED = 4000  # rows that closed units are fitted to
+_HUGE = 1e30
 _LOOKS = 40  # at the held-out loss once the width is known
 
 
@@ -132,11 +135,13 @@ class _Strategy:
     ) -> None:
         self.masked, self.width = masked, width
         self._asked, self._generator = asked, torch_generator(seed)
+        self.hopeless: Callable[[], bool] | None = None
+        self._given_up = False
 
     @property
     def settled(self) -> bool:
-        """Whether the width is fixed."""
-        return self.width is None or self.width.settled
+        """Whether the width is fixed, or of no interest any more."""
+        return self._given_up or self.width is None or self.width.settled
 
     def parameter_groups(
         self, lr: float, weight_decay: float = 0.0, beta_lr: float | None = None
@@ -183,6 +188,7 @@ class _Strategy:
 
     def end_epoch(self) -> dict[str, Any]:
         """See `MaskStrategy`; and the factor."""
+        self._given_up = self.hopeless is not None and self.hopeless()
         row = {} if self.width is None else self.width.end_epoch()
         if self.masked.log_gain is not None:
             row["gain"] = float(self.masked.log_gain.detach().exp())
@@ -204,7 +210,8 @@ def learn_width(
 
     Takes 1.1 times the epochs of `options`. Bent tables have solutions that are found only from one
     dimension on, with a price that falls; those that are nearly flat are soonest told from where
-    PCA stands. So both ways are begun, and the one that is on its way to the smaller cost goes on.
+    PCA stands. So both ways are begun, and the one that is on its way to the smaller cost goes on;
+    where the second is far behind when 5/8 of it are gone, the rest of its steps is saved.
 
     Parameters
     ----------
@@ -229,12 +236,19 @@ def learn_width(
     whole = max(2, math.floor(_MORE * options.max_epochs + 0.5))
     run = _Run(rows, held_out, batch_size, options, whole)
 
+    batches = rows.num_batches(batch_size)
+
+    def promise(width: MaskStrategy) -> float:
+        """What the best width is on its way to cost."""
+        ahead = width.outlook().tolist()
+        return min(goal.cost(loss, m) for m, loss in enumerate(ahead, start=1))
+
     def begin(epochs: int, first_share: float) -> tuple[_Way, MaskStrategy]:
         masked = MaskedNetwork(fresh())
         width = MaskStrategy(
             masked,
             masked.mask,
-            epochs * rows.num_batches(batch_size),
+            epochs * batches,
             lambda widths, last: run.losses(masked, widths, last),
             goal.costs,
             torch_generator(run.seed),
@@ -242,6 +256,7 @@ def learn_width(
             goal.tolerated,
             first_share=first_share,
             even=search,
+            narrower=_TOLD * goal.tolerated,
         )
         return _Way(masked, _Strategy(masked, run.asked, run.seed, width)), width
 
@@ -250,19 +265,23 @@ def learn_width(
     if linear_cost is None or search:
         way, width = begin(whole, _FROM_ONE[1])
     else:
-        tried = [max(1, round(share * whole)) for share, _ in (_FROM_PCA, _FROM_ONE)]
-        left = max(1, whole - sum(tried))
-        ways, ends = [], []
-        for epochs, (_, first), name in zip(
-            tried, (_FROM_PCA, _FROM_ONE), _BEGINNINGS, strict=True
-        ):
-            way, width = begin(epochs + left, first)
-            run.stage(way, epochs, replace(options, schedule="warmup"), name)
-            outlook = width.outlook().tolist()
-            ends.append(min(goal.cost(loss, m) for m, loss in enumerate(outlook, start=1)))
-            ways.append((way, width))
-        bent = ends[1] <= _AS_GOOD * min(ends[0], linear_cost)
-        (way, width), details["begins"] = ways[bent], _BEGINNINGS[bent]
+        pca, one = (max(1, round(share * whole)) for share, _ in (_FROM_PCA, _FROM_ONE))
+        left, short = max(1, whole - pca - one), replace(options, schedule="warmup")
+        way, width = begin(pca + left, _FROM_PCA[1])
+        run.stage(way, pca, short, _BEGINNINGS[0])
+        least = min(promise(width), linear_cost)
+        bent, narrow = begin(one + left, _FROM_ONE[1])
+        bent.strategy.hopeless = lambda: (
+            narrow.step == 5 * one // 8 * batches and promise(narrow) > _HOPELESS * least
+        )
+        run.stage(bent, one, short, _BEGINNINGS[1])
+        bent.strategy.hopeless = None
+        saved = one - narrow.step // batches
+        if not saved and promise(narrow) <= _AS_GOOD * least:
+            way, width = bent, narrow
+        details["begins"] = _BEGINNINGS[way is bent]
+        left += saved
+        width.steps += saved * batches
     run.stage(way, left, wholly, "search" if search else "mask").restore()
     network = way.masked.fold()
     if isinstance(goal, Price) and run.last[0]:
@@ -338,7 +357,9 @@ class _Run:
 
     def stage(self, way: _Way, epochs: int, options: TrainingOptions, name: str) -> _Task:
         """Train on."""
-        options = replace(options, max_epochs=epochs, description=name)
+        # Any loss is good enough to stop for what is given up.
+        target = None if way.strategy.hopeless is None else _HUGE
+        options = replace(options, max_epochs=epochs, description=name, target_loss=target)
         task = _Task(way.masked, way.strategy, self._rows, self._held_out, self._size, self._every)
         rows = train(task, options, way.strategy)
         self.history.extend(rows, stage=name)

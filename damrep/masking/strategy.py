@@ -7,11 +7,16 @@ be worth is known from rows nobody fits. The mask's offset beta follows the best
 A network that may use many units settles in solutions that need many: narrow ones it only finds
 while it has to make do with few. So the price starts at a hundred times what is asked for and falls
 to it, which opens the units one after another, each after those before it were trained.
+
+A width that loses next to nothing keeps the narrower ones from being drawn, though all that is left
+to win is with them: `narrower` has them tried alone.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,10 +36,21 @@ _SPREAD, _SPREAD_LAST = 12.0, 30.0
 _ABOVE, _ABOVE_SHARE = 2, 0.1  # units beyond the best width that are drawn at most, and as a share
 _LOOKS, _FEWEST_STEPS = 150, 5  # at the held-out loss in all; steps between two of them at least
 _BEYOND = 0.002  # units that fewer of the rows are drawn with have not learned anything yet
+_TRIED = 0.15  # share of the steps from which narrower widths may be tried alone
 _HUGE = 1e30
 _COARSE, _NEAR = 12, 0.2  # widths looked at over all; share of the width looked at on each side
 
 Costs = Callable[[np.ndarray, float], np.ndarray]
+
+
+@dataclass
+class _Kept:
+    """What is gone back to if no narrower width comes to cost as little."""
+
+    width: int
+    cost: float
+    curve: np.ndarray
+    state: dict[str, Any]
 
 
 class MaskStrategy:
@@ -76,6 +92,11 @@ class MaskStrategy:
     chances
         Given the costs at 1 .. n and which share of the way to the settled width is gone, how
         likely each width is drawn, 0 for those that are not. By default by the costs' ratios.
+    narrower
+        Once the best width costs no more than this above what it would cost if nothing were lost,
+        its weights are kept aside and only narrower widths are drawn. If one of them comes to cost
+        as little, it is the best, and may be followed by a narrower one; if none has when the width
+        is settled, the kept weights are put back. 0: never. Takes memory for the weights once more.
 
     Attributes
     ----------
@@ -131,6 +152,7 @@ class MaskStrategy:
         even: bool = False,
         every: int | None = None,
         chances: Callable[[np.ndarray, float], np.ndarray] | None = None,
+        narrower: float = 0.0,
     ) -> None:
         if not any(part is mask for part in module.modules()):
             raise InputError("the mask is not a part of the module that is trained")
@@ -142,6 +164,8 @@ class MaskStrategy:
         self._first_share = check_number(
             "first_share", first_share, low=0.0, high=1.0, low_open=True
         )
+        self._narrower = check_number("narrower", narrower, low=0.0)
+        self._kept: _Kept | None = None
         self._even = even
         self._every = max(_FEWEST_STEPS, self.steps // _LOOKS)
         if every is not None:
@@ -183,6 +207,7 @@ class MaskStrategy:
         self.step += 1
         if self.settled:
             if not before:
+                self._put_back()
                 self._look(last=True)
                 self.mask.jitter(None)
         elif self.step % self._every == 0:
@@ -225,7 +250,8 @@ class MaskStrategy:
         rate = np.minimum(now / np.maximum(then, 1e-12), 1.0)
         rate[self._window[1] :] = 1.0
         ahead = max(0.0, _FALLEN * self.steps - self.step) / past
-        return np.asarray(now * rate**ahead)
+        reached = np.asarray(now * rate**ahead)
+        return reached if self._kept is None else np.minimum(reached, self._kept.curve)
 
     def renew(self) -> None:
         """Fit anew what lies beyond the widths that are drawn."""
@@ -243,7 +269,9 @@ class MaskStrategy:
         if last:
             self.settled_curve = curve
         costs = _one_a_width("costs", self._costs(curve, self._share), len(curve))
-        best = int(np.argmax(costs <= costs.min() + self._slack))
+        if self._narrower and not self._even and not last:
+            costs = self._tried(curve, costs)
+        best = self._best(costs)
         if last or not self._even:
             self.mask.set_width(max(best + 1, self.mask.min_active))
         chances = _one_a_width(
@@ -255,6 +283,39 @@ class MaskStrategy:
         self._window = (int(low), min(int(high), self.mask.num_features))
         self._drawing = True
 
+    def _best(self, costs: np.ndarray) -> int:
+        """Units beside the first of the narrowest width that is as good as the best."""
+        return int(np.argmax(costs <= costs.min() + self._slack))
+
+    def _tried(self, curve: np.ndarray, costs: np.ndarray) -> np.ndarray:
+        """The costs; while narrower widths are tried alone, those of the others are out of reach.
+
+        Whether a width is good enough is judged at the price that is asked for, not at today's.
+        """
+        asked = self._costs(curve, 1.0)
+        kept = self._kept
+        if kept is not None and asked[: kept.width - 1].min() <= kept.cost + self._slack:
+            self._kept = None
+        if self._kept is None and self.step >= _TRIED * self.steps:
+            best = self._best(costs)
+            least = self._costs(np.zeros(len(curve)), 1.0)
+            if best >= max(1, self.mask.min_active) and asked[best] - least[best] <= self._narrower:
+                state = copy.deepcopy(self.module.state_dict())
+                self._kept = _Kept(best + 1, float(asked[best]), curve, state)
+        if self._kept is None:
+            return costs
+        return np.where(np.arange(1, len(costs) + 1) < self._kept.width, costs, _HUGE)
+
+    def _put_back(self) -> None:
+        """Go back to the weights that were kept, if no narrower width has come up to them."""
+        if self._kept is not None:
+            self._look()
+        if self._kept is not None:
+            # What an optimiser remembers is of the others: it forgets that within some steps.
+            self.module.load_state_dict(self._kept.state)
+            self.mask.set_width(self._kept.width)
+            self._kept = None
+
     def _by_ratio(self, costs: np.ndarray, done: float) -> np.ndarray:
         """Chances that fall with a power of the costs, and none far beyond the best width."""
         spread = _SPREAD * (_SPREAD_LAST / _SPREAD) ** done
@@ -262,7 +323,7 @@ class MaskStrategy:
         chances: np.ndarray = np.exp(-spread * np.log(np.maximum(costs, least) / least))
         # Before, what lies beyond may be what the next price opens, or is hardly trained yet.
         if self.step >= _FALLEN * self.steps:
-            best = int(np.argmax(costs <= costs.min() + self._slack))
+            best = self._best(costs)
             chances[best + 1 + max(_ABOVE, int(_ABOVE_SHARE * best)) :] = 0.0
         return chances
 

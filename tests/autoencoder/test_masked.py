@@ -77,6 +77,38 @@ def test_where_narrow_widths_promise_nothing_it_goes_on_from_pca() -> None:
     assert found.network.width >= 1 and found.history["price_factor"][-1] == 1
 
 
+def test_a_way_that_is_far_behind_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its steps go to the other one."""
+    monkeypatch.setattr("damrep.autoencoder.masked._HOPELESS", 0.0)
+    found = learn()
+    assert found.details["begins"] == "from PCA"
+    stages = found.history["stage"]
+    assert [stages.count(name) for name in dict.fromkeys(stages)] == [7, 8, 66 - 7 - 8]
+    assert found.steps == 660 and found.history["n_active"][-1] == found.network.width
+
+
+@pytest.mark.parametrize(("told", "width"), [(0.0, 2), (0.4, 1)])
+def test_a_curve_that_pca_tells_in_full_is_told_by_fewer_codes(
+    monkeypatch: pytest.MonkeyPatch, told: float, width: int
+) -> None:
+    """From PCA on nothing is lost, so that nothing asks for fewer but to try them alone."""
+    monkeypatch.setattr("damrep.autoencoder.masked._TOLD", told)
+    t = np.random.default_rng(0).uniform(0, 1.5 * np.pi, 600)
+    turn = np.stack([np.cos(t), np.sin(t), t / 2], axis=1).astype(np.float32)
+    rows = Rows(turn, *measure_columns(turn))
+    fitted, held_out = rows.part(np.arange(500)), rows.part(np.arange(500, 600))
+    axes = principal_axes(fitted, 3, seed=0)
+
+    def straight() -> AutoencoderNetwork:
+        with local_seed(0):
+            made = AutoencoderNetwork(3, (32,), 3)
+        made.start_linear(axes)
+        return made
+
+    found = learn_width(straight, fitted, held_out, 50, PRICE, 1e-9, axes, OPTIONS)
+    assert found.network.width == width and found.loss < 2e-3
+
+
 def test_a_search_trains_all_widths_alike() -> None:
     found = learn(search=True)
     assert "begins" not in found.details and found.steps == 66 * 10

@@ -146,7 +146,14 @@ def test_what_does_not_fit_is_named(told: dict[str, Any], said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"slack": -1.0}, {"slack": float("nan")}, {"every": 0}, {"first_share": 0.0}]
+    "changes",
+    [
+        {"slack": -1.0},
+        {"slack": float("nan")},
+        {"every": 0},
+        {"first_share": 0.0},
+        {"narrower": -0.1},
+    ],
 )
 def test_arguments_out_of_range_are_named(changes: dict[str, Any]) -> None:
     (name,) = changes
@@ -201,3 +208,41 @@ def test_the_outlook_is_what_is_lost_if_it_goes_on_so() -> None:
     # 160 steps to go until the price has fallen, of 30 each.
     assert outlook[:3] == pytest.approx([0.2 * 0.5 ** (160 / 30)] * 3)
     assert outlook[3:] == pytest.approx([0.2] * (N - 3)), "what is not drawn does not learn"
+
+
+@pytest.mark.parametrize(("narrower", "width"), [(0.0, 3), (0.002, 2)])
+def test_where_nothing_more_is_lost_a_narrower_width_gets_all_rows(
+    narrower: float, width: int
+) -> None:
+    """Two units are enough, but come to it only where wider ones are not drawn any more."""
+    problem = Columns(first_share=1.0, narrower=narrower)
+    alone: list[bool] = []
+
+    def losses(widths: Sequence[int], last: bool) -> list[float]:
+        alone.append(problem.strategy._window[1] == 2)
+        enough = 2 if sum(alone) > 5 else 3
+        return [0.0 if m >= enough else 1.0 for m in widths]
+
+    problem.strategy._losses = losses
+    problem.train(300)
+    assert problem.mask.n_active == width
+
+
+def test_what_was_kept_comes_back_where_no_narrower_width_is_good_enough() -> None:
+    problem = Columns(narrower=0.002)
+    strategy, weights = problem.strategy, problem.model[1].weight
+    rows = problem.train(150)
+    assert strategy._kept is not None and strategy._kept.width == 3
+    kept = strategy._kept.state["1.weight"].clone()
+    rows += problem.train(59)
+    assert rows[-1]["n_active"] == 2 and not torch.equal(weights, kept)
+    assert strategy.outlook()[2] <= strategy._kept.curve[2]
+    problem.train(1)
+    assert strategy.settled and problem.mask.n_active == 3 and torch.equal(weights, kept)
+
+
+def test_narrower_widths_are_tried_down_to_the_fewest_that_stay_open() -> None:
+    problem = Columns(narrower=0.5, slack=0.5)
+    problem.mask.min_active = 3
+    rows = problem.train(300)
+    assert min(row["n_active"] for row in rows) == 3 and problem.strategy._kept is None
