@@ -131,13 +131,6 @@ def test_all_warnings_are_of_one_class(project_root: Path) -> None:
             assert not re.search(r"\bwarnings\.warn\b|import warn\b", source), path.name
 
 
-def test_modules_stay_readable(project_root: Path) -> None:
-    for folder in ("damrep", "benchmarks"):
-        for path in (project_root / folder).rglob("*.py"):
-            lines = len(path.read_text(encoding="utf-8").splitlines())
-            assert lines < 400, f"{path.relative_to(project_root)} has {lines} lines"
-
-
 def test_readme_tables_are_in_step_with_the_results(project_root: Path) -> None:
     from benchmarks.tables import replace_tables
 

@@ -12,13 +12,11 @@ import torch
 from damrep.graph.containers import NodeFrames
 from damrep.graph.convert import as_graph
 from damrep.graph.fit_report import fit_report
-from damrep.graph.fitting import Fitted, fit_unsupervised
+from damrep.graph.fitting import Fitted, fit_graph
 from damrep.graph.frames import feature_rows
 from damrep.graph.inputs import FeaturePreparation, fit_preparation
 from damrep.graph.joining import FittedNodes
-from damrep.graph.labels import check_labels, training_labels
-from damrep.graph.links import hold_out_links
-from damrep.graph.reduction import Held
+from damrep.graph.labels import check_labels
 from damrep.graph.settings import EmbeddingSettings
 from damrep.graph.storage import load_model, save_model
 from damrep.graph.supervised import fit_supervised, supervision
@@ -219,28 +217,16 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
         if graph.num_nodes < 3:
             raise InputError(f"graph: expected at least 3 nodes to embed, got {graph.num_nodes}")
         settings = asked.for_graph(graph.num_nodes)
-        supervised = settings.resolved_objective == "supervised"
         wall, cpu = time.perf_counter(), time.process_time()
         seed = resolve_seed(self.random_state)
-        # Decided on what was not fitted: edges held out are back when the nodes are embedded.
-        part, pairs = graph, None
-        if settings.trains and not supervised:
-            part, pairs = hold_out_links(graph, settings.validation_fraction, seed)
-        beside = 0 if supervised or not settings.trains else settings.structure_rank
-        rank = max(1, settings.max_components // 2)
-        preparation = fit_preparation(part, rank, seed, beside)
-        inputs = preparation.prepare(graph)
         classes: tuple[str, ...] | None = None
-        if supervised:
+        if settings.resolved_objective == "supervised":
+            preparation = fit_preparation(graph, settings.structural_features, seed)
+            inputs = preparation.prepare(graph)
             labels, classes, train_rows, held_out = supervision(graph, y)
             fitted = fit_supervised(settings, inputs, labels, train_rows, held_out, seed)
         else:
-            fitted = fit_unsupervised(
-                settings,
-                inputs if part is graph else preparation.prepare(part),
-                Held.of(pairs, training_labels(graph, y), seed, preparation.num_features > 0),
-                seed,
-            )
+            preparation, inputs, fitted = fit_graph(settings, graph, y, seed)
         nodes = FittedNodes.of(graph, inputs.adjacency, settings.keep_graph)
         self._adopt(preparation, fitted, nodes, classes)
         self.embedding_ = fitted.compact.transform(inputs)

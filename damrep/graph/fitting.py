@@ -7,8 +7,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from damrep.graph.data import Graph
 from damrep.graph.encoders import GraphEncoder, make_encoder
-from damrep.graph.inputs import GraphInputs
+from damrep.graph.inputs import FeaturePreparation, GraphInputs, fit_preparation
+from damrep.graph.labels import training_labels
+from damrep.graph.links import hold_out_links
 from damrep.graph.objectives import OBJECTIVES, make_objective
 from damrep.graph.purposes import PRICES
 from damrep.graph.reduction import Held, held_out_nodes, reduce_representation
@@ -29,6 +32,7 @@ from damrep.training import local_seed, train
 
 __all__ = [
     "Fitted",
+    "fit_graph",
     "fit_unsupervised",
     "told_from",
     "train_encoder",
@@ -83,6 +87,42 @@ class Fitted:
     reference_loss: float = 1.0
     details: dict[str, Any] = field(default_factory=dict)
     strategy: str = "search"
+
+
+def fit_graph(
+    settings: EmbeddingSettings, graph: Graph, y: Any, seed: int
+) -> tuple[FeaturePreparation, GraphInputs, Fitted]:
+    """Fit without the edges held out, which are back when the nodes are embedded.
+
+    Parameters
+    ----------
+    settings
+        Checked arguments.
+    graph
+        To fit.
+    y
+        Labels for the purpose of that name, or None; see `training_labels`.
+    seed
+        Of everything random.
+
+    Returns
+    -------
+    FeaturePreparation, GraphInputs, Fitted
+        The inputs are those of the whole graph.
+    """
+    part, pairs, beside = graph, None, 0
+    if settings.trains:
+        part, pairs = hold_out_links(graph, settings.validation_fraction, seed)
+        beside = settings.structure_rank
+    preparation = fit_preparation(part, settings.structural_features, seed, beside)
+    inputs = preparation.prepare(graph)
+    fitted = fit_unsupervised(
+        settings,
+        inputs if part is graph else preparation.prepare(part),
+        Held.of(pairs, training_labels(graph, y), seed, preparation.num_features > 0),
+        seed,
+    )
+    return preparation, inputs, fitted
 
 
 def fit_unsupervised(

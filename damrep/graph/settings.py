@@ -166,6 +166,11 @@ class EmbeddingSettings:
         return SUPERVISED_PRICE if self.objective == "supervised" else PRICES[self.purpose]
 
     @property
+    def structural_features(self) -> int:
+        """Features made of the structure, where a graph has none of its own."""
+        return max(1, self.max_components // 2)
+
+    @property
     def structure_rank(self) -> int:
         """Coordinates that say where a node stands in the graph."""
         return self.max_components // 6
