@@ -56,13 +56,13 @@ def curve_figure(
     axes.grid(axis="y", color=GRID, linewidth=1)
     low, high = min(0.0, float(losses.min())), float(losses.max())
     axes.set_ylim(low, low + (high - low or 1.0) * 1.16)
-    for name, other in (others or {}).items():
+    for nth, (name, other) in enumerate((others or {}).items()):
         along = np.array([(m, loss) for m, loss in other if m and loss is not None], dtype=float)
         if len(along):
             axes.plot(along[:, 0], along[:, 1], color=MUTED, linewidth=1, zorder=2)
             axes.annotate(
                 clean_text(name, 20),
-                along[min(len(along) - 1, len(along) // 8)],
+                along[min(len(along) - 1, 1 + 2 * nth)],  # one below the other
                 xytext=(3, 3),
                 textcoords="offset points",
                 color=MUTED,
