@@ -278,7 +278,8 @@ def told_from(held: int, pairs: Tensor | None = None) -> str:
     --------
     >>> told_from(270), told_from(0)
     ('270 nodes held out', 'the nodes fitted, none held out')
-    >>> told_from(270, torch.zeros(80, 2))
+    >>> from torch import zeros
+    >>> told_from(270, zeros(80, 2))
     '270 nodes and 40 edges held out'
     """
     edges = 0 if pairs is None else len(pairs) // 2

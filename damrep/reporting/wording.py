@@ -147,7 +147,8 @@ def purposes_line(report: FitReport) -> str | None:
     Examples
     --------
     >>> told = {"links": {"dims": 29, "price": 0.001}, "all": {"dims": 30, "price": 0.003}}
-    >>> purposes_line(FitReport("E", 512, 30, details={"purpose": "all", "purposes": told}))
+    >>> details = {"purpose": "all", "purposes": told}
+    >>> purposes_line(FitReport("E", 512, 30, price=0.003, details=details))
     'for links 29 (price 0.001), for all 30 (price 0.003); cut for all'
     """
     told = report.details.get("purposes")

@@ -93,7 +93,7 @@ class TestContractWithoutFeatures(TestContract):
 
     @classmethod
     def training_data(cls) -> tuple[Any, ...]:
-        return (without_features(communities()),)
+        return (without_features(communities(classes=3)),)
 
     @classmethod
     def other_data(cls) -> tuple[Any, ...]:
