@@ -27,6 +27,7 @@ LEARNED, FULL = "learned", "full width"
 SVD, PCA_OF_FULL = "svd", "pca of full"
 NOT_PROBED = "the labels were not probed"
 NOT_MEASURED = "its quality was not measured"
+SEEN = "the width was chosen by all labels, those that the probe tests among them"
 
 Row = dict[str, Any]
 Measure = Callable[[np.ndarray], tuple[Row, dict[str, Sample]]]
@@ -113,6 +114,8 @@ def evaluate_embedding(
     if evaluation in ("probe", "both", "auto"):
         try:
             about["probe"] = _probe(model, graph, seed, measured)
+            if report.details.get("purpose") == "labels" and about["probe"]["split"] != "given":
+                notes.append(SEEN)
         except InputError as error:
             if evaluation != "auto":
                 raise
@@ -132,7 +135,7 @@ def evaluate_embedding(
     report.measures = list(measured.rows.values())
     report.details["evaluation"] = about
     # What an earlier evaluation warned of goes with its measures.
-    earlier = (*(f"{name} (" for name in (SVD, PCA_OF_FULL, FULL)), NOT_PROBED, NOT_MEASURED)
+    earlier = (*(f"{name} (" for name in (SVD, PCA_OF_FULL, FULL)), NOT_PROBED, NOT_MEASURED, SEEN)
     notes = [*_losses(measured.rows, differences), *notes]
     report.warnings = [w for w in report.warnings if not w.startswith(earlier)] + notes
     warn_of(*notes)

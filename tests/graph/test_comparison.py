@@ -269,3 +269,12 @@ def test_evaluation_is_seeded_and_leaves_the_generators_alone(global_rng_untouch
         evaluate_embedding(fit(n_components=3), GRAPH, evaluation="both", seed=4) for _ in range(2)
     )
     assert first == again
+
+
+def test_labels_that_chose_the_width_and_are_tested_are_said_to_be() -> None:
+    graph = communities(80, 20)
+    arguments = {"max_components": 24, "max_epochs": 5, "random_state": 0}
+    for purpose, said in (("labels", True), ("all", False)):
+        model = DAMGraphEmbedding(purpose=purpose, **arguments).fit(graph)
+        evaluate_embedding(model, graph, evaluation="probe")
+        assert ("chosen by all labels" in " ".join(model.report_.warnings)) == said
