@@ -96,7 +96,7 @@ class EdgeMoments:
             What is added to the spread in every direction, in means of its own: much of it lets
             directions in which nodes differ much count for more.
         """
-        return self._axes(self._prepared(), ridge)
+        return self.paths((ridge,))[0]
 
     def paths(self, ridges: tuple[float, ...]) -> list[Tensor]:
         """The axes at several ridges."""

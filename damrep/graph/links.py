@@ -60,9 +60,7 @@ def split_links(graph: Graph, seed: int, shares: tuple[float, float] = (0.05, 0.
     >>> split.train.num_edges, len(split.val), len(split.test)
     (34, 4, 8)
     """
-    graph = graph.symmetrised()
-    pairs = graph.edges()
-    pairs = pairs[pairs[:, 0] != pairs[:, 1]]
+    graph, pairs = _without_loops(graph)
     count = len(pairs)
     val, test = int(shares[0] * count), int(shares[1] * count)
     if val < 1 or test < 1:
@@ -106,9 +104,7 @@ def hold_out_links(graph: Graph, share: float, seed: int) -> tuple[Graph, np.nda
     >>> train.num_edges, len(pairs)
     (45, 30)
     """
-    whole = graph.symmetrised()
-    edges = whole.edges()
-    edges = edges[edges[:, 0] != edges[:, 1]]
+    whole, edges = _without_loops(graph)
     held = max(int(share * len(edges)), min(_TOLD_FROM, len(edges) // 4)) if share else 0
     held = min(held, _MOST)
     if held < _LEAST:
@@ -175,6 +171,13 @@ def _share_below(values: np.ndarray, among: np.ndarray) -> np.ndarray:
     order = np.sort(among)
     below, up_to = (np.searchsorted(order, values, side=side) for side in ("left", "right"))
     return np.asarray((below + up_to) / (2 * len(among)))
+
+
+def _without_loops(graph: Graph) -> tuple[Graph, np.ndarray]:
+    """The graph made undirected, and its edges (m, 2) but for self-loops."""
+    graph = graph.symmetrised()
+    pairs = graph.edges()
+    return graph, pairs[pairs[:, 0] != pairs[:, 1]]
 
 
 def _cosines(embedding: np.ndarray, pairs: np.ndarray) -> np.ndarray:
