@@ -34,6 +34,12 @@ def test_the_choices_are_those_of_the_estimator() -> None:
     assert set(fit_embedding.PURPOSES) == set(PURPOSES)
 
 
+def test_the_help_has_the_price_of_each_purpose(run: Run) -> None:
+    told = " ".join(run("fit-embedding", "--help").stdout.split())
+    others = ", ".join(f"{name} {PRICES[name]:g}" for name in ("links", "features", "labels"))
+    assert f"[default: {PRICES['all']:g}; {others}" in told.replace("default: (", "default: ")
+
+
 def test_the_defaults_are_those_of_the_estimator() -> None:
     names = {"dims": "n_components", "max_dims": "max_components", "epochs": "max_epochs"}
     # A command gives the same result twice; in Python a seed is asked for.
