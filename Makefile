@@ -40,8 +40,8 @@ test-slow: $(VENV)/.installed-test
 # Sums in another order and of another width, as other processors do them; each setting moves only a
 # part, so properties of the suite disturb moments by rounding besides.
 NUMERICS = tests/masking tests/autoencoder tests/recommend tests/training/test_loop.py \
-	tests/graph/test_structure.py tests/graph/test_weighing.py tests/graph/test_supervised.py \
-	tests/graph/test_spectral.py tests/graph/test_contrast.py tests/graph/test_estimator.py tests/graph/test_degenerate.py
+	tests/graph/encoding tests/graph/test_purposes.py tests/graph/test_reduction.py \
+	tests/graph/test_supervised.py tests/graph/test_estimator.py tests/graph/test_degenerate.py
 
 test-numerics: $(VENV)/.installed-test
 	ATEN_CPU_CAPABILITY=default $(PYTEST) -q -m "not slow" $(NUMERICS)

@@ -40,10 +40,11 @@ from benchmarks.harness import (
     write_result,
 )
 from damrep.datasets import load
-from damrep.graph.data import Graph
-from damrep.graph.encoders import GCNEncoder, GraphEncoder
-from damrep.graph.inputs import GraphInputs, fit_preparation
-from damrep.graph.propagation import SparseOperator
+from damrep.graph.data.graph import Graph
+from damrep.graph.encoding.encoders import GCNEncoder
+from damrep.graph.encoding.inputs import GraphInputs, fit_preparation
+from damrep.graph.encoding.propagation import SparseOperator
+from damrep.graph.encoding.stack import GraphEncoder
 from damrep.masking.validation import InputError
 
 CUT_TO = 64

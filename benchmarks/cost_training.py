@@ -10,12 +10,13 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from damrep.graph.data import Graph, build_graph
-from damrep.graph.encoders import GCNEncoder, GraphEncoder
+from damrep.graph.data.graph import Graph, build_graph
+from damrep.graph.encoding.encoders import GCNEncoder
+from damrep.graph.encoding.inputs import GraphInputs
+from damrep.graph.encoding.objectives import GraphTask, make_objective
+from damrep.graph.encoding.propagation import SparseOperator
+from damrep.graph.encoding.stack import GraphEncoder
 from damrep.graph.estimator import DAMGraphEmbedding
-from damrep.graph.inputs import GraphInputs
-from damrep.graph.objectives import GraphTask, make_objective
-from damrep.graph.propagation import SparseOperator
 from damrep.graph.settings import SUPERVISED_PRICE
 from damrep.masking.gradient import GradientWidth
 from damrep.training import local_seed

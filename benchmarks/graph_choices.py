@@ -24,10 +24,10 @@ from benchmarks.graph_methods import QUICK, Fits
 from benchmarks.graph_rows import over_runs
 from benchmarks.graph_run import load_graph, warm_up
 from benchmarks.harness import Column, ResultError, benchmark_parser, parse, say, write_result
-from damrep.graph.data import Graph
+from damrep.graph.data.graph import Graph
+from damrep.graph.encoding.objectives import GroupDiscrimination
 from damrep.graph.estimator import DAMGraphEmbedding
 from damrep.graph.links import LinkSplit, link_prediction, split_links
-from damrep.graph.objectives import GroupDiscrimination
 from damrep.graph.probe import linear_probe
 from damrep.masking.validation import InputError
 from damrep.training import DivergedError

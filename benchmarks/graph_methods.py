@@ -13,7 +13,7 @@ from benchmarks.comparators.graphs import FACTORISED
 from benchmarks.graph_rows import METHODS, Method
 from benchmarks.peer_runs import run_peer
 from benchmarks.timing import Measurement, measure
-from damrep.graph.data import Graph
+from damrep.graph.data.graph import Graph
 from damrep.graph.estimator import DAMGraphEmbedding
 from damrep.masking.validation import InputError
 

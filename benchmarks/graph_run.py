@@ -30,7 +30,7 @@ from benchmarks.peer_runs import PeerTooSlowError, peer_installed
 from benchmarks.progress import say
 from benchmarks.results import read_result
 from damrep.datasets import load
-from damrep.graph.data import Graph
+from damrep.graph.data.graph import Graph
 from damrep.graph.links import link_prediction, split_links
 from damrep.graph.probe import label_split, linear_probe
 from damrep.masking.validation import InputError

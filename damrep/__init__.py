@@ -21,7 +21,7 @@ from damrep.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from damrep.autoencoder.estimator import DAMAutoencoder
-    from damrep.graph.convert import as_graph
+    from damrep.graph.data.convert import as_graph
     from damrep.graph.estimator import DAMGraphEmbedding
     from damrep.masking.dam import DAM
     from damrep.masking.notes import DamrepWarning
@@ -69,7 +69,7 @@ _HOMES = {
     "InputError": "damrep.masking.validation",
     "MaskSchedule": "damrep.pruning.masked",
     "PruningSchedule": "damrep.pruning.schedule",
-    "as_graph": "damrep.graph.convert",
+    "as_graph": "damrep.graph.data.convert",
     "learned_dimensions": "damrep.masking.report",
     "prune": "damrep.pruning.training",
 }

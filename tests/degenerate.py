@@ -13,7 +13,7 @@ import numpy as np
 import scipy.sparse as sp
 from hypothesis import strategies as st
 
-from damrep.graph.data import Graph, build_graph
+from damrep.graph.data.graph import Graph, build_graph
 
 __all__ = ["Spoiling", "spoilings", "spoilt"]
 

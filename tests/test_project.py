@@ -142,3 +142,10 @@ def test_readme_names_the_two_commands(project_root: Path) -> None:
     readme = (project_root / "README.md").read_text(encoding="utf-8")
     commands = set(re.findall(r"^\s*(make [a-z]+)\b", readme, re.MULTILINE))
     assert commands == {"make demo", "make test"}
+
+
+def test_every_file_the_makefile_names_is_there(project_root: Path) -> None:
+    """A test that moved must not be left out, nor stop `make test-numerics`."""
+    named = re.findall(r"tests/[\w/.]+", (project_root / "Makefile").read_text(encoding="utf-8"))
+    assert named
+    assert [path for path in named if not (project_root / path).exists()] == []

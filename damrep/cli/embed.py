@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from damrep.autoencoder.estimator import DAMAutoencoder
-    from damrep.graph.data import Graph
+    from damrep.graph.data.graph import Graph
     from damrep.graph.joining import FittedNodes
 
 __all__ = ["embed_command"]
@@ -133,8 +133,8 @@ def _refuse(context: click.Context, names: tuple[str, ...]) -> None:
 def _embed_graph(
     folder: Path, source: GraphSource, join: bool | None
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    from damrep.graph.data.files import read_features
     from damrep.graph.estimator import DAMGraphEmbedding
-    from damrep.graph.files import read_features
     from damrep.graph.joining import FittedNodes
     from damrep.masking.notes import warn_of
 
@@ -165,7 +165,7 @@ def _may_be_joined(source: GraphSource, nodes: FittedNodes) -> bool:
 
 def _joining_notes(nodes: FittedNodes, graph: Graph, join: bool, asked: bool) -> list[str]:
     """Whether the graph was joined to the one fitted on, where that is not plain."""
-    from damrep.graph.joining import only_count
+    from damrep.reading.ids import only_count
 
     shared, total = int(nodes.known(graph.node_ids).sum()), graph.num_nodes
     if join and shared and nodes.graph is not None:

@@ -15,7 +15,7 @@ from damrep.cli.running import Stopwatch, read_line, say
 from damrep.cli.sources import GraphSource, graph_options, take_source, text_options
 
 if TYPE_CHECKING:
-    from damrep.graph.data import Graph
+    from damrep.graph.data.graph import Graph
 
 __all__ = ["ENCODERS", "EVALUATIONS", "OBJECTIVES", "PURPOSES", "fit_embedding_command"]
 

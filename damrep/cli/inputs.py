@@ -13,7 +13,7 @@ from damrep.cli.sources import GraphSource, TableSource
 if TYPE_CHECKING:
     from damrep.autoencoder.preparing import TablePreparation
     from damrep.autoencoder.tables import Table
-    from damrep.graph.data import Graph
+    from damrep.graph.data.graph import Graph
 
 __all__ = ["read_source", "read_table_source"]
 
@@ -53,8 +53,8 @@ def read_source(source: GraphSource) -> tuple[Graph, list[str]]:
 
 def _read(source: GraphSource) -> Graph:
     from damrep import datasets
-    from damrep.graph.convert import as_graph
-    from damrep.graph.files import read_features, read_graph, read_labels
+    from damrep.graph.data.convert import as_graph
+    from damrep.graph.data.files import read_features, read_graph, read_labels
 
     path = Path(source.graph)
     if str(path) == "-" or path.exists() and not (path.is_dir() and _is_known(source.graph)):
@@ -95,7 +95,7 @@ def _is_known(name: str) -> bool:
 def _require_known(source: GraphSource) -> None:
     """Refuse what is neither a file nor a data set, and columns of something without any."""
     from damrep import datasets
-    from damrep.graph.files import GRAPH_ENDINGS
+    from damrep.graph.data.files import GRAPH_ENDINGS
     from damrep.masking.validation import InputError
 
     name = source.graph

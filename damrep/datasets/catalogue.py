@@ -10,7 +10,7 @@ from typing import Any
 from damrep.datasets import embedded, readers
 from damrep.datasets.download import Recipe
 from damrep.datasets.planetoid import read_planetoid
-from damrep.graph.data import Graph
+from damrep.graph.data.graph import Graph
 
 __all__ = ["ENTRIES", "Dataset"]
 

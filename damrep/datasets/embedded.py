@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 import scipy.sparse as sp
 
-from damrep.graph.adjacency import symmetrise
-from damrep.graph.data import Graph, build_graph
+from damrep.graph.data.adjacency import symmetrise
+from damrep.graph.data.graph import Graph, build_graph
 
 __all__ = ["digits", "karate", "nearest_neighbour_graph"]
 
@@ -26,7 +26,7 @@ def karate() -> Graph:
     """
     import networkx
 
-    from damrep.graph.networkx_graphs import from_networkx
+    from damrep.graph.data.networkx_graphs import from_networkx
 
     club = networkx.karate_club_graph()
     graph = from_networkx(club, labels="club", name="karate")

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from damrep.graph.adjacency import adjacency_from_edges
-from damrep.graph.data import Graph, build_graph
+from damrep.graph.data.adjacency import adjacency_from_edges
+from damrep.graph.data.graph import Graph, build_graph
 from damrep.masking.validation import InputError
 
 __all__ = ["CLASS_NAMES", "read_planetoid"]

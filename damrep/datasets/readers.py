@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from damrep.graph.adjacency import canonical_adjacency, symmetrise
-from damrep.graph.archives import read_npz_graph
-from damrep.graph.assembly import assemble
-from damrep.graph.data import Graph, build_graph
+from damrep.graph.data.adjacency import canonical_adjacency, symmetrise
+from damrep.graph.data.archives import read_npz_graph
+from damrep.graph.data.assembly import assemble
+from damrep.graph.data.graph import Graph, build_graph
 from damrep.masking.validation import InputError
 from damrep.reading.arrays import Arrays
 

@@ -12,7 +12,7 @@ from damrep.datasets.catalogue import ENTRIES, Dataset
 from damrep.datasets.download import cache_root, fetch
 from damrep.datasets.rating_catalogue import RATING_ENTRIES
 from damrep.datasets.ratings import Ratings
-from damrep.graph.data import Graph
+from damrep.graph.data.graph import Graph
 from damrep.masking.notes import warn_of
 from damrep.masking.validation import InputError, check_choice
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from damrep.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
-    from damrep.graph.convert import as_graph
+    from damrep.graph.data.convert import as_graph
     from damrep.graph.estimator import DAMGraphEmbedding
 
 __all__ = ["DAMGraphEmbedding", "as_graph"]
@@ -16,6 +16,6 @@ __getattr__, __dir__ = lazy_exports(
     __name__,
     {
         "DAMGraphEmbedding": "damrep.graph.estimator",
-        "as_graph": "damrep.graph.convert",
+        "as_graph": "damrep.graph.data.convert",
     },
 )

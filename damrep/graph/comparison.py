@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 
-from damrep.graph.data import Graph
+from damrep.graph.data.graph import Graph
 from damrep.graph.estimator import DAMGraphEmbedding
 from damrep.graph.links import link_placements, link_prediction, split_links
 from damrep.graph.probe import label_splits, linear_probe, why_no_classes

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 
 from damrep.graph.containers import NodeFrames
-from damrep.graph.convert import as_graph
+from damrep.graph.data.convert import as_graph
+from damrep.graph.data.frames import feature_rows
+from damrep.graph.data.labels import check_labels
+from damrep.graph.encoding.inputs import FeaturePreparation, fit_preparation
 from damrep.graph.fit_report import fit_report
 from damrep.graph.fitting import Fitted, fit_graph
-from damrep.graph.frames import feature_rows
-from damrep.graph.inputs import FeaturePreparation, fit_preparation
 from damrep.graph.joining import FittedNodes
-from damrep.graph.labels import check_labels
 from damrep.graph.settings import EmbeddingSettings
 from damrep.graph.storage import load_model, save_model
 from damrep.graph.supervised import fit_supervised, supervision

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from damrep.graph.data import Graph
+from damrep.graph.data.graph import Graph
 from damrep.graph.fitting import Fitted
 from damrep.graph.joining import FittedNodes
 from damrep.graph.settings import EmbeddingSettings

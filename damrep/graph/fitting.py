@@ -7,15 +7,12 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from damrep.graph.data import Graph
-from damrep.graph.encoders import GraphEncoder, make_encoder
-from damrep.graph.inputs import FeaturePreparation, GraphInputs, fit_preparation
-from damrep.graph.labels import training_labels
-from damrep.graph.links import hold_out_links
-from damrep.graph.objectives import OBJECTIVES, make_objective
-from damrep.graph.purposes import PRICES
-from damrep.graph.reduction import Held, held_out_nodes, reduce_representation
-from damrep.graph.representation import (
+from damrep.graph.data.graph import Graph
+from damrep.graph.data.labels import training_labels
+from damrep.graph.encoding.encoders import make_encoder
+from damrep.graph.encoding.inputs import FeaturePreparation, GraphInputs, fit_preparation
+from damrep.graph.encoding.objectives import OBJECTIVES, make_objective
+from damrep.graph.encoding.representation import (
     Block,
     CompactEmbedding,
     EncodedNodes,
@@ -23,9 +20,13 @@ from damrep.graph.representation import (
     SmoothedFeatures,
     WideRepresentation,
 )
-from damrep.graph.rows import strongest_features
+from damrep.graph.encoding.rows import strongest_features
+from damrep.graph.encoding.spectral import fit_spectral_basis
+from damrep.graph.encoding.stack import GraphEncoder
+from damrep.graph.links import hold_out_links
+from damrep.graph.purposes import PRICES
+from damrep.graph.reduction import Held, held_out_nodes, reduce_representation
 from damrep.graph.settings import EmbeddingSettings
-from damrep.graph.spectral import fit_spectral_basis
 from damrep.masking.dam import DAM
 from damrep.masking.gradient import GradientWidth
 from damrep.training import local_seed, train
@@ -131,8 +132,9 @@ def fit_unsupervised(
     """Join what an encoder learned, the smoothed features and the structure; reduce; cut.
 
     The encoder's training does not depend on the price. Behind the three a bottleneck begins in
-    closed form (`damrep.graph.canonical`) and is trained with its mask on the graph's edges
-    (`damrep.graph.contrast`), or left as it is ("search", and where nothing is trained).
+    closed form (`damrep.graph.encoding.canonical`) and is trained with its mask on the graph's
+    edges (`damrep.graph.encoding.contrast`), or left as it is ("search", and where nothing is
+    trained).
 
     Parameters
     ----------
@@ -230,8 +232,8 @@ def train_encoder(
     """An encoder trained on the objective, its hidden masks (if any) learned and cut.
 
     Without hidden layers it is trained on rows propagated once, of the strongest directions of the
-    features (`damrep.graph.rows`), if the objective can do with some of the nodes and the graph is
-    not so small that all of it costs no more.
+    features (`damrep.graph.encoding.rows`), if the objective can do with some of the nodes and the
+    graph is not so small that all of it costs no more.
 
     Parameters
     ----------

@@ -13,20 +13,20 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from damrep.graph.adjacency import canonical_adjacency
-from damrep.graph.data import Graph, build_graph
-from damrep.graph.features import clean_features
-from damrep.graph.node_tables import NodeTable
-from damrep.graph.structure import neighbours, positions_among
+from damrep.graph.data.adjacency import canonical_adjacency
+from damrep.graph.data.features import clean_features
+from damrep.graph.data.graph import Graph, build_graph
+from damrep.graph.data.node_tables import NodeTable
+from damrep.graph.encoding.structure import neighbours, positions_among
 from damrep.lazy_imports import postponed
 from damrep.masking.notes import warn_of
 from damrep.masking.validation import InputError
-from damrep.reading.ids import match_kinds, require_unique, shown
+from damrep.reading.ids import match_kinds, only_count, require_unique, shown
 
 with postponed("pandas"):
     import pandas as pd
 
-__all__ = ["KEPT_BYTES", "FittedNodes", "Joined", "only_count"]
+__all__ = ["KEPT_BYTES", "FittedNodes", "Joined"]
 
 # A graph below this goes with its model unless that is asked for or ruled out.
 KEPT_BYTES = 64 * 2**20
@@ -288,20 +288,6 @@ class FittedNodes:
                 if weights[0]
                 else "the edges fitted on had no weights and count 1 beside these, which have some"
             )
-
-
-def only_count(node_ids: np.ndarray) -> bool:
-    """Whether ids are 0 .. n - 1 or 1 .. n in any order: positions, and perhaps no names.
-
-    Examples
-    --------
-    >>> only_count(np.array([2, 0, 1])), only_count(np.array([1, 2])), only_count(np.array([5, 6]))
-    (True, True, False)
-    """
-    if node_ids.dtype.kind not in "iu" or not len(node_ids):
-        return False
-    start = int(node_ids.min())
-    return start in (0, 1) and len(np.unique(node_ids)) == int(node_ids.max()) - start + 1
 
 
 def _ids_of(table: NodeTable, own: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from damrep.graph.data import Graph
+from damrep.graph.data.graph import Graph
 from damrep.masking.validation import InputError
 
 __all__ = ["LinkSplit", "hold_out_links", "link_placements", "link_prediction", "split_links"]
@@ -54,7 +54,7 @@ def split_links(graph: Graph, seed: int, shares: tuple[float, float] = (0.05, 0.
 
     Examples
     --------
-    >>> from damrep.graph.data import build_graph
+    >>> from damrep.graph.data.graph import build_graph
     >>> path = build_graph(np.eye(41, k=1) + np.eye(41, k=-1))
     >>> split = split_links(path, seed=0)
     >>> split.train.num_edges, len(split.val), len(split.test)
@@ -98,7 +98,7 @@ def hold_out_links(graph: Graph, share: float, seed: int) -> tuple[Graph, np.nda
 
     Examples
     --------
-    >>> from damrep.graph.data import build_graph
+    >>> from damrep.graph.data.graph import build_graph
     >>> ring = build_graph(np.roll(np.eye(60), 1, axis=1) + np.roll(np.eye(60), -1, axis=1))
     >>> train, pairs = hold_out_links(ring, 0.1, seed=0)
     >>> train.num_edges, len(pairs)

@@ -11,8 +11,8 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from damrep.graph.adjacency import canonical_adjacency, symmetrise
-from damrep.graph.data import Graph, build_graph
+from damrep.graph.data.adjacency import canonical_adjacency, symmetrise
+from damrep.graph.data.graph import Graph, build_graph
 from damrep.graph.joining import FittedNodes
 from damrep.masking.plain_files import parse_json
 from damrep.masking.schema import TEXT, Items

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from damrep.graph.data import Graph
+from damrep.graph.data.graph import Graph
 from damrep.masking.validation import InputError
 from damrep.reading.ids import shown
 
@@ -75,7 +75,7 @@ def label_split(
 
     Examples
     --------
-    >>> from damrep.graph.data import build_graph
+    >>> from damrep.graph.data.graph import build_graph
     >>> graph = build_graph(np.eye(20), labels=[0] * 10 + [1] * 10)
     >>> {key: int(mask.sum()) for key, mask in label_split(graph, seed=0).items()}
     {'train': 2, 'val': 2, 'test': 16}
@@ -117,7 +117,7 @@ def label_splits(graph: Graph, seed: int) -> list[dict[str, np.ndarray]]:
 
     Examples
     --------
-    >>> from damrep.graph.data import build_graph
+    >>> from damrep.graph.data.graph import build_graph
     >>> len(label_splits(build_graph(np.eye(20), labels=[0, 1] * 10), seed=0))
     10
     """
@@ -135,7 +135,7 @@ def why_no_classes(graph: Graph) -> str | None:
 
     Examples
     --------
-    >>> from damrep.graph.data import build_graph
+    >>> from damrep.graph.data.graph import build_graph
     >>> why_no_classes(build_graph(np.eye(3), labels=["a", "a", "a"]))
     "all 3 labelled nodes are of one class, 'a'"
     >>> why_no_classes(build_graph(np.eye(3), labels=["x1", "x2", "x3"]))

@@ -11,12 +11,12 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from damrep.graph.canonical import EdgeMoments
-from damrep.graph.contrast import train_bottleneck
-from damrep.graph.inputs import GraphInputs
-from damrep.graph.propagation import SparseOperator
+from damrep.graph.encoding.canonical import EdgeMoments
+from damrep.graph.encoding.contrast import train_bottleneck
+from damrep.graph.encoding.inputs import GraphInputs
+from damrep.graph.encoding.propagation import SparseOperator
+from damrep.graph.encoding.representation import WideRepresentation
 from damrep.graph.purposes import PRICES, WIDEST, Trials, link_losses
-from damrep.graph.representation import WideRepresentation
 from damrep.graph.settings import EmbeddingSettings
 from damrep.masking.bottleneck import Bottleneck
 from damrep.masking.moments import eigen, second_moment

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from damrep.graph.encoders import ENCODERS
-from damrep.graph.objectives import OBJECTIVES
+from damrep.graph.encoding.encoders import ENCODERS
+from damrep.graph.encoding.objectives import OBJECTIVES
 from damrep.graph.purposes import PRICES, PURPOSES
 from damrep.masking.validation import (
     InputError,

@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from damrep.graph.encoders import ENCODERS, GraphEncoder, make_encoder
-from damrep.graph.inputs import FeaturePreparation
+from damrep.graph.encoding.encoders import ENCODERS, make_encoder
+from damrep.graph.encoding.inputs import FeaturePreparation
+from damrep.graph.encoding.representation import CompactEmbedding
+from damrep.graph.encoding.stack import GraphEncoder
+from damrep.graph.encoding.structure import StructureBasis
 from damrep.graph.joining import FittedNodes
 from damrep.graph.node_storage import expected_nodes, node_tensors, stored_nodes
-from damrep.graph.representation import CompactEmbedding
 from damrep.graph.settings import MOST_STEPS
-from damrep.graph.structure import StructureBasis
 from damrep.masking.schema import COUNT, TEXT, AnyOf, Choice, Items, Maybe, Number, Record, Whole
 from damrep.masking.validation import InputError
 from damrep.training import ModelFormat, damage_told, fitted_fields, load_folder, save_folder

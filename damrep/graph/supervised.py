@@ -10,14 +10,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from damrep.graph.data import Graph
-from damrep.graph.encoders import GraphEncoder, make_encoder
+from damrep.graph.data.graph import Graph
+from damrep.graph.data.labels import encode_labels
+from damrep.graph.encoding.encoders import make_encoder
+from damrep.graph.encoding.inputs import GraphInputs
+from damrep.graph.encoding.objectives import GraphTask
+from damrep.graph.encoding.propagation import smooth
+from damrep.graph.encoding.representation import CompactEmbedding
+from damrep.graph.encoding.stack import GraphEncoder
 from damrep.graph.fitting import Fitted, told_from
-from damrep.graph.inputs import GraphInputs
-from damrep.graph.labels import encode_labels
-from damrep.graph.objectives import GraphTask
-from damrep.graph.propagation import smooth
-from damrep.graph.representation import CompactEmbedding
 from damrep.graph.settings import EmbeddingSettings
 from damrep.masking.compaction import slice_linear
 from damrep.masking.dam import DAM

@@ -22,6 +22,7 @@ __all__ = [
     "infer_integers",
     "listed",
     "match_kinds",
+    "only_count",
     "require_unique",
     "shown",
 ]
@@ -170,6 +171,20 @@ def match_kinds(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.n
 
 def _strings(ids: np.ndarray) -> np.ndarray:
     return ids if ids.dtype == object else ids.astype(str).astype(object)
+
+
+def only_count(node_ids: np.ndarray) -> bool:
+    """Whether ids are 0 .. n - 1 or 1 .. n in any order: positions, and perhaps no names.
+
+    Examples
+    --------
+    >>> only_count(np.array([2, 0, 1])), only_count(np.array([1, 2])), only_count(np.array([5, 6]))
+    (True, True, False)
+    """
+    if node_ids.dtype.kind not in "iu" or not len(node_ids):
+        return False
+    start = int(node_ids.min())
+    return start in (0, 1) and len(np.unique(node_ids)) == int(node_ids.max()) - start + 1
 
 
 def require_unique(

@@ -10,7 +10,7 @@ from benchmarks.cost import compare_compact
 from benchmarks.cost_training import MaskLayersEncoder, make_task, training_step
 from benchmarks.results import read_result
 from damrep.datasets import load
-from damrep.graph.inputs import GraphInputs, fit_preparation
+from damrep.graph.encoding.inputs import GraphInputs, fit_preparation
 
 
 @pytest.fixture(scope="module")

@@ -25,11 +25,11 @@ from benchmarks.graph_rows import dataset_results
 from benchmarks.results import RESULTS, read_result
 from benchmarks.tables import replace_tables
 from damrep.datasets import load
-from damrep.graph.data import Graph, build_graph
-from damrep.graph.encoders import make_encoder
+from damrep.graph.data.graph import Graph, build_graph
+from damrep.graph.encoding.encoders import make_encoder
+from damrep.graph.encoding.inputs import fit_preparation
+from damrep.graph.encoding.objectives import GroupDiscrimination, make_objective
 from damrep.graph.estimator import DAMGraphEmbedding
-from damrep.graph.inputs import fit_preparation
-from damrep.graph.objectives import GroupDiscrimination, make_objective
 from damrep.graph.probe import linear_probe
 from damrep.graph.settings import EmbeddingSettings
 from damrep.masking.validation import InputError

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from benchmarks import arguments
 from benchmarks.graph_cleora import citations, main, scored
 from benchmarks.results import read_result
-from damrep.graph.data import build_graph
+from damrep.graph.data.graph import build_graph
 
 
 def test_every_edge_is_a_line_once() -> None:

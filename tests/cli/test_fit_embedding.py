@@ -16,7 +16,7 @@ from click.testing import Result
 from damrep.cli import fit_embedding
 from damrep.cli import options as shared
 from damrep.graph.comparison import EVALUATIONS
-from damrep.graph.encoders import ENCODERS
+from damrep.graph.encoding.encoders import ENCODERS
 from damrep.graph.estimator import DAMGraphEmbedding
 from damrep.graph.purposes import PRICES, PURPOSES
 from damrep.graph.settings import OBJECTIVE_NAMES, STRATEGIES
@@ -163,7 +163,7 @@ def test_the_page_stands_alone(fitted: Fitted) -> None:
 
 
 def test_the_model_gives_the_embedding_again(fitted: Fitted, sample: Path) -> None:
-    from damrep.graph.files import read_graph
+    from damrep.graph.data.files import read_graph
 
     out, _ = fitted
     model = DAMGraphEmbedding.load(out / "model")

@@ -89,7 +89,7 @@ def test_public_splits(data_root):
 def test_the_same_as_torch_geometric(name, kind, title, data_root, data_copy):
     import torch_geometric.datasets
 
-    from damrep.graph.convert import as_graph
+    from damrep.graph.data.convert import as_graph
 
     ours = _load(name, data_root)
     folder = data_copy(str(Path(datasets.describe(name).folder).parent))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from damrep.graph.data import Graph, build_graph
+from damrep.graph.data.graph import Graph, build_graph
 
 
 def communities(

@@ -10,7 +10,7 @@ from sklearn.decomposition import PCA
 
 from damrep.graph import comparison
 from damrep.graph.comparison import EVALUATIONS, evaluate_embedding
-from damrep.graph.data import Graph, build_graph
+from damrep.graph.data.graph import Graph, build_graph
 from damrep.graph.estimator import DAMGraphEmbedding
 from damrep.graph.links import link_placements, link_prediction, split_links
 from damrep.graph.probe import label_splits, linear_probe

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 from damrep import DAMGraphEmbedding
-from damrep.graph.data import Graph
+from damrep.graph.data.graph import Graph
 from damrep.graph.settings import EmbeddingSettings
 from tests.autoencoder.samples import low_rank
 from tests.degenerate import Spoiling, spoilings, spoilt

@@ -23,11 +23,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch_geometric.data import Data
 
-from damrep.graph.data import Graph, build_graph
-from damrep.graph.encoders import ENCODERS
+from damrep.graph.data.files import read_graph
+from damrep.graph.data.graph import Graph, build_graph
+from damrep.graph.encoding.encoders import ENCODERS
+from damrep.graph.encoding.objectives import OBJECTIVES
 from damrep.graph.estimator import DAMGraphEmbedding
-from damrep.graph.files import read_graph
-from damrep.graph.objectives import OBJECTIVES
 from damrep.graph.settings import EmbeddingSettings
 from damrep.masking.validation import InputError
 from tests.contract import EstimatorContract

@@ -13,12 +13,12 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from damrep.graph.convert import as_graph
-from damrep.graph.data import Graph, build_graph
+from damrep.graph.data.convert import as_graph
+from damrep.graph.data.frames import feature_rows
+from damrep.graph.data.graph import Graph, build_graph
+from damrep.graph.encoding.structure import neighbours
 from damrep.graph.estimator import DAMGraphEmbedding
-from damrep.graph.frames import feature_rows
-from damrep.graph.joining import KEPT_BYTES, FittedNodes, only_count
-from damrep.graph.structure import neighbours
+from damrep.graph.joining import KEPT_BYTES, FittedNodes
 from damrep.masking.validation import InputError
 from tests.graph.samples import communities, without_features
 
@@ -190,15 +190,6 @@ def test_small_graphs_are_kept_and_large_ones_if_asked_for() -> None:
     assert nodes_of(large, "auto").graph is None
     assert nodes_of(large, True).graph is not None
     assert nodes_of(small, False).node_ids is small.node_ids
-
-
-@pytest.mark.parametrize(
-    ("ids", "counts"),
-    [([0, 1, 2], True), ([3, 1, 2], True), ([2, 3], False), ([0, 2], False), (["0", "1"], False)],
-)
-def test_ids_that_only_count(ids: list[Any], counts: bool) -> None:
-    kind = object if isinstance(ids[0], str) else np.int64
-    assert only_count(np.array(ids, dtype=kind)) == counts
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from damrep.graph.data import Graph, build_graph
+from damrep.graph.data.graph import Graph, build_graph
 from damrep.graph.links import link_placements, link_prediction, split_links
 from damrep.graph.spread import Sample
 from damrep.masking.validation import InputError

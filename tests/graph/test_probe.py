@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
 from damrep.graph import probe
-from damrep.graph.data import build_graph
+from damrep.graph.data.graph import build_graph
 from damrep.graph.probe import (
     PENALTIES,
     label_split,

@@ -13,7 +13,7 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import LeaveOneOut, cross_val_predict
 
 from damrep.graph import DAMGraphEmbedding
-from damrep.graph.data import build_graph
+from damrep.graph.data.graph import build_graph
 from damrep.graph.links import hold_out_links
 from damrep.graph.purposes import PRICES, PURPOSES, label_losses, link_losses
 from damrep.masking.validation import InputError

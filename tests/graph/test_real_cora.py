@@ -9,7 +9,7 @@ import pytest
 
 from damrep import datasets
 from damrep.graph.comparison import evaluate_embedding
-from damrep.graph.data import Graph
+from damrep.graph.data.graph import Graph
 from damrep.graph.estimator import DAMGraphEmbedding
 
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from damrep.graph import DAMGraphEmbedding
-from damrep.graph.canonical import EdgeMoments
-from damrep.graph.data import build_graph
-from damrep.graph.propagation import SparseOperator, mean_matrix
+from damrep.graph.data.graph import build_graph
+from damrep.graph.encoding.canonical import EdgeMoments
+from damrep.graph.encoding.propagation import SparseOperator, mean_matrix
 from damrep.graph.purposes import Trials
 from damrep.graph.reduction import choose_axes
 from damrep.masking.validation import InputError

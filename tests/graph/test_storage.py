@@ -17,8 +17,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from damrep.graph.data import Graph
-from damrep.graph.encoders import ENCODERS
+from damrep.graph.data.graph import Graph
+from damrep.graph.encoding.encoders import ENCODERS
 from damrep.graph.estimator import DAMGraphEmbedding
 from damrep.graph.storage import FORMAT, KIND, load_model
 from damrep.masking.validation import InputError
@@ -270,7 +270,7 @@ def test_a_model_loads_in_a_process_of_its_own_that_sees_no_gpu(tmp_path: Path) 
     np.savez(tmp_path / "graph.npz", adjacency=graph.adjacency.toarray(), features=graph.features)
     code = (
         "import numpy as np\n"
-        "from damrep.graph.data import build_graph\n"
+        "from damrep.graph.data.graph import build_graph\n"
         "from damrep.graph.estimator import DAMGraphEmbedding as E\n"
         "g = np.load('graph.npz')\n"
         "z = E.load('model').transform(build_graph(g['adjacency'], g['features']))\n"

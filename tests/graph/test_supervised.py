@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from damrep.graph.encoders import make_encoder
+from damrep.graph.encoding.encoders import make_encoder
+from damrep.graph.encoding.inputs import fit_preparation
 from damrep.graph.estimator import DAMGraphEmbedding
-from damrep.graph.inputs import fit_preparation
 from damrep.graph.settings import EmbeddingSettings
 from damrep.graph.supervised import Classification, fit_supervised
 from damrep.masking.search import exact_width

@@ -18,7 +18,7 @@ from damrep.autoencoder.estimator import DAMAutoencoder
 from damrep.autoencoder.prepared_storage import load_prepared, save_prepared
 from damrep.autoencoder.preparing import TablePreparation
 from damrep.autoencoder.standardizing import standardize
-from damrep.graph.data import Graph
+from damrep.graph.data.graph import Graph
 from damrep.graph.estimator import DAMGraphEmbedding
 from damrep.pruning.pruner import ChannelPruner
 from damrep.pruning.storage import load_compact, save_compact

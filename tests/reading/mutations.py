@@ -32,9 +32,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from damrep.autoencoder.tables import Table, read_table
-from damrep.graph.data import Graph
-from damrep.graph.files import read_features, read_graph
-from damrep.graph.node_tables import NodeTable
+from damrep.graph.data.files import read_features, read_graph
+from damrep.graph.data.graph import Graph
+from damrep.graph.data.node_tables import NodeTable
 from damrep.masking.validation import InputError
 from damrep.reading.dialect import Dialect
 from damrep.recommend.files import RatingsTable, read_ratings

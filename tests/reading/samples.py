@@ -22,7 +22,7 @@ import scipy.io
 import scipy.sparse as sp
 
 from damrep.autoencoder.tables import column_names, read_table
-from damrep.graph.files import read_features, read_graph, read_labels
+from damrep.graph.data.files import read_features, read_graph, read_labels
 from damrep.reading.files import TEXT_ENDINGS, file_ending
 from damrep.recommend.files import read_ratings
 

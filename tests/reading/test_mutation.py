@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from damrep.graph.files import read_features, read_graph
+from damrep.graph.data.files import read_features, read_graph
 from damrep.masking.validation import InputError
 from tests.reading.mutations import case
 from tests.reading.samples import SAMPLE, Sample, samples
@@ -138,7 +138,7 @@ _PROGRAM = """
 import json, resource, sys
 from pathlib import Path
 from damrep.autoencoder.tables import read_table
-from damrep.graph.files import read_features, read_graph
+from damrep.graph.data.files import read_features, read_graph
 from damrep.masking.validation import InputError
 
 def memory():

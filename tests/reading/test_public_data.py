@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from damrep.graph.files import read_graph
+from damrep.graph.data.files import read_graph
 from damrep.masking.validation import InputError
 from damrep.reading.dialect import Dialect
 from damrep.recommend.files import read_ratings

@@ -17,7 +17,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from damrep.autoencoder.tables import read_table
-from damrep.graph.files import read_features, read_graph
+from damrep.graph.data.files import read_features, read_graph
 from damrep.masking.validation import InputError
 from damrep.reading.dialect import Dialect
 from damrep.recommend.files import read_ratings

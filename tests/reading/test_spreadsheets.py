@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from damrep.autoencoder.tables import Table, read_table
-from damrep.graph.files import read_features, read_labels
+from damrep.graph.data.files import read_features, read_labels
 from damrep.masking.validation import InputError
 from damrep.reading.dialect import Dialect
 

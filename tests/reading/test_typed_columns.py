@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from damrep.autoencoder.tables import read_table
-from damrep.graph.files import read_features, read_graph, read_labels
+from damrep.graph.data.files import read_features, read_graph, read_labels
 from damrep.masking.validation import InputError
 from damrep.recommend.files import read_ratings
 

@@ -1,0 +1,1 @@
+"""Graphs in memory, and everything they are read from."""
