@@ -24,8 +24,8 @@ from damrep.graph.encoding.rows import strongest_features
 from damrep.graph.encoding.spectral import fit_spectral_basis
 from damrep.graph.encoding.stack import GraphEncoder
 from damrep.graph.links import hold_out_links
-from damrep.graph.purposes import PRICES
-from damrep.graph.reduction import Held, held_out_nodes, reduce_representation
+from damrep.graph.purposes import PRICES, Held
+from damrep.graph.reduction import held_out_nodes, reduce_representation
 from damrep.graph.settings import EmbeddingSettings
 from damrep.masking.dam import DAM
 from damrep.masking.gradient import GradientWidth

@@ -6,112 +6,69 @@ what the codes were not fitted on: edges held out, nodes held out, or each label
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from damrep.graph.losses import label_losses, link_losses
 from damrep.masking.bottleneck import Bottleneck
 from damrep.masking.validation import InputError
 
-__all__ = ["PRICES", "PURPOSES", "Trials", "label_losses", "link_losses"]
+__all__ = ["PRICES", "PURPOSES", "WIDEST", "Held", "Trials"]
 
 PRICES = {"all": 0.003, "links": 0.001, "features": 0.006, "labels": 0.0005}
 """What a dimension must earn by default: of some losses all is had with few dimensions."""
 PURPOSES = tuple(PRICES)
 
-_NEWTON = 12
-_PRIOR = 1e-3  # keeps the slope finite where a width tells all pairs
-_LOOKED_AT = 2000  # pairs, while a mask learns
-WIDEST = 160  # units that links and labels are told from, and that a mask begins with
+WIDEST = 160
+"""Units that links and labels are told from, and that a mask begins with."""
+
+_LOOKED_AT = 2000  # pairs and labels, while a mask learns
+_MOST_LABELS = 10_000  # looked at: more take time and change nothing
 
 
-def link_losses(one: Tensor, other: Tensor, linked: Tensor) -> Tensor:
-    """How badly the cosine of the first m codes tells linked pairs from others, for every m.
-
-    Parameters
-    ----------
-    one, other
-        Codes of the two ends of each pair, (k, n), strongest first.
-    linked
-        Whether there is an edge, (k,), bool.
-
-    Returns
-    -------
-    Tensor, float64, shape (k, n)
-        Cross-entropy over that of a coin, of the best threshold and steepness at each m.
-
-    Examples
-    --------
-    >>> one = torch.tensor([[1.0, 0.1], [1.0, 0.2], [1.0, 0.3], [1.0, 0.1]])
-    >>> other = torch.tensor([[1.0, 0.3], [1.0, 0.1], [-1.0, 0.2], [-1.0, 0.1]])
-    >>> link_losses(one, other, torch.tensor([True, True, False, False])).mean(dim=0) < 0.1
-    tensor([True, True])
-    """
-    one, other = one.double(), other.double()
-    sizes = (one.square().cumsum(dim=1) * other.square().cumsum(dim=1)).sqrt()
-    cosines = (one * other).cumsum(dim=1) / sizes.clamp(min=1e-30)
-    spread = cosines.std(dim=0, unbiased=False).clamp(min=1e-9)
-    x, y = (cosines - cosines.mean(dim=0)) / spread, linked.double()[:, None]
-    slope = torch.zeros(x.shape[1], dtype=torch.float64)
-    shift = torch.zeros_like(slope)
-    for _ in range(_NEWTON):
-        wrong = torch.sigmoid(x * slope + shift)
-        weight = wrong * (1 - wrong)
-        wrong = wrong - y
-        up, to = (x * wrong).mean(dim=0) + _PRIOR * slope, wrong.mean(dim=0)
-        both, mixed = (x * x * weight).mean(dim=0) + _PRIOR, (x * weight).mean(dim=0)
-        level = weight.mean(dim=0) + _PRIOR
-        size = both * level - mixed**2
-        slope = slope - (level * up - mixed * to) / size
-        shift = shift - (both * to - mixed * up) / size
-    scores = x * slope + shift
-    return (F.softplus(scores) - y * scores) / math.log(2)
-
-
-def label_losses(codes: Tensor, classes: Tensor) -> Tensor:
-    """How badly a linear map of the first m codes tells each node's class from the others' labels.
-
-    Least squares on the memberships, each node told by the map fitted to all others, which has a
-    closed form. The loss is the Brier score as a share of that of the class frequencies.
+@dataclass
+class Held:
+    """What a width is told from beside nodes held out.
 
     Parameters
     ----------
-    codes
-        Of the nodes with labels, (k, n), strongest first.
-    classes
-        Their memberships, (k, c), 0 or 1.
-
-    Returns
-    -------
-    Tensor, float64, shape (k, m)
-        For 1 .. m codes: m is n, or fewer where the nodes are too few for more.
-
-    Examples
-    --------
-    >>> codes = torch.tensor([[1.0, 0.3], [1.1, -0.2], [0.9, 0.1], [-1.0, 0.2], [-0.9, -0.1]])
-    >>> classes = torch.tensor([[1, 0], [1, 0], [1, 0], [0, 1], [0, 1]])
-    >>> bool(label_losses(codes, classes).mean(dim=0)[0] < 0.1)
-    True
+    pairs
+        Edges held out and as many others behind them, (k, 2); None if there are none.
+    labelled, classes
+        Nodes whose labels may be looked at, (l,), and their memberships, (l, c); or None.
+    featured
+        Whether nodes have features of their own.
     """
-    y = classes.double()
-    nodes = len(y)
-    y = y - y.mean(dim=0)
-    x = codes.double() - codes.double().mean(dim=0)
-    most = max(1, min(x.shape[1], nodes // 2))
-    basis, sizes = torch.linalg.qr(x[:, :most])
-    there = sizes.diagonal().abs() > 1e-9 * sizes.diagonal().abs().max().clamp(min=1e-30)
-    basis = basis * there
-    reach = (basis.square().cumsum(dim=1) + 1 / nodes).clamp(max=1 - 1e-6)
-    losses = torch.zeros(nodes, most, dtype=torch.float64)
-    for column in y.T:  # one class at a time: all at once would be (k, m, c)
-        left = column[:, None] - (basis * (column @ basis)).cumsum(dim=1)
-        losses += (left / (1 - reach)).square()
-    trivial = (y * nodes / max(nodes - 1, 1)).square().sum(dim=1).mean()
-    return losses / trivial.clamp(min=1e-30)
+
+    pairs: Tensor | None = None
+    labelled: Tensor | None = None
+    classes: Tensor | None = None
+    featured: bool = True
+
+    @classmethod
+    def of(
+        cls,
+        pairs: np.ndarray | None,
+        labels: tuple[np.ndarray, np.ndarray] | None,
+        seed: int,
+        featured: bool,
+    ) -> Held:
+        """From `hold_out_links` and `training_labels`."""
+        held = cls(None if pairs is None else torch.from_numpy(pairs), featured=featured)
+        if labels is not None:
+            some = np.random.default_rng(seed).permutation(len(labels[0]))[:_MOST_LABELS]
+            held.labelled, held.classes = (torch.from_numpy(part[some]) for part in labels)
+        return held
+
+    def some_pairs(self) -> Tensor:
+        """Some of the pairs, edges in the first half."""
+        assert self.pairs is not None
+        half = len(self.pairs) // 2
+        few = min(half, _LOOKED_AT // 2)
+        return torch.cat([self.pairs[:few], self.pairs[half : half + few]])
 
 
 @dataclass
@@ -122,32 +79,28 @@ class Trials:
     ----------
     z
         Representation of all nodes, (n, width).
-    pairs
-        Held out, (k, 2): edges in the first half and others in the second; None if there are none.
     nodes, neighbours
         Representation of the nodes held out and of their neighbours, for the features.
-    labelled, classes
-        Nodes whose labels are known and may be looked at, (l,), and their memberships, (l, c).
-    featured
-        Whether the nodes have features of their own.
+    held
+        What is held out beside nodes.
+    more_of_labels
+        What the first 1, 2, ... units lose of labels beyond what leaving one out says, where the
+        units were chosen by those labels; or None.
     """
 
     z: Tensor
-    pairs: Tensor | None
     nodes: Tensor
     neighbours: Tensor
-    labelled: Tensor | None = None
-    classes: Tensor | None = None
-    featured: bool = True
-    _some: Tensor | None = field(default=None, init=False)
+    held: Held = field(default_factory=Held)
+    more_of_labels: Tensor | None = None
 
     @property
     def measured(self) -> list[str]:
         """The purposes that can be measured, "all" last."""
         there = {
-            "links": self.pairs is not None,
-            "features": self.featured,
-            "labels": self.classes is not None,
+            "links": self.held.pairs is not None,
+            "features": self.held.featured,
+            "labels": self.held.classes is not None,
         }
         return [*(name for name, can in there.items() if can), "all"]
 
@@ -177,7 +130,7 @@ class Trials:
         purpose
             One of `PURPOSES`; "all" is the mean of links and features.
         quick
-            On some of the pairs only.
+            On some of the pairs or labels only.
         """
         if purpose == "features":
             return np.array(head.left_over())
@@ -203,32 +156,29 @@ class Trials:
         if purpose == "features":
             return [head.rows_left_over(self.nodes, self.neighbours)]
         if purpose == "links":
-            assert self.pairs is not None
-            pairs = self.some() if quick else self.pairs
+            assert self.held.pairs is not None
+            pairs = self.held.some_pairs() if quick else self.held.pairs
             linked = torch.arange(len(pairs)) < len(pairs) // 2
-            codes = self._codes(head, pairs.reshape(-1))[:, :WIDEST].unflatten(0, (-1, 2))
+            codes = self._codes(head, pairs.reshape(-1)).unflatten(0, (-1, 2))
             return [_padded(link_losses(codes[:, 0], codes[:, 1], linked), head)]
         if purpose == "labels":
-            assert self.labelled is not None and self.classes is not None
-            codes = self._codes(head, self.labelled)[:, :WIDEST]
-            return [_padded(label_losses(codes, self.classes), head)]
+            return [_padded(self._of_labels(head, quick), head)]
         parts = [self.by_row(head, name)[0] for name in self._parts()]
         # Shared out so that the mean over all rows is the mean of the two losses.
         rows = sum(len(part) for part in parts)
         return [part * (rows / (len(parts) * len(part))) for part in parts]
 
-    def some(self) -> Tensor:
-        """Some of the pairs, edges in the first half."""
-        assert self.pairs is not None
-        if self._some is None:
-            half = len(self.pairs) // 2
-            few = min(half, _LOOKED_AT // 2)
-            self._some = torch.cat([self.pairs[:few], self.pairs[half : half + few]])
-        return self._some
+    def _of_labels(self, head: Bottleneck, quick: bool) -> Tensor:
+        assert self.held.labelled is not None and self.held.classes is not None
+        some = slice(_LOOKED_AT if quick else None)
+        losses = label_losses(self._codes(head, self.held.labelled[some]), self.held.classes[some])
+        if self.more_of_labels is None:
+            return losses
+        return losses + self.more_of_labels[: losses.shape[1]]
 
     def _codes(self, head: Bottleneck, nodes: Tensor) -> Tensor:
         weight = head.encoder.weight.detach().cpu()
-        return ((self.z[nodes] - self.z.mean(dim=0)) @ weight.T).flip(1)
+        return ((self.z[nodes] - self.z.mean(dim=0)) @ weight.T).flip(1)[:, :WIDEST]
 
 
 def _mean(losses: list[np.ndarray]) -> np.ndarray:

@@ -2,73 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.metrics import log_loss
-from sklearn.model_selection import LeaveOneOut, cross_val_predict
 
 from damrep.graph import DAMGraphEmbedding
 from damrep.graph.data.graph import build_graph
 from damrep.graph.links import hold_out_links
-from damrep.graph.purposes import PRICES, PURPOSES, label_losses, link_losses
+from damrep.graph.purposes import PRICES, PURPOSES
 from damrep.masking.validation import InputError
 from tests.graph.samples import communities, without_features
 
 QUICK: dict[str, Any] = {"max_components": 32, "max_epochs": 20, "random_state": 0}
-
-
-def test_the_link_loss_is_that_of_a_logistic_regression_on_the_cosine() -> None:
-    draw = torch.Generator().manual_seed(0)
-    one = torch.randn(300, 3, generator=draw)
-    linked = torch.arange(300) < 150
-    other = torch.where(linked[:, None], one + torch.randn(300, 3, generator=draw), one.flip(0))
-    found = link_losses(one, other, linked).mean(dim=0)
-    for m in (1, 2, 3):
-        cosine = torch.cosine_similarity(one[:, :m], other[:, :m], dim=1).numpy()[:, None]
-        cosine = (cosine - cosine.mean()) / cosine.std()
-        model = LogisticRegression(C=1 / (1e-3 * 300)).fit(cosine, linked.numpy())
-        expected = log_loss(linked.numpy(), model.predict_proba(cosine)[:, 1]) / math.log(2)
-        assert found[m - 1] == pytest.approx(expected, abs=2e-3)
-
-
-def test_codes_that_tell_nothing_lose_all() -> None:
-    draw = torch.Generator().manual_seed(1)
-    one, other = torch.randn(2, 4000, 5, generator=draw)
-    linked = torch.arange(4000) < 2000
-    assert link_losses(one, other, linked).mean(dim=0) == pytest.approx(1.0, abs=0.01)
-    classes = torch.nn.functional.one_hot(torch.arange(4000) % 3, 3)
-    assert label_losses(one, classes).mean(dim=0) == pytest.approx(1.0, abs=0.01)
-
-
-def test_pairs_told_for_certain_have_a_finite_loss() -> None:
-    one = torch.ones(20, 2)
-    other = torch.where(torch.arange(20)[:, None] < 10, 1.0, -1.0) * one
-    found = link_losses(one, other, torch.arange(20) < 10)
-    assert torch.isfinite(found).all()
-    assert (found.mean(dim=0) < 0.05).all()
-
-
-def test_the_label_loss_is_that_of_leaving_one_out() -> None:
-    draw = np.random.default_rng(0)
-    codes = draw.normal(size=(40, 4))
-    labels = (codes[:, 0] + 0.5 * draw.normal(size=40) > 0).astype(int)
-    classes = np.eye(2)[labels]
-    found = label_losses(torch.from_numpy(codes), torch.from_numpy(classes)).mean(dim=0)
-    for m in (1, 2, 4):
-        told = cross_val_predict(LinearRegression(), codes[:, :m], classes, cv=LeaveOneOut())
-        trivial = cross_val_predict(LinearRegression(), codes[:, :1] * 0, classes, cv=LeaveOneOut())
-        expected = np.square(told - classes).sum() / np.square(trivial - classes).sum()
-        assert float(found[m - 1]) == pytest.approx(expected, rel=1e-6)
-
-
-def test_more_codes_than_half_the_labelled_nodes_are_not_tried() -> None:
-    codes = torch.randn(10, 50, generator=torch.Generator().manual_seed(0))
-    assert label_losses(codes, torch.eye(2)[torch.arange(10) % 2]).shape == (10, 5)
 
 
 def test_every_purpose_is_told_and_one_decides() -> None:

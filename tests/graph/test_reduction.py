@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import networkx as nx
 import numpy as np
 import pytest
-import torch
 
 from damrep.graph import DAMGraphEmbedding
 from damrep.graph.data.graph import build_graph
-from damrep.graph.encoding.canonical import EdgeMoments
-from damrep.graph.encoding.propagation import SparseOperator, mean_matrix
-from damrep.graph.purposes import Trials
-from damrep.graph.reduction import choose_axes
 from damrep.masking.validation import InputError
 from tests.graph.samples import communities, without_features
 
@@ -32,21 +25,6 @@ def test_too_few_nodes_are_left_to_fit() -> None:
         DAMGraphEmbedding(max_components=16, max_epochs=5, validation_fraction=0.999).fit(
             communities()
         )
-
-
-def test_few_pairs_do_not_say_what_the_structure_counts() -> None:
-    graph = communities(60)
-    operator = SparseOperator(mean_matrix(graph.adjacency))
-    z = torch.randn(60, 8, generator=torch.Generator().manual_seed(0))
-    edges = torch.from_numpy(graph.edges())
-    pairs = torch.cat([edges[:60], edges[:60].flip(0) % 7])
-    moments = EdgeMoments.of(z, operator, torch.arange(60), edges)
-    trials = Trials(z, None, z, z)
-    weight, axes = choose_axes(moments, trials, [slice(4, 8)], price=0.001)
-    few = choose_axes(moments, replace(trials, pairs=pairs[30:90]), [slice(4, 8)], price=0.001)
-    assert few[0] == weight == 0.5 and torch.equal(few[1], axes)
-    many = choose_axes(moments, replace(trials, pairs=pairs), [slice(4, 8)], price=0.001)
-    assert not torch.equal(many[1], axes)
 
 
 def test_the_karate_club_falls_in_two() -> None:

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from damrep.graph.encoding.canonical import EdgeMoments
+from damrep.graph.encoding.canonical import EdgeMoments, class_moment
 from damrep.graph.encoding.propagation import SparseOperator, mean_matrix
 
 
@@ -81,3 +81,35 @@ def test_constant_columns_get_no_weight_in_the_first_axis(ridge: float) -> None:
     axes = EdgeMoments.of(z, operator, torch.arange(len(z)), pairs).axes(ridge)
     assert torch.isfinite(axes).all()
     assert axes[0, 2].abs() < 1e-6 * axes[0].abs().max()
+
+
+def test_the_moment_of_a_class_is_the_mean_over_its_pairs() -> None:
+    draw = torch.Generator().manual_seed(0)
+    z = torch.randn(12, 3, generator=draw).double()
+    classes = torch.tensor([[1, 0]] * 5 + [[0, 1]] * 7)
+    x = z - z.mean(dim=0)
+    expected = torch.zeros(3, 3, dtype=torch.float64)
+    for nodes in (range(5), range(5, 12)):
+        pairs = [torch.outer(x[a], x[b]) for a in nodes for b in nodes if a != b]
+        expected += len(nodes) / 12 * torch.stack(pairs).mean(dim=0)
+    assert torch.allclose(class_moment(z, classes), expected)
+
+
+def test_random_labels_have_nothing_in_common() -> None:
+    draw = torch.Generator().manual_seed(3)
+    found = []
+    for _ in range(200):
+        z = torch.randn(20, 2, generator=draw)
+        classes = torch.nn.functional.one_hot(torch.arange(20) % 2, 2)
+        found.append(class_moment(z, classes))
+    # About the mean of all 20, two of them have -1/19 in common.
+    assert torch.stack(found).mean(dim=0).abs().max() < 0.1
+
+
+def test_labels_turn_the_first_axis() -> None:
+    z, operator, pairs = two_columns()
+    moments = EdgeMoments.of(z, operator, torch.arange(len(z)), pairs)
+    loud = torch.stack([z[:, 0] > 0, z[:, 0] <= 0], dim=1)
+    alike = class_moment(z, loud)
+    assert moments.hearing(alike, 0.0).axes(0.01)[0].abs().argmax() == 1
+    assert moments.hearing(alike, 0.9).axes(0.01)[0].abs().argmax() == 0
