@@ -11,7 +11,7 @@ from torch import Tensor
 
 from damrep.graph.encoding.canonical import EdgeMoments, class_moment
 from damrep.graph.losses import label_losses, link_losses, losses_elsewhere
-from damrep.graph.purposes import PRICES, WIDEST, Held
+from damrep.graph.purposes import WIDEST, Held
 
 __all__ = ["Directions", "by_labels", "by_links"]
 
@@ -26,6 +26,7 @@ _DECISIVE = 100
 _SAYS = (0.0, 0.5, 0.8)
 _LABEL_RIDGES = (0.1, 0.3, 1.0, 3.0, 10.0)
 _FIRST = (1.0, 0.5)
+_WIDTHS = (8, 16, 32, 64)
 _PARTS = 3
 
 
@@ -75,7 +76,7 @@ def by_links(moments: EdgeMoments, z: Tensor, held: Held, columns: Sequence[slic
         scale = _scale(inside, weight)
         for axes in moments.scaled(scale).paths(RIDGES):
             seen = (axes[:WIDEST] * scale).T
-            cost = _cost(link_losses(ends[0] @ seen, ends[1] @ seen, linked), PRICES["links"])
+            cost = _cost(link_losses(ends[0] @ seen, ends[1] @ seen, linked))
             if best is None or cost < best[0]:
                 best = cost, Directions(weight, axes)
     assert best is not None
@@ -118,7 +119,7 @@ def by_labels(
         return losses
 
     def cost(weight: float, ridge: float, say: float) -> float:
-        return _cost(trial(weight, ridge, say), PRICES["labels"])
+        return _cost(trial(weight, ridge, say))
 
     weight = min(weights, key=lambda some: cost(some, *_FIRST))
     ridge, say = min(
@@ -144,9 +145,10 @@ def _scale(inside: Tensor, weight: float) -> Tensor:
     return torch.where(inside, weight, 1.0).double()
 
 
-def _cost(losses: Tensor, price: float) -> float:
+def _cost(losses: Tensor) -> float:
+    """Mean over widths that people use: the least of a curve hangs on chance."""
     mean = losses.mean(dim=0)
-    return float((mean + price * torch.arange(1, len(mean) + 1)).min())
+    return float(np.mean([float(mean[min(width, len(mean)) - 1]) for width in _WIDTHS]))
 
 
 def _parts(classes: Tensor, seed: int) -> Tensor:
