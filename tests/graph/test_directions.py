@@ -110,3 +110,20 @@ def test_few_labels_are_enough_to_go_on(several: bool) -> None:
     found = by_labels(moments, z, Held.of(None, told, 0, True), [], seed=0)
     assert torch.isfinite(found.axes).all()
     assert found.more_of_labels is not None and torch.isfinite(found.more_of_labels).all()
+
+
+def test_few_labels_that_say_no_more_than_edges_by_chance_have_no_say() -> None:
+    """Twelve labels drawn at random may look told: the directions of the links stay."""
+    graph = communities(60, 20)
+    operator = SparseOperator(mean_matrix(graph.adjacency))
+    edges = torch.from_numpy(graph.edges())
+    taken = 0
+    for seed in range(8):
+        draw = torch.Generator().manual_seed(seed)
+        z = torch.randn(60, 10, generator=draw)
+        moments = EdgeMoments.of(z, operator, torch.arange(60), edges)
+        classes = torch.nn.functional.one_hot(torch.arange(12) % 2, 2).bool()
+        held = Held(labelled=torch.randperm(60, generator=draw)[:12], classes=classes)
+        found = by_labels(moments, z, held, [], seed)
+        taken += not torch.equal(found.axes, by_links(moments, z, held, []).axes)
+    assert taken <= 2
