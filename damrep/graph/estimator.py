@@ -22,9 +22,10 @@ from damrep.graph.settings import EmbeddingSettings
 from damrep.graph.storage import load_model, save_model
 from damrep.graph.supervised import fit_supervised, supervision
 from damrep.masking.notes import noted, warn_of
-from damrep.masking.validation import InputError
+from damrep.masking.validation import InputError, check_count
 from damrep.reading.ids import infer_integers
 from damrep.training import LearnedDimensions, resolve_seed
+from damrep.training.nearest import nearest, place_of
 from damrep.training.scikit_learn import BaseEstimator, TransformerMixin, check_is_fitted
 
 __all__ = ["DAMGraphEmbedding"]
@@ -331,6 +332,52 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
         joined = self._nodes.join(self._read(graph), table, self._preparation.arrange)
         values = self._compact.transform(self._preparation.prepare(joined.graph, same=True))
         return self._contained(values[joined.rows], joined.node_ids)
+
+    def similar_nodes(self, node: Any, n: int = 10) -> tuple[np.ndarray, np.ndarray]:
+        """The nodes of the graph fitted on whose codes point the most in a node's direction.
+
+        Parameters
+        ----------
+        node
+            Its id.
+        n
+            How many; there are no more than the others.
+
+        Returns
+        -------
+        ids : ndarray, shape (n,)
+            The most similar first.
+        cosines : ndarray of float32, shape (n,)
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        InputError
+            If there is no such node, or the model was loaded and did not keep its graph.
+
+        Examples
+        --------
+        >>> pairs = [(i, (i + step) % 40) for i in range(40) for step in (1, 2)]
+        >>> model = DAMGraphEmbedding(max_components=16, max_epochs=5, random_state=0).fit(pairs)
+        >>> ids, cosines = model.similar_nodes(7, n=3)
+        >>> ids.shape, 7 in ids
+        ((3,), False)
+        """
+        check_is_fitted(self, "n_components_")
+        place = place_of(node, self.node_ids_, "graph")
+        if not hasattr(self, "embedding_"):
+            if self.graph_ is None:
+                raise InputError(
+                    "the model does not keep the graph it was fitted on (keep_graph=True), so the "
+                    "codes of its nodes are not known"
+                )
+            inputs = self._preparation.prepare(self.graph_, same=True)
+            self.embedding_ = self._compact.transform(inputs)
+        codes, count = self.embedding_, check_count("n", n, minimum=1)
+        own = np.array([place])
+        rows, cosines = nearest(codes[own], codes, min(count, len(codes) - 1), own)
+        return self.node_ids_[rows[0]], cosines[0]
 
     def fit_transform(self, X: Any, y: Any = None, *, features: Any = None) -> Any:
         """Fit, and return the embedding of the graph fitted on.

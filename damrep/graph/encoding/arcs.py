@@ -56,6 +56,7 @@ class RoundTrips:
 
     Examples
     --------
+    >>> import torch
     >>> both = RoundTrips(arc_matrix(sp.csr_array(np.array([[0.0, 3.0], [0.0, 0.0]]))))
     >>> both @ torch.eye(2)
     tensor([[0.5312, 0.3750],
