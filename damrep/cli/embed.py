@@ -45,8 +45,10 @@ TABLE_KINDS = ("autoencoder", "prepared-autoencoder", "standardized-autoencoder"
 @click.option(
     "--vectors",
     is_flag=True,
-    help="Of a table: one column of vectors in place of one a dimension (.parquet).",
+    help="One column of vectors of a fixed size, as vector indexes take it, in place of one a "
+    "dimension (.parquet).",
 )
+@click.option("--unit", is_flag=True, help="Rows of length 1: an inner product is then the cosine.")
 @click.option(
     "--join/--alone",
     default=None,
@@ -66,6 +68,7 @@ def embed_command(
     /,
     model: Path,
     vectors: bool,
+    unit: bool,
     join: bool | None,
     threads: int | None,
     out: Path | None,
@@ -91,6 +94,7 @@ def embed_command(
     check_file(out, [Path(graph.graph), *([graph.features] if graph.features else [])])
     folder = model / MODEL if (model / MODEL).is_dir() else model
     from damrep.masking.notes import noted
+    from damrep.masking.printing import counted
     from damrep.training import limited_threads
 
     with limited_threads(threads), noted() as told:
@@ -104,14 +108,14 @@ def embed_command(
             )
             ids, embedding, said = _embed_table(folder, kind, table)
             item = "row"
-            write_embeddings(out, ids, embedding, id_name="id", vectors=vectors)
+            write_embeddings(out, ids, embedding, id_name="id", vectors=vectors, unit=unit)
         else:
-            _refuse(context, ("id_column", "columns", "vectors"))
+            _refuse(context, ("id_column", "columns"))
             ids, embedding, said = _embed_graph(folder, graph, join)
             item = "node"
-            write_embeddings(out, ids, embedding)
+            write_embeddings(out, ids, embedding, vectors=vectors, unit=unit)
     rows, dims = embedding.shape
-    tell(f"{rows:,} {item}s, {dims} dimensions, in {out}")
+    tell(f"{counted(rows, item)}, {counted(dims, 'dimension')}, in {out}")
     for line in [*said, *(f"note: {note}" for note in told)]:
         tell(line)
 
@@ -167,20 +171,25 @@ def _may_be_joined(source: GraphSource, nodes: FittedNodes) -> bool:
 
 def _joining_notes(nodes: FittedNodes, graph: Graph, join: bool, asked: bool) -> list[str]:
     """Whether the graph was joined to the one fitted on, where that is not plain."""
+    from damrep.masking.printing import counted
     from damrep.reading.ids import only_count
 
     shared, total = int(nodes.known(graph.node_ids).sum()), graph.num_nodes
     if join and shared and nodes.graph is not None:
+        noun = "arc" if nodes.graph.directed else "edge"
         otherwise = "" if asked else " (--alone takes the file by itself)"
         return [
-            f"joined to the {nodes.graph.num_nodes:,} nodes and {nodes.graph.num_edges:,} edges "
-            f"fitted on: {total - shared:,} new of {total:,} nodes{otherwise}"
+            f"joined to the {counted(nodes.graph.num_nodes, 'node')} and "
+            f"{counted(nodes.graph.num_edges, noun)} fitted on: {total - shared:,} new of "
+            f"{counted(total, 'node')}{otherwise}"
         ]
-    if not join and not shared and len(nodes.node_ids):
-        return [f"none of the {total:,} nodes is in the graph fitted on"]
-    if not join and not asked and only_count(graph.node_ids) and total < len(nodes.node_ids):
+    few = total < len(nodes.node_ids) and only_count(graph.node_ids)
+    # Where there are features, the model says so.
+    if few and not join and not asked and graph.features is None:
         otherwise = "; --join adds it to the one fitted on" if nodes.graph is not None else ""
-        return [f"ids that only count {total:,} nodes: taken as a graph of its own{otherwise}"]
+        return [
+            f"ids that only count {counted(total, 'node')}: taken as a graph of its own{otherwise}"
+        ]
     return []
 
 

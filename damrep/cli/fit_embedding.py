@@ -60,7 +60,8 @@ _ROW_NOTES = {
     default=PURPOSES[0],
     show_default=True,
     help="What the width is chosen for: telling links from other pairs, what nodes share with "
-    "their neighbours, labels (which then choose the dimensions too); all: the first two.",
+    "their neighbours, labels (of the training part of a split, unless --evaluate none), which then "
+    "choose the dimensions too; all: the first two.",
 )
 @learning_options(price=None, max_dims=MAX_DIMS, epochs=EPOCHS)
 @click.option(
@@ -83,6 +84,12 @@ _ROW_NOTES = {
     help="Write edges and features into model/, for `damrep embed` to join new nodes to; ids are "
     "written in any case.  [default: where they take no more than 64 MiB]",
 )
+@click.option(
+    "--vectors",
+    is_flag=True,
+    help="Write one column of vectors, for a vector database, in place of one a dimension.",
+)
+@click.option("--unit", is_flag=True, help="Rows of length 1: an inner product is then the cosine.")
 @run_options("graph")
 @click.pass_context
 def fit_embedding_command(context: click.Context, /, **options: Any) -> None:
@@ -122,7 +129,7 @@ def _read(source: GraphSource, options: dict[str, Any], level: int) -> tuple[Gra
 
 
 def _fit(graph: Graph, read: str, notes: list[str], options: dict[str, Any], level: int) -> Outcome:
-    from damrep.graph.comparison import evaluate_embedding
+    from damrep.graph.comparison import evaluate_embedding, split_for_labels
     from damrep.graph.estimator import DAMGraphEmbedding
     from damrep.reporting.page import render_page
 
@@ -143,12 +150,19 @@ def _fit(graph: Graph, read: str, notes: list[str], options: dict[str, Any], lev
         verbose=level,
     )
     say(level, "fitting")
+    split = None
+    if options["purpose"] == "labels" and options["evaluate"] not in ("links", "none"):
+        split = split_for_labels(graph, options["seed"])
+    graph = split or graph
     model.fit(graph)
     evaluation = Stopwatch()
     if options["evaluate"] != "none":
         say(level, "evaluating")
         with evaluation:
-            evaluate_embedding(model, graph, evaluation=options["evaluate"], seed=options["seed"])
+            evaluate_embedding(
+                model, graph, evaluation=options["evaluate"], seed=options["seed"],
+                drawn=split is not None,
+            )  # fmt: skip
     report = model.report_
     report.warnings[:0] = notes
     report.details["data"]["read"] = read
@@ -166,7 +180,10 @@ def _fit(graph: Graph, read: str, notes: list[str], options: dict[str, Any], lev
         )
 
     def write(folder: Path) -> None:
-        write_embeddings(folder / EMBEDDINGS, graph.node_ids, model.embedding_)
+        write_embeddings(
+            folder / EMBEDDINGS, graph.node_ids, model.embedding_,
+            vectors=options["vectors"], unit=options["unit"],
+        )  # fmt: skip
         model.save(folder / MODEL)
 
     return Outcome(report, page, write, evaluation)

@@ -130,10 +130,12 @@ def _vectors(path: Path, start: int = 0) -> Iterator[np.ndarray]:
 
     columns = [name for name in _names(path)[1:] if name.startswith("dim_") or name == VECTORS]
     with pq.ParquetFile(path, buffer_size=1 << 20) as file:
-        for batch in file.iter_batches(BLOCK, columns=columns):
-            if start < len(batch):
-                yield _matrix(batch)[start:]
-            start = max(0, start - len(batch))
+        # Group by group: asked for all of them, pyarrow keeps every one it has read.
+        for group in range(file.num_row_groups):
+            for batch in file.iter_batches(BLOCK, row_groups=[group], columns=columns):
+                if start < len(batch):
+                    yield _matrix(batch)[start:]
+                start = max(0, start - len(batch))
 
 
 def _matrix(batch: pa.RecordBatch) -> np.ndarray:

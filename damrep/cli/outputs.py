@@ -201,6 +201,7 @@ def write_embeddings(
     *,
     id_name: str = "node",
     vectors: bool = False,
+    unit: bool = False,
 ) -> None:
     """Write embeddings, all of them or nothing.
 
@@ -217,13 +218,20 @@ def write_embeddings(
         One of `ID_NAMES`.
     vectors : bool
         Parquet only: one column "embedding" of lists of a fixed size in place of one a dimension,
-        as vector databases take it.
+        as DuckDB and LanceDB take it; flattened and reshaped it is the array that faiss and hnswlib
+        take.
+    unit : bool
+        Scale each row to length 1, so that an inner product is the cosine; zeros stay zeros.
     """
     import numpy as np
     import pyarrow.csv as pa_csv
     import pyarrow.parquet as pq
 
     embedding = np.ascontiguousarray(embedding, dtype=np.float32)
+    if unit:
+        from damrep.training.nearest import unit_rows
+
+        embedding = unit_rows(embedding)
     ids = np.arange(len(embedding)) if ids is None else ids
 
     def write(temporary: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,15 +12,16 @@ from sklearn.base import clone
 from sklearn.decomposition import PCA
 
 from damrep.graph.data.graph import Graph
+from damrep.graph.data.labels import training_labels
 from damrep.graph.estimator import DAMGraphEmbedding
 from damrep.graph.links import link_placements, link_prediction, split_links
-from damrep.graph.probe import label_splits, linear_probe, why_no_classes
+from damrep.graph.probe import label_split, label_splits, linear_probe, why_no_classes
 from damrep.graph.spread import Sample
 from damrep.masking.notes import noted, warn_of
 from damrep.masking.validation import InputError, check_choice
 from damrep.training import losing_note
 
-__all__ = ["EVALUATIONS", "evaluate_embedding"]
+__all__ = ["EVALUATIONS", "evaluate_embedding", "split_for_labels"]
 
 EVALUATIONS = ("auto", "probe", "links", "both", "none")
 
@@ -27,7 +29,8 @@ LEARNED, FULL = "learned", "full width"
 SVD, PCA_OF_FULL = "svd", "pca of full"
 NOT_PROBED = "the labels were not probed"
 NOT_MEASURED = "its quality was not measured"
-SEEN = "the width was chosen by all labels, those that the probe tests among them"
+CHOSEN = "the width was chosen"
+SEEN = f"{CHOSEN} by all labels, those that the probe tests among them"
 
 Row = dict[str, Any]
 Measure = Callable[[np.ndarray], tuple[Row, dict[str, Sample]]]
@@ -63,8 +66,44 @@ class _Measured:
         return found
 
 
+def split_for_labels(graph: Graph, seed: int) -> Graph | None:
+    """A graph with a random split, so that labels choose a width that others can be tested at.
+
+    Only those of its "train" part are looked at by a fit with ``purpose="labels"``. To fit each of
+    several splits anew would take as many times as long, so there is one.
+
+    Parameters
+    ----------
+    graph
+        Any.
+    seed
+        Of the split, which is the first of `label_splits`.
+
+    Returns
+    -------
+    Graph or None
+        None where it brings a split, has no classes, or too few labels are in that part.
+
+    Examples
+    --------
+    >>> from damrep import datasets
+    >>> split = split_for_labels(datasets.load("digits"), seed=0)
+    >>> {name: int(part.sum()) for name, part in split.splits.items()}
+    {'train': 179, 'val': 179, 'test': 1439}
+    """
+    if graph.labels is None or graph.splits is not None or why_no_classes(graph) is not None:
+        return None
+    split = dataclasses.replace(graph, splits=label_split(graph, seed))
+    return None if training_labels(split) is None else split
+
+
 def evaluate_embedding(
-    model: DAMGraphEmbedding, graph: Graph, *, evaluation: str = "auto", seed: int = 0
+    model: DAMGraphEmbedding,
+    graph: Graph,
+    *,
+    evaluation: str = "auto",
+    seed: int = 0,
+    drawn: bool = False,
 ) -> list[dict[str, Any]]:
     """Measure a model just fitted on a graph, and what it is compared with.
 
@@ -84,6 +123,8 @@ def evaluate_embedding(
         enough. "none".
     seed
         Of the splits.
+    drawn
+        Whether the graph's split was not given with it but is from `split_for_labels`.
 
     Returns
     -------
@@ -113,8 +154,14 @@ def evaluate_embedding(
     notes: list[str] = []
     if evaluation in ("probe", "both", "auto"):
         try:
-            about["probe"] = _probe(model, graph, seed, measured)
-            if report.details.get("purpose") == "labels" and about["probe"]["split"] != "given":
+            about["probe"] = _probe(model, graph, seed, measured, drawn)
+            if drawn and report.details.get("purpose") == "labels":
+                parts = about["probe"]
+                notes.append(
+                    f"{CHOSEN} by the {parts['train']:,} labels that the probe learns from, a "
+                    "random tenth, and not by those that it tests (--evaluate none: by all)"
+                )
+            elif report.details.get("purpose") == "labels" and about["probe"]["split"] != "given":
                 notes.append(SEEN)
         except InputError as error:
             if evaluation != "auto":
@@ -135,7 +182,12 @@ def evaluate_embedding(
     report.measures = list(measured.rows.values())
     report.details["evaluation"] = about
     # What an earlier evaluation warned of goes with its measures.
-    earlier = (*(f"{name} (" for name in (SVD, PCA_OF_FULL, FULL)), NOT_PROBED, NOT_MEASURED, SEEN)
+    earlier = (
+        *(f"{name} (" for name in (SVD, PCA_OF_FULL, FULL)),
+        NOT_PROBED,
+        NOT_MEASURED,
+        CHOSEN,
+    )
     notes = [*_losses(measured.rows, differences), *notes]
     report.warnings = [w for w in report.warnings if not w.startswith(earlier)] + notes
     warn_of(*notes)
@@ -143,7 +195,7 @@ def evaluate_embedding(
 
 
 def _probe(
-    model: DAMGraphEmbedding, graph: Graph, seed: int, measured: _Measured
+    model: DAMGraphEmbedding, graph: Graph, seed: int, measured: _Measured, drawn: bool
 ) -> dict[str, Any]:
     reason = why_no_classes(graph)
     if reason is not None:
@@ -164,7 +216,7 @@ def _probe(
 
     _compare(model, graph, probe, measured)
     parts = {key: int(mask.sum()) for key, mask in splits[0].items()}
-    given = graph.splits is not None and set(parts) <= set(graph.splits)
+    given = graph.splits is not None and set(parts) <= set(graph.splits) and not drawn
     nodes = (
         f"{parts['train']:,} nodes to learn from, {parts['val']:,} to choose the penalty on, "
         f"{parts['test']:,} to be told"

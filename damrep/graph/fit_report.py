@@ -6,6 +6,7 @@ from damrep.graph.data.graph import Graph
 from damrep.graph.fitting import Fitted
 from damrep.graph.joining import FittedNodes
 from damrep.graph.settings import EmbeddingSettings
+from damrep.masking.printing import counted
 from damrep.masking.report import FitReport
 from damrep.training import saturation_notes
 
@@ -73,8 +74,8 @@ def _notes(asked: EmbeddingSettings, graph: Graph, fitted: Fitted) -> list[str]:
     notes = []
     if graph.directed and not asked.directed:
         notes.append(
-            f"direction is not used (directed=True, --directed): each of the {graph.num_edges:,} "
-            "arcs counts as an edge both ways"
+            "direction is not used (directed=True, --directed): each of "
+            f"{counted(graph.num_edges, 'arc')} counts as an edge both ways"
         )
     if asked.directed and not graph.directed:
         notes.append(

@@ -29,6 +29,7 @@ from damrep.graph.reduction import held_out_nodes, reduce_representation
 from damrep.graph.settings import EmbeddingSettings
 from damrep.masking.dam import DAM
 from damrep.masking.gradient import GradientWidth
+from damrep.masking.printing import counted
 from damrep.training import local_seed, train
 
 __all__ = [
@@ -286,7 +287,7 @@ def told_from(held: int, pairs: Tensor | None = None) -> str:
     """
     edges = 0 if pairs is None else len(pairs) // 2
     if held and edges:
-        return f"{held:,} nodes and {edges:,} edges held out"
+        return f"{counted(held, 'node')} and {counted(edges, 'edge')} held out"
     if edges:
-        return f"{edges:,} edges held out, and the nodes fitted"
-    return f"{held:,} nodes held out" if held else "the nodes fitted, none held out"
+        return f"{counted(edges, 'edge')} held out, and the nodes fitted"
+    return f"{counted(held, 'node')} held out" if held else "the nodes fitted, none held out"

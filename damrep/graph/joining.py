@@ -20,6 +20,7 @@ from damrep.graph.data.node_tables import NodeTable
 from damrep.graph.encoding.structure import neighbours, positions_among
 from damrep.lazy_imports import postponed
 from damrep.masking.notes import warn_of
+from damrep.masking.printing import counted
 from damrep.masking.validation import InputError
 from damrep.reading.ids import match_kinds, only_count, require_unique, shown
 
@@ -256,9 +257,9 @@ class FittedNodes:
         changed = abs(stacked[pick[old]] - stacked[old]).sum(axis=1) > 0
         if changed.any():
             warn_of(
-                f"features: {int(changed.sum()):,} nodes of the graph fitted on have other "
-                f"features here, e.g. {shown(self.graph.node_ids[old[int(np.argmax(changed))]])}; "
-                "these are used"
+                f"features: other ones than in the graph fitted on for "
+                f"{counted(int(changed.sum()), 'node')}, e.g. "
+                f"{shown(self.graph.node_ids[old[int(np.argmax(changed))]])}; these are used"
             )
         return stacked[pick]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Collection, Sequence
 
-__all__ = ["escaped", "text_table"]
+__all__ = ["counted", "escaped", "text_table"]
 
 # Control characters (an escape sequence can rewrite what is on the screen), format characters
 # (bidirectional overrides turn text around, others cannot be seen), halves of a surrogate pair
@@ -68,3 +68,15 @@ def text_table(rows: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> s
         ).rstrip()
         for row in cells
     )
+
+
+def counted(count: int, noun: str, mark: str = ",") -> str:
+    """A number of things, its thousands apart by a mark or by none.
+
+    Examples
+    --------
+    >>> counted(1, "dimension"), counted(2708, "node"), counted(7, "class")
+    ('1 dimension', '2,708 nodes', '7 classes')
+    """
+    ending = "" if count == 1 else "es" if noun.endswith("s") else "s"
+    return f"{count:{mark}} {noun}{ending}"

@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter, NullLocator
 
+from damrep.masking.printing import counted
 from damrep.reporting.svg import ACCENT, FONT, GRID, INK, MUTED, PALE, PRICE, clean_text, new_axes
-from damrep.reporting.wording import counted
 
 __all__ = ["curve_figure", "gate_figure", "way_figure"]
 

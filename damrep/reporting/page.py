@@ -11,7 +11,7 @@ import numpy as np
 from markupsafe import Markup
 
 from damrep.masking.plain import to_plain
-from damrep.masking.printing import escaped
+from damrep.masking.printing import counted, escaped
 from damrep.masking.report import FitReport
 from damrep.masking.validation import InputError
 from damrep.reporting.curve_section import curve_section
@@ -21,7 +21,6 @@ from damrep.reporting.svg import clean_text, to_svg
 from damrep.reporting.wording import (
     NOTHING,
     column_label,
-    counted,
     evaluation_lines,
     measure_columns,
     measured,

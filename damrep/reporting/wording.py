@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from damrep.masking.plain import to_plain
+from damrep.masking.printing import counted
 from damrep.masking.report import FitReport
 
 __all__ = [
     "NOTHING",
     "column_label",
-    "counted",
     "dimensions_line",
     "evaluation_lines",
     "measure_columns",
@@ -106,18 +106,6 @@ def share(value: float) -> str:
     ('1 %', '1.05 %', '0.025 %', '50 %', '100 %')
     """
     return f"{100 * value:.3g} %"
-
-
-def counted(count: int, noun: str) -> str:
-    """A number of things.
-
-    Examples
-    --------
-    >>> counted(1, "dimension"), counted(2708, "node"), counted(7, "class")
-    ('1 dimension', '2,708 nodes', '7 classes')
-    """
-    ending = "" if count == 1 else "es" if noun.endswith("s") else "s"
-    return f"{count:,} {noun}{ending}"
 
 
 def dimensions_line(report: FitReport) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+import scipy.sparse as sp
 from click.testing import Result
 
 from damrep.cli import fit_embedding
@@ -240,19 +241,21 @@ def test_a_start_of_any_size(run: Run, tmp_path: Path) -> None:
     assert FitReport.load(tmp_path / "out" / "report.json").initial_dims == 512
 
 
-def test_direction_is_told_not_to_be_used(run: Run) -> None:
-    rows = "\n".join(f"n{i:02},n{(i * 7 + 1) % 30:02}" for i in range(30))
-    Path("arcs.csv").write_text(f"source,target\n{rows}\n")
-    words = ("fit-embedding", "arcs.csv", "--evaluate", "none", *QUICK)
-    directed = run(*words, "--directed", "--out", "a")
-    assert "note: direction is not used: each of the 30 arcs counts as an edge" in directed.stdout
-    undirected = run(*words, "--out", "b")
-    assert "direction" not in undirected.stdout
-    pd.testing.assert_frame_equal(
-        *(pd.read_parquet(Path(name) / "embeddings.parquet") for name in "ab")
-    )
+def test_direction_is_used_where_it_is_asked_for_and_else_it_is_said(run: Run) -> None:
+    arcs = np.random.default_rng(0).integers(0, 30, (150, 2))
+    matrix = sp.coo_array((np.ones(150), arcs.T), shape=(30, 30))
+    sp.save_npz("arcs.npz", sp.csr_array(matrix))
+    words = ("fit-embedding", "arcs.npz", "--evaluate", "none", "--dims", 3, *QUICK)
+    said = "direction is not used (directed=True, --directed): each of "
+    assert said in run(*words, "--out", "a").stdout
+    used = run(*words, "--directed", "--out", "b")
+    assert used.exit_code == 0 and "direction" not in used.stdout
+    assert "direction" not in run(*words, "--undirected", "--out", "c").stdout
+    a, b, c = (pd.read_parquet(f"{name}/embeddings.parquet").iloc[:, 1:] for name in "abc")
+    pd.testing.assert_frame_equal(a, c)
+    assert a.shape != b.shape or np.abs(a - b).to_numpy().max() > 0.01
     help_text = " ".join(run("fit-embedding", "--help").stdout.split())
-    assert "the embedding does not use the direction" in help_text
+    assert "tell apart whom a node points to and who points to it" in help_text
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,34 @@ def test_faiss_takes_them(vectors: Path) -> None:
     np.testing.assert_allclose(scores[:, 0], 1, atol=1e-5)
 
 
+def test_hnswlib_takes_them(vectors: Path) -> None:
+    hnswlib = pytest.importorskip("hnswlib", reason="not part of the test extra")
+    rows = pq.read_table(vectors)["embedding"].combine_chunks().flatten().to_numpy()
+    index = hnswlib.Index(space="cosine", dim=3)
+    index.init_index(max_elements=20)
+    index.add_items(rows.reshape(20, 3), np.arange(20))
+    found, distances = index.knn_query(rows.reshape(20, 3), k=1)
+    assert found[:, 0].tolist() == list(range(20))
+    np.testing.assert_allclose(distances, 0, atol=1e-5)
+
+
+def test_lancedb_takes_them(vectors: Path, tmp_path: Path) -> None:
+    lancedb = pytest.importorskip("lancedb", reason="not part of the test extra")
+    table = lancedb.connect(tmp_path / "lance").create_table("nodes", pq.read_table(vectors))
+    query = table.search(Z[7].astype(np.float32), vector_column_name="embedding")
+    (best,) = query.distance_type("cosine").limit(1).to_list()
+    assert best["id"] == "r7"
+
+
+def test_rows_of_length_one(tmp_path: Path) -> None:
+    z = np.array([[3.0, 4.0], [0.0, 0.0], [1e30, 0.0]])
+    for vectors in (False, True):
+        write_embeddings(tmp_path / "z.parquet", IDS[:3], z, vectors=vectors, unit=True)
+        frame = pd.read_parquet(tmp_path / "z.parquet")
+        found = np.stack(frame["embedding"]) if vectors else frame.iloc[:, 1:].to_numpy()
+        np.testing.assert_allclose(found, [[0.6, 0.8], [0, 0], [1, 0]], rtol=1e-6)
+
+
 def test_rows_without_names_are_counted(tmp_path: Path) -> None:
     write_embeddings(tmp_path / "z.parquet", None, Z, id_name="id")
     assert pd.read_parquet(tmp_path / "z.parquet")["id"].tolist() == list(range(20))

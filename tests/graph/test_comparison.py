@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from sklearn.decomposition import PCA
 
 from damrep.graph import comparison
-from damrep.graph.comparison import EVALUATIONS, evaluate_embedding
+from damrep.graph.comparison import EVALUATIONS, evaluate_embedding, split_for_labels
 from damrep.graph.data.graph import Graph, build_graph
 from damrep.graph.estimator import DAMGraphEmbedding
 from damrep.graph.links import link_placements, link_prediction, split_links
@@ -269,6 +270,39 @@ def test_evaluation_is_seeded_and_leaves_the_generators_alone(global_rng_untouch
         evaluate_embedding(fit(n_components=3), GRAPH, evaluation="both", seed=4) for _ in range(2)
     )
     assert first == again
+
+
+def test_labels_that_choose_the_width_are_not_those_it_is_tested_on() -> None:
+    graph = communities(80, 20)
+    split = split_for_labels(graph, seed=3)
+    assert split is not None and split.splits is not None
+    train, test = (split.splits[name] for name in ("train", "test"))
+    # Labels of the other parts change nothing.
+    assert graph.labels is not None
+    labels = np.where(train, graph.labels, 0)
+    arguments = {"purpose": "labels", "max_components": 24, "max_epochs": 5, "random_state": 0}
+    model = DAMGraphEmbedding(**arguments).fit(split)
+    other = DAMGraphEmbedding(**arguments).fit(dataclasses.replace(split, labels=labels))
+    assert model.n_components_ == other.n_components_
+    np.testing.assert_array_equal(model.embedding_, other.embedding_)
+    evaluate_embedding(model, split, evaluation="probe", drawn=True)
+    probe = model.report_.details["evaluation"]["probe"]
+    assert (probe["train"], probe["test"], probe["splits"]) == (train.sum(), test.sum(), 1)
+    assert probe["split"] == "random 10/10/80" and "one random split" in probe["how"]
+    (said,) = [note for note in model.report_.warnings if "width was chosen" in note]
+    assert said.startswith(
+        f"the width was chosen by the {train.sum()} labels that the probe learns"
+    )
+
+
+def test_where_there_is_nothing_to_split() -> None:
+    assert split_for_labels(communities(40).with_labels(None), 0) is None
+    assert split_for_labels(communities(40).with_labels(np.zeros(40, dtype=int)), 0) is None
+    few = np.full(40, -1)
+    few[:4] = [0, 0, 1, 1]  # one of each class to learn from tells nothing
+    assert split_for_labels(communities(40).with_labels(few), 0) is None
+    split = split_for_labels(communities(80, 20), 0)
+    assert split is not None and split_for_labels(split, 0) is None
 
 
 def test_labels_that_chose_the_width_and_are_tested_are_said_to_be() -> None:

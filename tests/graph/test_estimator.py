@@ -426,7 +426,7 @@ def test_direction_that_is_not_used_is_said() -> None:
     model = make().fit(arcs)
     (note,) = [text for text in model.report_.warnings if "direction" in text]
     assert note == (
-        f"direction is not used (directed=True, --directed): each of the {arcs.num_edges} arcs "
+        f"direction is not used (directed=True, --directed): each of {arcs.num_edges} arcs "
         "counts as an edge both ways"
     )
     assert not [text for text in make().fit(communities()).report_.warnings if "direction" in text]

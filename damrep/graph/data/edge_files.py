@@ -10,6 +10,7 @@ import pandas as pd
 
 from damrep.graph.data.edge_columns import choose_edge_columns, known_ends, two_kinds
 from damrep.graph.data.edges import EdgeList
+from damrep.masking.printing import counted
 from damrep.masking.validation import InputError
 from damrep.reading.dialect import Dialect
 from damrep.reading.headers import decide_header, first_pair_is_alone, words_above_numbers
@@ -157,6 +158,12 @@ def _edges(table: Table, asked: EdgeColumns) -> tuple[EdgeList, list[str]]:
                 "--source 2 --target 3"
             )
     if asked.bipartite:
+        both = len(np.intersect1d(left, right))
+        if both:
+            notes.append(
+                f"{counted(both, 'name')} in both {ends}: a node on either side, told apart by the "
+                "name of the column"
+            )
         left, right, ids = _two_sides(left, right, ids, table, first, second)
     elif table.names is not None and two_kinds(table.names) == (first, second):
         both = len(np.intersect1d(left, right))

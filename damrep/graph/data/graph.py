@@ -18,6 +18,7 @@ from damrep.graph.data.adjacency import (
 from damrep.graph.data.features import clean_features
 from damrep.graph.data.labels import encode_labels
 from damrep.graph.data.splits import checked_splits
+from damrep.masking.printing import counted
 from damrep.masking.validation import InputError
 from damrep.reading.ids import clean_ids, require_unique
 
@@ -81,12 +82,13 @@ class Graph:
     def described(self) -> str:
         """Numbers of nodes, edges, features and classes, in words."""
         parts = [
-            f"{self.num_nodes} nodes",
-            f"{self.num_edges} {'arcs' if self.directed else 'edges'}",
-            "no features" if self.features is None else f"{self.num_features} features",
+            counted(self.num_nodes, "node", ""),
+            counted(self.num_edges, "arc" if self.directed else "edge", ""),
+            "no features" if self.features is None else counted(self.num_features, "feature", ""),
         ]
         if self.label_names is not None:
-            parts.append(f"{len(self.label_names)} {'labels' if self.multi_label else 'classes'}")
+            noun = "label" if self.multi_label else "class"
+            parts.append(counted(len(self.label_names), noun, ""))
         return ", ".join(parts)
 
     @property
@@ -315,7 +317,7 @@ def build_graph(
     --------
     >>> import numpy as np
     >>> build_graph(np.array([[0, 1], [0, 0]]), labels=["cat", "dog"], name="pair")
-    Graph('pair': 2 nodes, 1 arcs, no features, 2 classes)
+    Graph('pair': 2 nodes, 1 arc, no features, 2 classes)
     """
     matrix, directed = _checked_adjacency(adjacency)
     n = int(matrix.shape[0])

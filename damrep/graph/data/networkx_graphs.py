@@ -10,6 +10,7 @@ from damrep.graph.data.adjacency import adjacency_from_edges, symmetrise
 from damrep.graph.data.assembly import assemble
 from damrep.graph.data.graph import Graph
 from damrep.graph.data.node_tables import plain_array
+from damrep.masking.notes import warn_of
 from damrep.masking.validation import InputError
 from damrep.reading.ids import clean_ids, infer_integers, listed, shown
 
@@ -65,6 +66,7 @@ def from_networkx(
                 raise InputError(
                     f"graph: edge {shown(u)}, {shown(v)} has weight {shown(w)}; expected a number"
                 ) from None
+    _tell_types(graph)
     matrix = adjacency_from_edges(source, target, weight, len(nodes))
     if not graph.is_directed():
         matrix = symmetrise(matrix, edges_once=True)
@@ -84,6 +86,20 @@ def from_networkx(
     if infer:
         ids = infer_integers(ids)
     return assemble(matrix, ids, own, features, labels, directed, name)
+
+
+def _tell_types(graph: Any) -> None:
+    """Warn of types of edges, which are not used: words or keys that several edges share."""
+    found: dict[str, list[str]] = {}
+    for *_, attributes in graph.edges(data=True):
+        for name, value in attributes.items():
+            if isinstance(value, str) and name != "weight":
+                found.setdefault(str(name), []).append(value)
+    if graph.is_multigraph():
+        found["key"] = [key for *_, key in graph.edges(keys=True) if isinstance(key, str)]
+    types = [name for name, values in found.items() if 1 < len(set(values)) < len(values)]
+    if types:
+        warn_of(f"edges: {listed(sorted(types))}: types of edges are not used; all count alike")
 
 
 def are_attribute_names(features: Any) -> bool:

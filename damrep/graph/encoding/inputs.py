@@ -16,6 +16,7 @@ from damrep.graph.encoding.arcs import RoundTrips, arc_matrix, companions
 from damrep.graph.encoding.propagation import SparseOperator, gcn_matrix, mean_matrix
 from damrep.graph.encoding.structure import StructureBasis, fit_structure_basis, neighbours
 from damrep.masking.notes import warn_of
+from damrep.masking.printing import counted
 from damrep.masking.validation import InputError
 from damrep.reading.ids import only_count, shown
 
@@ -165,7 +166,7 @@ class FeaturePreparation:
         features = self.arrange(graph.features, graph.feature_names)
         positions = None
         if self.structure is not None:
-            known = self.structure.knows_any(graph)
+            known = there = self.structure.knows_any(graph)
             if not self.num_features:
                 if not known:
                     raise InputError(
@@ -176,14 +177,20 @@ class FeaturePreparation:
             else:
                 count = len(self.structure.node_ids)
                 # Ids that only count say nothing of another graph's nodes.
-                known &= same or graph.num_nodes == count or not only_count(graph.node_ids)
+                known = there and (
+                    same or graph.num_nodes == count or not only_count(graph.node_ids)
+                )
                 positions = np.zeros((graph.num_nodes, self.structure.axes.shape[1]), np.float32)
                 if known:
                     positions = self.structure.transform(graph)
                 else:
                     warn_of(
-                        "graph: its nodes are not known from the graph the model was fitted on, "
-                        "so they are described by their features alone"
+                        f"none of the {counted(graph.num_nodes, 'node')} is in the graph fitted "
+                        "on, so they are described by their features alone"
+                        if not there
+                        else f"ids that only count {counted(graph.num_nodes, 'node')}: taken as a "
+                        "graph of its own, described by its features alone; join=True (--join) "
+                        "takes it as a part of the one fitted on"
                     )
         if self.offset is not None and self.scale is not None:
             dense = features.toarray() if sp.issparse(features) else features

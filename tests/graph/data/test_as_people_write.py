@@ -6,6 +6,7 @@ The graph is 90 nodes in three groups with 492 edges.
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -259,3 +260,38 @@ def test_features_and_labels_may_have_the_encoding_of_the_edges(tmp_path: Path) 
         assert graph.node_ids.tolist() == ["Zoë", "Jürgen", "Ann"]
         assert graph.features.ravel().tolist() == [1.5, 2.5, 3.5]
         assert graph.label_names == ("à", "é")
+
+
+def test_names_in_both_columns_of_a_bipartite_graph(put: Any) -> None:
+    path = put("r.csv", "user,item\nann,bob\nbob,tea\nann,tea\n")
+    graph = read_graph(path, bipartite=True)
+    assert sorted(graph.node_ids) == ["item:bob", "item:tea", "user:ann", "user:bob"]
+    (said,) = [note for note in graph.notes if "both" in note]
+    assert said.startswith("1 name in both 'user' and 'item': a node on either side")
+    apart = read_graph(put("q.csv", "user,item\nann,tea\nbob,tea\n"), bipartite=True)
+    assert not [note for note in apart.notes if "both" in note]
+
+
+def test_types_of_edges_in_a_networkx_graph_are_not_dropped_without_a_word() -> None:
+    import networkx
+
+    from damrep.graph.data.convert import as_graph
+
+    graph = networkx.MultiDiGraph()
+    for i in range(6):
+        graph.add_edge(i, i + 1, key="likes" if i % 2 else "knows", since=f"day {i}")
+    with pytest.warns(UserWarning, match="^edges: 'key': types of edges are not used"):
+        as_graph(graph)
+    plain = networkx.Graph()
+    for i in range(6):
+        plain.add_edge(i, i + 1, relation="ab"[i % 2], weight=2.0)
+    with pytest.warns(UserWarning, match="^edges: 'relation': types of edges are not used"):
+        as_graph(plain)
+    # All of one type, and a name of its own for each, are no types.
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        as_graph(networkx.path_graph(5))
+        for one in (lambda i: "knows", lambda i: f"e{i}"):
+            same = networkx.MultiGraph()
+            same.add_edges_from((i, i + 1, one(i)) for i in range(5))
+            as_graph(same)
