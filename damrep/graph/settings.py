@@ -153,9 +153,7 @@ class EmbeddingSettings:
     @property
     def resolved_strategy(self) -> str:
         """The strategy "auto" stands for, or the one asked for."""
-        if self.strategy != "auto":
-            return self.strategy
-        return "mask"
+        return "mask" if self.strategy == "auto" else self.strategy
 
     @property
     def resolved_price(self) -> float:
