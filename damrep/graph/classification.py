@@ -203,7 +203,9 @@ class Distillation:
             scores = classifier(z)
             self.target = torch.softmax(scores, dim=1)
         self.mask = DAM(width, alpha=step_alpha(width))
-        turn, last = nn.Linear(width, width, bias=False), nn.Linear(width, len(weight))
+        # Uninitialised, since drawing weights would advance the global random state.
+        turn = nn.utils.skip_init(nn.Linear, width, width, bias=False)
+        last = nn.utils.skip_init(nn.Linear, width, len(weight))
         with torch.no_grad():
             turn.weight.copy_(torch.eye(width))
             last.weight.copy_(decoder * size)
