@@ -15,7 +15,7 @@ def split_graph() -> Graph:
     graph = communities(n=90, d=20, classes=3)
     part = np.random.default_rng(0).permutation(90) % 3
     splits = {key: part == i for i, key in enumerate(("train", "val", "test"))}
-    return build_graph(graph.adjacency, graph.features, graph.labels, splits=splits)
+    return build_graph(graph.adjacency, graph.features, labels=graph.labels, splits=splits)
 
 
 @pytest.fixture(autouse=True)
