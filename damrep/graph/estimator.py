@@ -62,7 +62,7 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
     price : float or None
         Share of that purpose's loss one dimension must earn to be kept (of the class prior's
         cross-entropy for "supervised"); None: .003, for links .001, for labels .0005, for features
-        and "supervised" .006.
+        .006.
     n_components : int or None
         Keep exactly that many dimensions; the price is then not looked at.
     max_components : int
@@ -70,8 +70,8 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
         structure, as it is and smoothed.
     strategy : {"auto", "mask", "search"}
         "mask": a bottleneck is trained on edges at widths that a mask draws, and nodes held out
-        decide. "search": the bottleneck in closed form, and the best point of its curve. "auto":
-        the mask, but the search with labels, where the mask is not as good.
+        decide; with "supervised" it is trained to say what the classifier says. "search": the
+        bottleneck in closed form, and the best point of its curve. "auto": the mask.
     hidden : sequence of int
         Widths of hidden layers before the representation; empty for a one-layer encoder.
     mask_hidden : bool

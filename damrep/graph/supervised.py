@@ -1,126 +1,36 @@
-"""Fitting with labels: a DAM-masked classifier whose last representation is the embedding."""
+"""Fitting with labels: a classifier, and a mask on what it reads, which is the embedding."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
+from damrep.graph.classification import Classification, Distillation
 from damrep.graph.data.graph import Graph
 from damrep.graph.data.labels import encode_labels
 from damrep.graph.encoding.encoders import make_encoder
 from damrep.graph.encoding.inputs import GraphInputs
-from damrep.graph.encoding.objectives import GraphTask
-from damrep.graph.encoding.propagation import smooth
-from damrep.graph.encoding.representation import CompactEmbedding
-from damrep.graph.encoding.stack import GraphEncoder
+from damrep.graph.encoding.representation import CompactEmbedding, EncodedNodes
 from damrep.graph.fitting import Fitted, told_from
 from damrep.graph.settings import EmbeddingSettings
-from damrep.masking.compaction import slice_linear
-from damrep.masking.dam import DAM
-from damrep.masking.gate import step_alpha
 from damrep.masking.gradient import GradientWidth
-from damrep.masking.moments import second_moment
 from damrep.masking.ranges import as_good
-from damrep.masking.rotation import rotate_latent
 from damrep.masking.search import exact_width
 from damrep.masking.strategy import MaskStrategy
 from damrep.masking.validation import InputError
-from damrep.training import Strategy, local_seed, torch_generator, train
+from damrep.training import local_seed, torch_generator, train
 
 __all__ = ["fit_supervised", "supervision"]
 
-_DROPOUT = 0.5
 _PATIENCE = 50
-# A wide classifier overfits before it has learned unless its steps shrink with its width: on the
-# validation nodes of Cora 512 units reach .79 this way and .75 at the rate that suits 16 units.
-_WIDTH_OF_LR = 32
-_WIDEST = 64  # that a mask begins with
-
-
-class Classification(GraphTask):
-    """Cross-entropy of the training labels, as a share of that of their class frequencies."""
-
-    def __init__(
-        self,
-        encoder: GraphEncoder,
-        inputs: GraphInputs,
-        feature_dropout: float,
-        labels: np.ndarray,
-        rows: np.ndarray,
-        held_out: np.ndarray,
-        smoothing: int,
-        masked: bool = False,
-    ) -> None:
-        self.masked = masked
-        self.classes = int(labels.max()) + 1
-        self.smoothing = smoothing
-        super().__init__(encoder, inputs, feature_dropout)
-        self.smoother = inputs.operator("gcn")
-        self.labels = torch.from_numpy(labels.astype(np.int64))
-        self.rows, self.held_out = torch.from_numpy(rows), torch.from_numpy(held_out)
-        shares = np.bincount(labels[rows], minlength=self.classes) / len(rows)
-        self.reference = float(-(shares[shares > 0] * np.log(shares[shares > 0])).sum())
-
-    def parts(self, width: int) -> dict[str, nn.Module]:
-        """The mask, if there is one, and the linear classifier behind it."""
-        self.mask = DAM(width, alpha=step_alpha(width))
-        mask = {"mask": self.mask} if self.masked else {}
-        return {**mask, "classifier": nn.Linear(width, self.classes)}
-
-    def place(self, device: torch.device) -> None:
-        """Move the labels too."""
-        super().place(device)
-        self.labels = self.labels.to(device)
-        self.smoother = self.smoother.to(device)
-        self.rows, self.held_out = self.rows.to(device), self.held_out.to(device)
-
-    def represent(self, keep: Tensor | None) -> Tensor:
-        """Representation of all nodes, smoothed."""
-        first = self.encoder.layers[0].project_features(self.x, keep)
-        hidden = self.encoder.forward_projected(first, self.operator)
-        smoothed: Tensor = smooth(self.smoother, hidden, self.smoothing)
-        return smoothed
-
-    def classify(self, z: Tensor) -> Tensor:
-        """Scores of some nodes, each at a width of its own while widths are drawn."""
-        scores: Tensor = self.module["classifier"](self.mask(z) if self.masked else z)
-        return scores
-
-    def cross_entropies(self, logits: Tensor, rows: Tensor) -> Tensor:
-        """Normalised cross-entropy of the scores of each of some nodes."""
-        return F.cross_entropy(logits, self.labels[rows], reduction="none") / self.reference
-
-    def cross_entropy(self, logits: Tensor, rows: Tensor) -> Tensor:
-        """Its mean."""
-        return self.cross_entropies(logits, rows).mean()
-
-    def loss(self, batch: dict[str, Tensor]) -> Tensor:
-        """Loss of the training labels, units dropped at random before the classifier."""
-        z = F.dropout(self.represent(batch["keep"])[self.rows], _DROPOUT, self.module.training)
-        return self.cross_entropy(self.classify(z), self.rows)
-
-    @torch.no_grad()
-    def validation_loss(self) -> float:
-        """Loss of the held-out labels."""
-        logits = self.classify(self.represent(None)[self.held_out])
-        return float(self.cross_entropy(logits, self.held_out))
-
-    @torch.no_grad()
-    def rows_lose(self, widths: Sequence[int]) -> Tensor:
-        """Loss of each held-out label, (rows, widths), told from the units open longest."""
-        z = self.represent(None)[self.held_out]
-        classifier: Any = self.module["classifier"]
-        told = [z[:, -m:] @ classifier.weight[:, -m:].T + classifier.bias for m in widths]
-        return torch.stack([self.cross_entropies(each, self.held_out) for each in told], dim=1)
-
-    def losses(self, widths: Sequence[int], last: bool = True) -> list[float]:
-        """Their means."""
-        return self.rows_lose(widths).mean(dim=0).tolist()
+_LR = 2.5  # times the learning rate of the encoders without labels
+_WIDE = 64  # or twice the classes: wider ones are not better
+# Of the mask: steps, and what they are made with.
+_STEPS, _MASK_LR = 300, 0.01
+_BELOW = 0.1  # widths below a budget are drawn as if they cost up to so much more
 
 
 def supervision(
@@ -183,11 +93,11 @@ def fit_supervised(
 ) -> Fitted:
     """Train encoder and classifier, learn the width of what stands between them, cut.
 
-    "mask": a mask stands before the classifier, each labelled node is trained at a width drawn for
-    it, and the labels held out decide how many units stay open. "search", and where the hidden
-    layers have masks: trained wide, the representation is rotated against the classifier and cut
-    where another unit no longer lowers the held-out cross-entropy by its price; what a linear
-    classifier can use is at most one dimension a class. A budget is trained directly at that width.
+    The classifier is trained without a mask, and stopped by the labels held out. Then "mask": what
+    it reads is rotated and learns behind a mask to say the same with fewer dimensions, of which the
+    labels held out decide how many. "search": the rotation alone, cut where another unit no longer
+    lowers their cross-entropy by its price. A budget of as many dimensions as there are classes, or
+    more, is trained directly at that width.
 
     Parameters
     ----------
@@ -204,13 +114,10 @@ def fit_supervised(
         If the labels to learn from are of fewer than two classes.
     """
     train_rows, held_out = _split(settings, labels, train_rows, held_out, seed)
-    budget = settings.n_components
-    masked = settings.resolved_strategy == "mask" and budget is None and not settings.mask_hidden
-    width = settings.max_components if budget is None else budget
-    if masked:
-        # More a linear classifier has no use for, and a wider network learns too slowly.
-        width = min(width, max(_WIDEST, 2 * int(labels.max() + 1)))
-    widths = [*settings.hidden, width]
+    classes, budget = int(labels.max()) + 1, settings.n_components
+    direct = budget is not None and budget >= classes
+    widest = min(settings.max_components, max(_WIDE, 2 * classes))
+    widths = [*settings.hidden, budget if budget is not None and direct else widest]
     with local_seed(seed):
         encoder = make_encoder(
             settings.encoder,
@@ -226,119 +133,96 @@ def fit_supervised(
             train_rows,
             held_out,
             settings.smoothing,
-            masked,
         )
     options = settings.training_options(
-        seed,
-        patience=settings.patience or _PATIENCE,
-        lr=settings.lr * min(1.0, _WIDTH_OF_LR / widths[-1]),
+        seed, patience=settings.patience or _PATIENCE, lr=_LR * settings.lr
     )
-    strategy: Strategy | None = None
     if settings.mask_hidden:
-        strategy, options = (
-            GradientWidth(task.module, settings.resolved_price),
-            settings.mask_training(options),
-        )
-    elif masked:
-        wide = range(1, widths[-1] + 1)
-        strategy = MaskStrategy(
-            task.module,
-            task.mask,
-            options.max_epochs,
-            task.losses,
-            lambda losses, share: share * losses + settings.resolved_price * np.array(wide),
-            torch_generator(seed),
-            slack=settings.resolved_price / 2,
-        )
-    history = train(task, options, strategy)
-    task.module.cpu().float()
-    task.place(torch.device("cpu"))
+        strategy = GradientWidth(task.module, settings.resolved_price)
+        history = train(task, settings.mask_training(options), strategy).to_dict()
+    else:
+        history = train(task, options).to_dict()
+    classifier = task.finish(restore=not settings.mask_hidden)
+    block = EncodedNodes(encoder.compact() if settings.mask_hidden else encoder, settings.smoothing)
+    z = block.transform(inputs)
     gate: list[float] = []
-    rows_lose: Tensor | None = None
-    if masked:
-        rows_lose = task.rows_lose(wide)
-        encoder.masks[-1] = mask = task.mask
-        order = torch.nonzero(mask.active).flatten()
-        gate = mask.gate().detach().flip(0).tolist()
-        task.module["classifier"] = slice_linear(task.module["classifier"], cols=order)
-    if masked or settings.mask_hidden:
-        task.encoder, task.masked = encoder.compact(), False
-    with torch.no_grad():
-        z = task.represent(None)
-    if masked or budget is not None:
-        # Open units in mask order, the last first; without a mask they are in no order.
-        reduce = torch.eye(z.shape[1]).flip(0)
-        trained: Any = task.module["classifier"]
-        weight, bias = trained.weight.detach().flip(1), trained.bias.detach()
+    good: tuple[int, int] | None = None
+    if direct:
+        back, bias = torch.eye(z.shape[1]), torch.zeros(z.shape[1])
+        with torch.no_grad():
+            scores, told = classifier(z)[held_out], torch.from_numpy(labels[held_out]).long()
+            loss = float(nn.functional.cross_entropy(scores, told)) / task.reference
+        curve = [[z.shape[1], loss]]
     else:
-        reduce, weight, bias, rows_lose = _cut(settings, task, z)
-    if rows_lose is None:
-        loss = task.validation_loss()
-        good, curve = {}, [[z.shape[1], loss]]
-    else:
-        wide = range(1, rows_lose.shape[1] + 1)
-        good = {
-            "as good": list(
-                as_good([rows_lose.numpy()], wide, settings.resolved_price, len(reduce))
-            )
-        }
-        curve = [[m, mean] for m, mean in enumerate(rows_lose.mean(dim=0).tolist(), start=1)]
-        loss = task.validation_loss() if masked else curve[len(reduce) - 1][1]
-    # Uninitialised, since drawing initial weights would advance the global random state.
-    classifier: nn.Linear = nn.utils.skip_init(nn.Linear, len(reduce), task.classes)
-    with torch.no_grad():
-        classifier.weight.copy_(weight)
-        classifier.bias.copy_(bias)
+        head = Distillation(z, classifier, budget, labels, held_out, task.reference)
+        masked = settings.resolved_strategy == "mask"
+        if masked:
+            found = _train_mask(settings, head, seed)
+            history.update({f"mask.{key}": values for key, values in found.items()})
+            gate = head.mask.gate().detach().flip(0).tolist()
+        units = range(1, head.mask.num_features + 1)
+        rows_lose = head.rows_lose(units)
+        losses = rows_lose.mean(dim=0).tolist()
+        if not masked:
+            cheapest = exact_width(losses, settings.resolved_price)
+            head.mask.set_width(cheapest if budget is None else len(units))
+        width = head.mask.n_active
+        if budget is None:
+            good = as_good([rows_lose.numpy()], units, settings.resolved_price, width)
+        curve, loss = [[m, told] for m, told in zip(units, losses, strict=True)], losses[width - 1]
+        back, classifier = head.cut()
+        bias = -(back @ head.mean)
+    model = CompactEmbedding(None, None, None, bias, 0, 0)
     return Fitted(
-        compact=CompactEmbedding(
-            task.encoder, reduce.contiguous(), None, torch.zeros(len(reduce)), settings.smoothing, 0
-        ),
+        compact=block.fold(model, back.double()),
         wide=None,
-        initial=widths[-1] if masked else settings.max_components,
+        initial=z.shape[1],
         curve=curve,
         gate=gate,
-        history=history.to_dict(),
+        history=history,
         loss=loss,
         classifier=classifier,
         reference_loss=task.reference,
         details={
-            "hidden_widths": task.encoder.widths[:-1],
+            "hidden_widths": block.encoder.widths[:-1],
             "width told from": told_from(int((~np.isin(held_out, train_rows)).sum())),
-            **good,
+            **({} if good is None else {"as good": list(good)}),
         },
-        strategy="mask" if masked else "search",
+        strategy="mask" if gate else "search",
     )
 
 
-def _cut(
-    settings: EmbeddingSettings, task: Classification, z: Tensor
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Rotate the representation against the classifier; keep what earns its price."""
-    classifier: Any = task.module["classifier"]
-    mean = z.mean(dim=0)
-    moment = second_moment(z.double() - mean) / len(z)
-    found = rotate_latent(classifier.weight.detach().double(), moment, ascending=False)
-    useful = min(task.classes, z.shape[1])
-    transform = found.transform[:useful].float()
-    weight = found.decoder_weight[:, :useful].float()
-    bias = classifier.bias.detach()
-    codes = z @ transform.T
-    centre = transform @ mean
-    held = task.held_out
-    rows_lose = torch.stack(
-        [
-            task.cross_entropies(
-                codes[held, :m] @ weight[:, :m].T + bias + weight[:, m:] @ centre[m:], held
-            )
-            for m in range(1, useful + 1)
-        ],
-        dim=1,
+def _train_mask(settings: EmbeddingSettings, head: Distillation, seed: int) -> dict[str, list[Any]]:
+    """Train the codes behind their mask, which leaves open what is worth its price."""
+    price = settings.resolved_price
+    wide = np.arange(1, head.mask.num_features + 1)
+
+    def costs(losses: np.ndarray, share: float) -> np.ndarray:
+        if settings.n_components is None:
+            return np.asarray(share * losses + price * wide)
+        return 1 + _BELOW * (1 - wide / len(wide))
+
+    strategy = MaskStrategy(
+        head.module,
+        head.mask,
+        _STEPS,
+        head.losses,
+        costs,
+        torch_generator(seed),
+        slack=0.0 if settings.n_components is not None else price / 2,
+        first_share=1.0,  # the rotation is near
     )
-    losses = rows_lose.mean(dim=0).tolist()
-    width = exact_width(losses, settings.resolved_price)
-    # A unit cut away is replaced by its mean.
-    bias = bias + weight[:, width:] @ centre[width:]
-    return transform[:width], weight[:, :width], bias, rows_lose
+    options = settings.training_options(
+        seed,
+        max_epochs=_STEPS,
+        lr=_MASK_LR,
+        weight_decay=0.0,
+        patience=None,
+        schedule="cosine",
+        precision="32-true",
+        description="mask",
+    )
+    return train(head, options, strategy).to_dict()
 
 
 def _split(

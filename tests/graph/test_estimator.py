@@ -109,7 +109,7 @@ class TestContractWithoutFeatures(TestContract):
 
 
 class TestContractSupervised(TestContract):
-    """With labels; the curve then ends where a linear classifier has no more use for units."""
+    """With labels; the curve then ends one unit before the number of classes."""
 
     quick = {**TestContract.quick, "objective": "supervised"}
 
@@ -122,7 +122,7 @@ class TestContractSupervised(TestContract):
         return (communities(n=29, seed=5, classes=4),)
 
     def test_components_curve(self, model: Any) -> None:
-        assert model.components_curve_[:, 0].tolist() == [1, 2, 3, 4]
+        assert model.components_curve_[:, 0].tolist() == [1, 2, 3]
         assert np.isfinite(model.components_curve_).all()
 
 
@@ -884,7 +884,7 @@ def test_validation_labels_stop_training_but_give_no_gradient() -> None:
         make(objective="supervised", max_epochs=6, n_components=4).fit(graph.with_labels(labels))
         for labels in (graph.labels, val)
     )
-    np.testing.assert_array_equal(other.embedding_, first.embedding_)
+    assert first.report_.history["loss"] == other.report_.history["loss"]
     assert first.report_.history["validation_loss"] != other.report_.history["validation_loss"]
 
 
@@ -952,7 +952,7 @@ def test_supervised_mask_and_budget_agree_with_their_predictions(
     for changes in (
         {"strategy": "mask", "price": 0.03, "lr": 0.03},
         {"n_components": 5},
-        {"hidden": (8,), "mask_hidden": True},
+        {"hidden": (8,), "mask_hidden": True, "lr": 0.01},
     ):
         model = make(objective="supervised", max_epochs=60, **changes).fit(graph)
         assert (model.predict(graph) == graph.labels).mean() > 0.8, changes
