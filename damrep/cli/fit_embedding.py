@@ -60,8 +60,8 @@ _ROW_NOTES = {
     default=PURPOSES[0],
     show_default=True,
     help="What the width is chosen for: telling links from other pairs, what nodes share with "
-    "their neighbours, labels (of the training part of a split, unless --evaluate none), which then "
-    "choose the dimensions too; all: the first two.",
+    "their neighbours, labels (of the training part of a split, unless --evaluate none), which "
+    "then choose the dimensions too; all: the first two.",
 )
 @learning_options(price=None, max_dims=MAX_DIMS, epochs=EPOCHS)
 @click.option(
