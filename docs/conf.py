@@ -1,0 +1,96 @@
+"""How the site is built: `make docs`."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+ROOT = Path(__file__).resolve().parent.parent
+# For benchmarks.tables, which is not installed, and for tutorials that read data/sample.
+sys.path.insert(0, str(ROOT))
+
+import damrep  # noqa: E402
+
+project = "damrep"
+author = "The damrep authors"
+copyright = author
+release = version = damrep.__version__
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.viewcode",
+    "sphinx_gallery.gen_gallery",
+]
+myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
+myst_heading_anchors = 3
+exclude_patterns = ["_build", "gallery", "tutorials/*.ipynb", "**/sg_execution_times.rst"]
+templates_path = ["_templates"]
+
+# Docstrings name things as `Thing`: a link where there is a page, plain code where there is none.
+default_role = "py:obj"
+autosummary_generate = True
+autosummary_ignore_module_all = False
+autodoc_typehints = "none"
+autodoc_member_order = "bysource"
+numpydoc_show_class_members = False
+numpydoc_class_members_toctree = False
+# A name in backticks may be an argument, a file or another library's: no link, no warning.
+nitpick_ignore_regex = [("py:obj", ".*"), ("py:class", ".*"), ("py:exc", ".*")]
+
+html_theme = "pydata_sphinx_theme"
+html_title = f"damrep {release}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_show_sourcelink = False
+html_theme_options = {
+    "show_toc_level": 2,
+    "navigation_with_keys": False,
+    "show_prev_next": False,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+html_sidebars = {"index": [], "get-started": []}
+
+sphinx_gallery_conf = {
+    "examples_dirs": "gallery",
+    "gallery_dirs": "tutorials",
+    "filename_pattern": r"/\d\d_",
+    "within_subsection_order": "FileNameSortKey",
+    "download_all_examples": False,
+    "show_memory": False,
+    "show_signature": False,
+    "min_reported_time": 1e9,
+    "remove_config_comments": True,
+    # A tutorial that fails stops the build.
+    "abort_on_example_error": False,
+    "only_warn_on_example_error": False,
+    "reset_modules": ("matplotlib",),
+    "write_computation_times": False,
+}
+
+
+def _results(app: Any, name: str, source: list[str]) -> None:
+    """The page of every result: its tables are made while the site is built."""
+    from benchmarks.tables import replace_tables
+
+    if "<!-- results:" in source[0]:
+        source[0] = replace_tables(source[0])
+
+
+def setup(app: Any) -> None:
+    """Called by Sphinx."""
+    app.connect("source-read", _results)
+    # Names that packages offer on first use have to be there before their pages are made.
+    for package in ("autoencoder", "graph", "masking", "recommend", "training"):
+        module = importlib.import_module(f"damrep.{package}")
+        for public in module.__all__:
+            getattr(module, public)
