@@ -22,9 +22,11 @@ __all__ = [
     "LINKS",
     "METHODS",
     "PCA_ALL",
+    "PCA_LABELS",
     "PUBLISHED",
     "PURPOSES",
     "SVD_ALL",
+    "SVD_LABELS",
     "SVD_LINKS",
     "Method",
     "dataset_results",
@@ -72,7 +74,7 @@ def _table() -> dict[str, Method]:
     ours = {f"damrep --for {p}": Method("damrep", "damrep", p) for p in PURPOSES}
     ours |= {f"full width, --for {p}": Method("full", "full", p) for p in PURPOSES}
     for kind, label in (("pca", "pca of full"), ("svd", "svd")):
-        ours |= {f"{label}, dims of --for {p}": Method(kind, kind, p) for p in ("all", "links")}
+        ours |= {f"{label}, dims of --for {p}": Method(kind, kind, p) for p in PURPOSES}
     for label, group, kind in _PEERS:
         ours[f"{label}, dims of --for all"] = Method(group, kind, "all")
         if group == "cleora":
@@ -91,8 +93,8 @@ METHODS = _table()
 GROUPS = tuple(dict.fromkeys(method.group for method in METHODS.values()))
 ALL, LINKS, LABELS = (f"damrep --for {purpose}" for purpose in PURPOSES)
 FULL = {purpose: f"full width, --for {purpose}" for purpose in PURPOSES}
-PCA_ALL, PCA_LINKS = "pca of full, dims of --for all", "pca of full, dims of --for links"
-SVD_ALL, SVD_LINKS = "svd, dims of --for all", "svd, dims of --for links"
+PCA_ALL, PCA_LINKS, PCA_LABELS = (f"pca of full, dims of --for {p}" for p in PURPOSES)
+SVD_ALL, SVD_LINKS, SVD_LABELS = (f"svd, dims of --for {p}" for p in PURPOSES)
 CLEORA_ALL, CLEORA_LINKS = "Cleora, dims of --for all", "Cleora, dims of --for links"
 
 COLUMNS = (

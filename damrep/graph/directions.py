@@ -28,6 +28,7 @@ _LABEL_RIDGES = (0.1, 0.3, 1.0, 3.0, 10.0)
 _FIRST = (1.0, 0.5)
 _WIDTHS = (8, 16, 32, 64)
 _PARTS = 3
+_BEYOND_CHANCE = 2.0  # standard errors: the best of many is ahead by chance too
 
 
 @dataclass
@@ -38,6 +39,8 @@ class Directions:
     ----------
     weight
         Of the structure, one of `WEIGHTS`; 1 where there is none, or nothing beside it.
+    ridge
+        See `EdgeMoments.axes`.
     axes
         Rows t, strongest first, for the representation weighed so, (n, n) float64.
     more_of_labels
@@ -45,6 +48,7 @@ class Directions:
     """
 
     weight: float
+    ridge: float
     axes: Tensor
     more_of_labels: Tensor | None = None
 
@@ -67,18 +71,18 @@ def by_links(moments: EdgeMoments, z: Tensor, held: Held, columns: Sequence[slic
     if held.pairs is None or len(held.pairs) < _DECISIVE:
         weight = weights[len(weights) // 2]
         middle = RIDGES[len(RIDGES) // 2]
-        return Directions(weight, moments.scaled(_scale(inside, weight)).axes(middle))
+        return Directions(weight, middle, moments.scaled(_scale(inside, weight)).axes(middle))
     best: tuple[float, Directions] | None = None
     pairs = held.some_pairs()
     ends = [(z[pairs[:, end]] - z.mean(dim=0)).double() for end in (0, 1)]
     linked = torch.arange(len(pairs)) < len(pairs) // 2
     for weight in weights:
         scale = _scale(inside, weight)
-        for axes in moments.scaled(scale).paths(RIDGES):
+        for ridge, axes in zip(RIDGES, moments.scaled(scale).paths(RIDGES), strict=True):
             seen = (axes[:WIDEST] * scale).T
-            cost = _cost(link_losses(ends[0] @ seen, ends[1] @ seen, linked))
+            cost = float(_at_widths(link_losses(ends[0] @ seen, ends[1] @ seen, linked)).mean())
             if best is None or cost < best[0]:
-                best = cost, Directions(weight, axes)
+                best = cost, Directions(weight, ridge, axes)
     assert best is not None
     return best[1]
 
@@ -89,7 +93,8 @@ def by_labels(
     """The directions, by how well labels are told from other nodes' labels.
 
     Pairs of nodes of one class count beside the edges. How much, at which ridge, and how much the
-    structure counts, is what tells each third of the labels best from the others.
+    structure counts, is what tells each third of the labels best from the others. Where that is
+    no better than the choice of `by_links` beyond chance, as with few labels, it is the latter.
 
     Parameters
     ----------
@@ -119,18 +124,22 @@ def by_labels(
         return losses
 
     def cost(weight: float, ridge: float, say: float) -> float:
-        return _cost(trial(weight, ridge, say))
+        return float(_at_widths(trial(weight, ridge, say)).mean())
 
     weight = min(weights, key=lambda some: cost(some, *_FIRST))
     ridge, say = min(
         ((ridge, say) for ridge in _LABEL_RIDGES for say in _SAYS),
         key=lambda some: cost(weight, *some),
     )
+    plain, told = by_links(moments, z, held, columns), trial(weight, ridge, say)
+    gain = _at_widths(trial(plain.weight, plain.ridge, 0.0)) - _at_widths(told)
+    if float(gain.mean()) <= _BEYOND_CHANCE * float(gain.std()) / len(gain) ** 0.5:
+        return plain
     scale = _scale(inside, weight)
     alike = class_moment(x * scale, classes)
     axes = moments.scaled(scale).hearing(alike, say).axes(ridge)
     found = label_losses((x * scale) @ axes[:WIDEST].T, classes).mean(dim=0)
-    return Directions(weight, axes, trial(weight, ridge, say).mean(dim=0) - found)
+    return Directions(weight, ridge, axes, told.mean(dim=0) - found)
 
 
 def _weights(z: Tensor, columns: Sequence[slice]) -> tuple[tuple[float, ...], Tensor]:
@@ -145,10 +154,9 @@ def _scale(inside: Tensor, weight: float) -> Tensor:
     return torch.where(inside, weight, 1.0).double()
 
 
-def _cost(losses: Tensor) -> float:
-    """Mean over widths that people use: the least of a curve hangs on chance."""
-    mean = losses.mean(dim=0)
-    return float(np.mean([float(mean[min(width, len(mean)) - 1]) for width in _WIDTHS]))
+def _at_widths(losses: Tensor) -> Tensor:
+    """Each row's mean over widths that people use: the least of a curve hangs on chance."""
+    return losses[:, [min(width, losses.shape[1]) - 1 for width in _WIDTHS]].mean(dim=1)
 
 
 def _parts(classes: Tensor, seed: int) -> Tensor:

@@ -153,7 +153,7 @@ def test_a_stop_loses_one_row(
     assert before[0]["widths"] == [[8, 7]]
     monkeypatch.setattr(graph_run.Task, "run", run)
     assert graph.main(words) == 0
-    assert [label for _, label in asked] == [ALL, LINKS, LABELS, SVD_ALL, SVD_LINKS]
+    assert [label for _, label in asked] == [ALL, LINKS, LABELS, SVD_ALL, SVD_LINKS, SVD_LABELS]
 
 
 def test_methods_added_later_join_the_others_and_know_the_widths(
