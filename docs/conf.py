@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -79,16 +80,32 @@ sphinx_gallery_conf = {
 
 
 def _results(app: Any, name: str, source: list[str]) -> None:
-    """The page of every result: its tables are made while the site is built."""
-    from benchmarks.tables import replace_tables
+    """Fill the page of all results, which is too long to be kept as a file."""
+    from benchmarks.tables import all_tables
 
-    if "<!-- results:" in source[0]:
-        source[0] = replace_tables(source[0])
+    if name == "results/all":
+        tables = all_tables().replace("\n### ", "\n## ").removeprefix("#")
+        source[0] = source[0].replace("{{ all results }}", tables)
+
+
+_FITTED_NAME = re.compile(r"(?<![`\w])(?<!^)([A-Za-z]\w*)_(?![\w`])")
+_LINK = re.compile(r":ref:`([^<`]*?)\s*(?:<[^>]*>)?`")
+
+
+def _docstring(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Let ``n_components_`` be no link, and take out links into scikit-learn's own site."""
+    for place, line in enumerate(lines):
+        if not line.lstrip().startswith((">>>", "...")):
+            head = re.match(r"\s*\w+ :", line)
+            start = head.end() if head else 0
+            rest = _LINK.sub(r"\1", _FITTED_NAME.sub(r"\1\\_", line[start:]))
+            lines[place] = line[:start] + rest
 
 
 def setup(app: Any) -> None:
     """Called by Sphinx."""
     app.connect("source-read", _results)
+    app.connect("autodoc-process-docstring", _docstring, priority=400)
     # Names that packages offer on first use have to be there before their pages are made.
     for package in ("autoencoder", "graph", "masking", "recommend", "training"):
         module = importlib.import_module(f"damrep.{package}")
