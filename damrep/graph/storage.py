@@ -150,7 +150,7 @@ FORMAT = ModelFormat(
             "classes": Maybe(Items(AnyOf((TEXT, Whole(-(2**63), 2**63 - 1))), least=1)),
             "encoder": Maybe(
                 Record(
-                    {"name": Choice(tuple(ENCODERS)), "widths": Items(COUNT, least=1, most=1000)}
+                    {"name": Choice(ENCODERS), "widths": Items(COUNT, least=1, most=1000)}
                 )
             ),
             "num_features": COUNT,
