@@ -79,13 +79,29 @@ sphinx_gallery_conf = {
 }
 
 
-def _results(app: Any, name: str, source: list[str]) -> None:
-    """Fill the page of all results, which is too long to be kept as a file."""
+def _made(app: Any, name: str, source: list[str]) -> None:
+    """Fill the pages that are made of what the code and the results say."""
+    if name == "reference/command":
+        source[0] += _commands()
     from benchmarks.tables import all_tables
 
     if name == "results/all":
         tables = all_tables().replace("\n### ", "\n## ").removeprefix("#")
         source[0] = source[0].replace("{{ all results }}", tables)
+
+
+def _commands() -> str:
+    """The help of every subcommand, as a terminal of 90 columns shows it."""
+    import click
+
+    from damrep.cli import main
+
+    pages = []
+    for name, command in main.commands.items():
+        parent = click.Context(main, info_name="damrep", terminal_width=90)
+        context = click.Context(command, parent=parent, info_name=name, terminal_width=90)
+        pages.append(f"\n## damrep {name}\n\n```text\n{command.get_help(context)}\n```\n")
+    return "".join(pages)
 
 
 _FITTED_NAME = re.compile(r"(?<![`\w])(?<!^)([A-Za-z]\w*)_(?![\w`])")
@@ -98,13 +114,13 @@ def _docstring(app: Any, what: str, name: str, obj: Any, options: Any, lines: li
         if not line.lstrip().startswith((">>>", "...")):
             head = re.match(r"\s*\w+ :", line)
             start = head.end() if head else 0
-            rest = _LINK.sub(r"\1", _FITTED_NAME.sub(r"\1\\_", line[start:]))
-            lines[place] = line[:start] + rest
+            lines[place] = line[:start] + _FITTED_NAME.sub(r"\1\\_", line[start:])
+    lines[:] = _LINK.sub(r"\1", "\n".join(lines)).split("\n")
 
 
 def setup(app: Any) -> None:
     """Called by Sphinx."""
-    app.connect("source-read", _results)
+    app.connect("source-read", _made)
     app.connect("autodoc-process-docstring", _docstring, priority=400)
     # Names that packages offer on first use have to be there before their pages are made.
     for package in ("autoencoder", "graph", "masking", "recommend", "training"):
