@@ -194,7 +194,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", help="results to print; all if none is named")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder with the JSON files")
     what = parser.add_mutually_exclusive_group()
-    page = {"type": Path, "metavar": "FILE", "nargs": "+", "default": []}
+    page: Any = {"type": Path, "metavar": "FILE", "nargs": "+", "default": []}
     what.add_argument("--update", help="rewrite the tables of these files", **page)
     what.add_argument("--check", help="say whether these files are in step", **page)
     options = parser.parse_args(arguments)

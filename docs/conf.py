@@ -14,6 +14,9 @@ ROOT = Path(__file__).resolve().parent.parent
 # For benchmarks.tables, which is not installed, and for tutorials that read data/sample.
 sys.path.insert(0, str(ROOT))
 
+from docutils.nodes import SkipNode  # noqa: E402
+from docutils.utils.math.latex2mathml import tex2mathml  # noqa: E402
+
 import damrep  # noqa: E402
 
 project = "damrep"
@@ -26,7 +29,6 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
     "sphinx_gallery.gen_gallery",
 ]
@@ -46,6 +48,9 @@ numpydoc_class_members_toctree = False
 # A name in backticks may be an argument, a file or another library's: no link, no warning.
 nitpick_ignore_regex = [("py:obj", ".*"), ("py:class", ".*"), ("py:exc", ".*")]
 
+smartquotes = False
+html_math_renderer = "mathml"  # drawn by the browser itself, so that pages need no network
+
 html_theme = "pydata_sphinx_theme"
 html_title = f"damrep {release}"
 html_static_path = ["_static"]
@@ -59,7 +64,7 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
 }
-html_sidebars = {"index": [], "get-started": []}
+html_sidebars = {"index": [], "get-started": [], "idea": []}
 
 sphinx_gallery_conf = {
     "examples_dirs": "gallery",
@@ -104,6 +109,16 @@ def _commands() -> str:
     return "".join(pages)
 
 
+def _inline(writer: Any, node: Any) -> None:
+    writer.body.append(tex2mathml(node.astext()))
+    raise SkipNode
+
+
+def _block(writer: Any, node: Any) -> None:
+    writer.body.append(f'<div class="math">{tex2mathml(node.astext(), as_block=True)}</div>')
+    raise SkipNode
+
+
 _FITTED_NAME = re.compile(r"(?<![`\w])(?<!^)([A-Za-z]\w*)_(?![\w`])")
 _LINK = re.compile(r":ref:`([^<`]*?)\s*(?:<[^>]*>)?`")
 
@@ -120,6 +135,7 @@ def _docstring(app: Any, what: str, name: str, obj: Any, options: Any, lines: li
 
 def setup(app: Any) -> None:
     """Called by Sphinx."""
+    app.add_html_math_renderer("mathml", (_inline, None), (_block, None))
     app.connect("source-read", _made)
     app.connect("autodoc-process-docstring", _docstring, priority=400)
     # Names that packages offer on first use have to be there before their pages are made.

@@ -1,6 +1,6 @@
 """The picture of the README: the curve of scikit-learn's digits, and where the price cuts it.
 
-    python docs/curve.py      writes docs/_static/curve.svg and curve.png
+python docs/curve.py      writes docs/_static/curve.svg and curve.png
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ def main() -> None:
         color=INK,
     )
     axes.text((learned + dims[-1]) / 2, 0.6, "these are cut out", color=MUTED, ha="center")
-    axes.set(xlim=(1, dims[-1]), ylim=(0, 1), xlabel="dimensions", ylabel="loss (1 = nothing learned)")
+    axes.set(
+        xlim=(1, dims[-1]), ylim=(0, 1), xlabel="dimensions", ylabel="loss (1 = nothing learned)"
+    )
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="upper right")
     plt.savefig(FOLDER / "curve.svg", metadata={"Date": None})

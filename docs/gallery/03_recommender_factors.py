@@ -2,14 +2,15 @@
 How many factors has my catalogue?
 ==================================
 
-A recommender describes every user and every item by some numbers, its factors. How many is usually guessed.
-Here are ratings made with four tastes, so that it is known what should come out.
+A recommender describes every user and every item by some numbers, its factors. How many is usually
+guessed. Here are ratings made with four tastes, so that it is known what should come out.
 """
 
 # %%
 # Ratings with four planted tastes
 # --------------------------------
-# 600 users rate a tenth of 400 films. A rating is what the user's four tastes make of the film, and some noise.
+# 600 users rate a tenth of 400 films. A rating is what the user's four tastes make of the film, and
+# some noise.
 import numpy as np
 import pandas as pd
 
@@ -48,7 +49,8 @@ plt.show()
 # %%
 # How good is it?
 # ---------------
-# Measured on ratings that the fit has not seen. The noise alone has a root mean squared error of 0.3.
+# Measured on ratings that the fit has not seen. The noise alone has a root mean squared error of
+# 0.3.
 from damrep.recommend.evaluate import evaluate
 from damrep.recommend.splitting import train_test_split
 

@@ -2,8 +2,8 @@
 Shrink a convolutional network
 ==============================
 
-How wide should each layer of a network be? Train it once: channels that do not earn their place are closed
-while it is trained, then cut out. What is left is an ordinary, smaller network. This needs
+How wide should each layer of a network be? Train it once: channels that do not earn their place are
+closed while it is trained, then cut out. What is left is an ordinary, smaller network. This needs
 ``pip install 'damrep[pruning]'``.
 """
 
@@ -34,20 +34,33 @@ batches = DataLoader(TensorDataset(images[train], targets[train]), batch_size=64
 def build() -> nn.Module:
     """The network as somebody would have written it."""
     return nn.Sequential(
-        nn.Conv2d(1, 32, 3, padding=1), nn.BatchNorm2d(32), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(32, 32, 3, padding=1), nn.BatchNorm2d(32), nn.ReLU(),
-        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 10),
+        nn.Conv2d(1, 32, 3, padding=1),
+        nn.BatchNorm2d(32),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(32, 32, 3, padding=1),
+        nn.BatchNorm2d(32),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(32, 10),
     )
 
 
 # %%
 # Train and cut
 # -------------
-# ``target={"flops": 0.4}`` asks for two fifths of the computation. Without a target a price decides.
+# ``target={"flops": 0.4}`` asks for two fifths of the computation. Without a target a price
+# decides.
 result = prune(
-    build(), batches, None, nn.functional.cross_entropy,
+    build(),
+    batches,
+    None,
+    nn.functional.cross_entropy,
     lambda weights: torch.optim.Adam(weights, lr=0.01),
-    epochs=8, target={"flops": 0.4}, random_state=0,
+    epochs=8,
+    target={"flops": 0.4},
+    random_state=0,
 )
 print(result.report_)
 
@@ -67,8 +80,8 @@ float((found == targets[test]).float().mean())
 # %%
 # Keep it
 # -------
-# The folder holds the cuts and the weights, no code. ``build`` makes the original network, and the cuts are
-# made again on it.
+# The folder holds the cuts and the weights, no code. ``build`` makes the original network, and the
+# cuts are made again on it.
 with tempfile.TemporaryDirectory() as folder:
     save_compact(small, Path(folder) / "small")
     again = load_compact(Path(folder) / "small", build).eval()

@@ -2,8 +2,9 @@
 A mask in a model of your own
 =============================
 
-``DAM`` is a layer. Put it where the width is in question, and let a price decide how many units stay open. Here
-it says how wide a layer of a small classifier has to be, in a training loop that you write yourself.
+``DAM`` is a layer. Put it where the width is in question, and let a price decide how many units
+stay open. Here it says how wide a layer of a small classifier has to be, in a training loop that
+you write yourself.
 """
 
 # %%
@@ -28,15 +29,16 @@ x, x_test, y, y_test = (
 # %%
 # The mask
 # --------
-# 64 units, and a ``DAM(64)`` behind them. A gate multiplies every unit: 0 is closed. The gates share one learned
-# number, the offset, so units close in a fixed order.
+# 64 units, and a ``DAM(64)`` behind them. A gate multiplies every unit: 0 is closed. The gates
+# share one learned number, the offset, so units close in a fixed order.
 model = nn.Sequential(nn.Linear(64, 64), DAM(64), nn.Linear(64, 10))
 
 # %%
 # The price
 # ---------
-# A price needs a unit. The loss of knowing nothing is that of guessing each class by how often it comes; divided
-# by it, a loss of 1 means "nothing learned" and a price of 0.01 is one hundredth of all there is to learn.
+# A price needs a unit. The loss of knowing nothing is that of guessing each class by how often it
+# comes; divided by it, a loss of 1 means "nothing learned" and a price of 0.01 is one hundredth of
+# all there is to learn.
 frequency = torch.bincount(y) / len(y)
 nothing_known = -(frequency * frequency.log()).sum()
 width = GradientWidth(model, price=0.01)
@@ -44,10 +46,11 @@ width = GradientWidth(model, price=0.01)
 # %%
 # The loop
 # --------
-# An ordinary loop with three additions: the penalty in the loss, and a call before and after each step.
+# An ordinary loop with three additions: the penalty in the loss, and a call before and after each
+# step.
 optimiser = torch.optim.AdamW(width.parameter_groups(lr=1e-2, weight_decay=1e-3, beta_lr=1e-2))
 open_units = []
-for step in range(1500):
+for _ in range(1500):
     batch = torch.randint(len(x), (128,))
     loss = nn.functional.cross_entropy(model(x[batch]), y[batch]) / nothing_known
     optimiser.zero_grad()
@@ -72,8 +75,8 @@ plt.show()
 # %%
 # The cut
 # -------
-# ``compact_sequential`` cuts the closed units out of both neighbours. The plain network that is left computes the
-# same.
+# ``compact_sequential`` cuts the closed units out of both neighbours. The plain network that is
+# left computes the same.
 small = compact_sequential(model)
 with torch.no_grad():
     apart = float((small(x_test) - model(x_test)).abs().max())
@@ -81,6 +84,6 @@ with torch.no_grad():
 print(small, f"largest difference {apart:.1e}, right {right:.1%}", sep="\n")
 
 # %%
-# ``GradientWidth`` is the mask as the paper has it, with its penalty in units of the price. Where the width is the
-# main question, `damrep.masking.MaskStrategy` trains at widths drawn anew for each batch, and rows held out
-# decide: that is what `damrep.DAMAutoencoder` uses.
+# ``GradientWidth`` is the mask as the paper has it, with its penalty in units of the price. Where
+# the width is the main question, `damrep.masking.MaskStrategy` trains at widths drawn anew for each
+# batch, and rows held out decide: that is what `damrep.DAMAutoencoder` uses.
