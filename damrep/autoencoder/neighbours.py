@@ -13,7 +13,8 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.random_projection import GaussianRandomProjection
 
-from damrep.masking.validation import InputError, check_count, check_width
+from damrep.masking.validation import InputError, check_width
+from damrep.training.nearest import nearest, unit_rows
 
 __all__ = ["FULL", "METHODS", "nearest", "neighbour_table", "recall_at"]
 
@@ -21,86 +22,10 @@ LEARNED = "learned"
 METHODS = (LEARNED, "pca", "random projection", "first columns")
 FULL = "full width"
 
-_QUERIES, _DATABASE = 256, 8192  # rows in a block: 8 MiB of similarities
 _GATHERED = 32  # queries whose neighbours are read in one go
 # Similarities this close are the same one, computed in another order.
 _TIE = 1e-6
 _DIMS = (8, 16, 32, 64, 128, 256, 512)
-
-
-def nearest(
-    queries: Any, database: Any, k: int, own: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """The k rows of a database most similar to each query, by cosine.
-
-    Parameters
-    ----------
-    queries, database
-        Tables (Q, d) and (N, d) that can be read by slices: arrays, memory-mapped or not.
-    k
-        Neighbours to find.
-    own
-        For each query the row of the database that it is itself, which is then left out; -1 for
-        none.
-
-    Returns
-    -------
-    rows : ndarray of int, shape (Q, k)
-        Nearest first; of equals, the earlier row.
-    similarities : ndarray of float32, shape (Q, k)
-
-    Raises
-    ------
-    InputError
-        If the shapes do not fit or the database has fewer than k other rows.
-
-    Examples
-    --------
-    >>> database = np.array([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0]])
-    >>> nearest(database, database, 1, own=np.arange(3))[0].ravel()
-    array([1, 0, 1])
-    """
-    count, length = queries.shape[0], database.shape[0]
-    if queries.ndim != 2 or database.ndim != 2 or queries.shape[1] != database.shape[1]:
-        raise InputError(
-            f"queries and database must be tables of as many columns, got {queries.shape} and "
-            f"{database.shape}"
-        )
-    if own is not None and len(own) != count:
-        raise InputError(f"own: got {len(own)} rows for {count} queries")
-    check_count("k", k, minimum=1, maximum=max(0, length - (own is not None)))
-    rows = np.empty((count, k), dtype=np.int64)
-    found = np.empty((count, k), dtype=np.float32)
-    for start in range(0, count, _QUERIES):
-        part = slice(start, min(start + _QUERIES, count))
-        rows[part], found[part] = _nearest_block(
-            _unit(queries[part]), database, k, None if own is None else own[part]
-        )
-    return rows, found
-
-
-def _nearest_block(
-    asked: np.ndarray, database: Any, k: int, own: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray]:
-    rows = np.empty((len(asked), 0), dtype=np.int64)
-    best = np.empty((len(asked), 0), dtype=np.float32)
-    for start in range(0, database.shape[0], _DATABASE):
-        similarity = asked @ _unit(database[start : start + _DATABASE]).T
-        width = similarity.shape[1]
-        if own is not None:
-            here = np.flatnonzero((own >= start) & (own < start + width))
-            similarity[here, own[here] - start] = -np.inf
-        rows = np.hstack([rows, np.broadcast_to(np.arange(start, start + width), similarity.shape)])
-        best = np.hstack([best, similarity])
-        if best.shape[1] > k:
-            # Everything above the k-th largest stays, and of those equal to it the earliest.
-            edge = np.partition(best, -k, axis=1)[:, -k, None]
-            above, equal = best > edge, best == edge
-            room = k - above.sum(axis=1, keepdims=True)
-            kept = above | (equal & (np.cumsum(equal, axis=1) <= room))
-            rows, best = rows[kept].reshape(-1, k), best[kept].reshape(-1, k)
-    order = np.argsort(-best, axis=1, kind="stable")
-    return np.take_along_axis(rows, order, axis=1), np.take_along_axis(best, order, axis=1)
 
 
 def recall_at(
@@ -175,7 +100,7 @@ def _share(
         part = slice(start, start + _GATHERED)
         # Sorted and each once: a memory-mapped table is read much faster so.
         wanted, place = np.unique(rows[part], return_inverse=True)
-        similarity = _unit(queries[part]) @ _unit(database[wanted]).T
+        similarity = unit_rows(queries[part]) @ unit_rows(database[wanted]).T
         told = np.take_along_axis(similarity, place.reshape(-1, k), axis=1)
         hits += int((told >= truth[part, None] - _TIE).sum())
     return hits / (count * k)
@@ -263,11 +188,3 @@ def _row(name: str, dims: int, recall: float) -> dict[str, Any]:
         "recall_at_10": recall,
         "bytes_per_million": 1_000_000 * 4 * dims,
     }
-
-
-def _unit(rows: Any) -> np.ndarray:
-    """Dense float32 rows of length 1; a row of zeros stays one."""
-    wide = np.asarray(rows)
-    # Before it is made float32, a length may be beyond what float32 holds.
-    length = np.linalg.norm(wide.astype(np.float64, copy=False), axis=1, keepdims=True)
-    return np.asarray(wide / np.where(length > 0, length, 1.0), dtype=np.float32)

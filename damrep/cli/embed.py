@@ -139,6 +139,8 @@ def _embed_graph(
     from damrep.masking.notes import warn_of
 
     fitted = DAMGraphEmbedding.load(folder).set_output(transform="pandas")
+    if source.directed is None and fitted.directed:
+        source = dataclasses.replace(source, directed=True)
     nodes = FittedNodes(fitted.node_ids_, fitted.graph_)
     asked, features = join is not None, None
     taken: tuple[str, ...] = ()

@@ -96,6 +96,7 @@ def fit_embedding_command(context: click.Context, /, **options: Any) -> None:
     dimension, most important first), report.html, report.json, model/.
     """
     source = take_source(options)
+    options["directed"] = source.directed is True
     fit_into_folder(
         context,
         source.name,
@@ -136,6 +137,7 @@ def _fit(graph: Graph, read: str, notes: list[str], options: dict[str, Any], lev
         hidden=options["hidden"],
         max_epochs=options["epochs"],
         keep_graph="auto" if options["keep_graph"] is None else options["keep_graph"],
+        directed=options["directed"],
         device=options["device"],
         random_state=options["seed"],
         verbose=level,

@@ -36,6 +36,7 @@ FILE_ENDINGS = (".parquet", ".csv", ".npy")
 # What names the rows of an embedding, and the column of vectors where there is only one.
 ID_NAMES = ("node", "id")
 VECTORS = "embedding"
+_ROWS = 1 << 17  # of a group: what a reader has in memory at once
 RECOMMENDED = ("user", "rank", "item", "score")
 
 
@@ -232,7 +233,9 @@ def write_embeddings(
         elif path.suffix.lower() == ".csv":
             pa_csv.write_csv(_table(ids, embedding, id_name, False), temporary)
         else:
-            pq.write_table(_table(ids, embedding, id_name, vectors), temporary)
+            pq.write_table(
+                _table(ids, embedding, id_name, vectors), temporary, row_group_size=_ROWS
+            )
 
     _replace(path, write)
 
@@ -266,7 +269,7 @@ def write_factors(
     # Lists of no length are no vectors to anyone.
     table = _table(ids, np.asarray(factors, np.float32), id_name, vectors and factors.shape[1] > 0)
     table = table.add_column(1, "bias", pa.array(np.asarray(bias, dtype=np.float32)))
-    _replace(path, lambda temporary: pq.write_table(table, temporary))
+    _replace(path, lambda temporary: pq.write_table(table, temporary, row_group_size=_ROWS))
 
 
 def write_recommendations(

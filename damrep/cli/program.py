@@ -19,6 +19,7 @@ from damrep.cli.ending import guarded
 from damrep.cli.fit_autoencoder import fit_autoencoder_command
 from damrep.cli.fit_embedding import fit_embedding_command
 from damrep.cli.fit_recommender import fit_recommender_command
+from damrep.cli.neighbours import neighbours_command
 from damrep.cli.options import Invocation
 from damrep.cli.recommend import recommend_command
 from damrep.cli.report import report_command
@@ -82,6 +83,7 @@ for _command in (
     fit_autoencoder_command,
     fit_recommender_command,
     embed_command,
+    neighbours_command,
     recommend_command,
     report_command,
     datasets_command,

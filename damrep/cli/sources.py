@@ -64,7 +64,7 @@ class GraphSource:
     use_features : bool
         False: the structure alone.
     directed : bool, or None
-        None: as the file says, edge lists undirected.
+        None: as the file says, edge lists undirected; a direction is then not used.
     source, target, weight : str, or None
         Columns of an edge list.
     weighted : bool
@@ -162,8 +162,8 @@ _GRAPH_OPTIONS = (
     click.option(
         "--directed/--undirected",
         default=None,
-        help="Count edges as arcs, or every arc as an edge; the embedding does not use the "
-        "direction.  [default: an edge list is undirected]",
+        help="Count edges as arcs and tell apart whom a node points to and who points to it, or "
+        "every arc as an edge.  [default: edges]",
     ),
     click.option("--source", metavar="COLUMN", help="Column an edge starts from."),
     click.option("--target", metavar="COLUMN", help="Column it ends at."),

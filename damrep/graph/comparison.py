@@ -186,7 +186,7 @@ def _probe(
 def _links(
     model: DAMGraphEmbedding, graph: Graph, seed: int, measured: _Measured
 ) -> dict[str, Any]:
-    parts = split_links(graph, seed)
+    parts = split_links(graph if model.directed else graph.symmetrised(), seed)
     # At the width already learned: the question is what that width is worth.
     again = clone(model).set_params(random_state=model.report_.seed)
     again.set_params(n_components=model.n_components_)
@@ -233,6 +233,7 @@ def _svd(model: DAMGraphEmbedding, graph: Graph, dims: int) -> np.ndarray:
         # As wide as the model: that is the width of the features standing in for missing ones.
         max_components=model.max_components,
         spectral_steps=model.spectral_steps,
+        directed=model.directed,
         random_state=model.report_.seed,
     )
     with noted():

@@ -12,6 +12,7 @@ import torch
 from damrep.graph.containers import NodeFrames
 from damrep.graph.data.convert import as_graph
 from damrep.graph.data.frames import feature_rows
+from damrep.graph.data.graph import Graph
 from damrep.graph.data.labels import check_labels
 from damrep.graph.encoding.inputs import FeaturePreparation, fit_preparation
 from damrep.graph.fit_report import fit_report
@@ -21,9 +22,10 @@ from damrep.graph.settings import EmbeddingSettings
 from damrep.graph.storage import load_model, save_model
 from damrep.graph.supervised import fit_supervised, supervision
 from damrep.masking.notes import noted, warn_of
-from damrep.masking.validation import InputError
+from damrep.masking.validation import InputError, check_count
 from damrep.reading.ids import infer_integers
 from damrep.training import LearnedDimensions, resolve_seed
+from damrep.training.nearest import nearest, place_of
 from damrep.training.scikit_learn import BaseEstimator, TransformerMixin, check_is_fitted
 
 __all__ = ["DAMGraphEmbedding"]
@@ -39,8 +41,9 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
     held out. A bottleneck turns these into units in the order of what neighbours have in common; a
     mask keeps as many of them as earn their price, and all the rest is cut out of the model.
 
-    The direction of arcs is not used, which the report of a directed graph says; self-loops are
-    replaced by the ones the propagation adds; isolated nodes are described by their own features.
+    Arcs are taken for edges, which the report of a directed graph says, unless `directed` is True;
+    self-loops are replaced by the ones the propagation adds; isolated nodes are described by their
+    own features.
 
     Parameters
     ----------
@@ -96,6 +99,13 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
         Keep the graph fitted on with the model, and save it, so that new nodes and edges can be
         joined to it (`transform` with ``join=True``); "auto" where edges and features take no more
         than 64 MiB. The ids of its nodes are kept in any case.
+    directed : bool
+        Tell apart whom a node points to and who points to it, if the graph is directed: features
+        are smoothed along the arcs and against them, and each node has a place among the sources
+        and one among the targets. Nodes are then alike that point to the same nodes or are pointed
+        to by the same, linked or not, and that is what a cosine tells; it is the same both ways, so
+        which of two nodes points to the other takes a function of both codes. The encoder, and
+        links held out, take arcs for edges.
     device : {"auto", "cpu", "cuda", "mps"}
     precision : str
         See `TrainingOptions`.
@@ -117,7 +127,8 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
     node_ids_ : ndarray, shape (n,)
         Which node each row of it is: int64, or strings. Empty where an earlier version saved it.
     graph_ : Graph or None
-        What of the graph is kept: its edges, undirected, and its features.
+        What of the graph is kept: its edges, undirected unless their direction is used, and its
+        features.
     n_features_in_ : int
         Columns of the features.
     feature_names_in_ : ndarray of str, shape (n_features_in_,)
@@ -157,6 +168,7 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
         patience: int | None = None,
         validation_fraction: float = 0.1,
         keep_graph: bool | str = "auto",
+        directed: bool = False,
         device: str = "auto",
         precision: str = "32-true",
         random_state: Any = None,
@@ -182,6 +194,7 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
         self.patience = patience
         self.validation_fraction = validation_fraction
         self.keep_graph = keep_graph
+        self.directed = directed
         self.device = device
         self.precision = precision
         self.random_state = random_state
@@ -215,12 +228,15 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
         asked = self._settings()
         check_labels(y)
         with noted() as notes:
-            graph = as_graph(graph, features)
+            graph = self._read(graph, features)
         if graph.num_nodes < 3:
             raise InputError(f"graph: expected at least 3 nodes to embed, got {graph.num_nodes}")
         settings = asked.for_graph(graph.num_nodes)
         wall, cpu = time.perf_counter(), time.process_time()
         seed = resolve_seed(self.random_state)
+        given = graph
+        if not self.directed:
+            graph = graph.symmetrised()
         classes: tuple[str, ...] | None = None
         if settings.resolved_objective == "supervised":
             preparation = fit_preparation(graph, settings.structural_features, seed)
@@ -229,17 +245,21 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
             fitted = fit_supervised(settings, inputs, labels, train_rows, held_out, seed)
         else:
             preparation, inputs, fitted = fit_graph(settings, graph, y, seed)
-        nodes = FittedNodes.of(graph, inputs.adjacency, settings.keep_graph)
+        nodes = FittedNodes.of(graph, settings.keep_graph)
         self._adopt(preparation, fitted, nodes, classes)
         self.embedding_ = fitted.compact.transform(inputs)
         spent = (time.perf_counter() - wall, time.process_time() - cpu)
-        self.report_ = fit_report(type(self).__name__, asked, graph, fitted, nodes, seed, spent)
+        self.report_ = fit_report(type(self).__name__, asked, given, fitted, nodes, seed, spent)
         self.report_.warnings[:0] = notes
         warn_of(*self.report_.warnings)
         return self
 
     def _settings(self) -> EmbeddingSettings:
         return EmbeddingSettings(**self.get_params(deep=False))
+
+    def _read(self, graph: Any, features: Any = None) -> Graph:
+        # Pairs and frames do not say whether their edges are arcs.
+        return as_graph(graph, features, directed=True if self.directed else None)
 
     def _adopt(
         self,
@@ -304,16 +324,62 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
         """
         check_is_fitted(self, "n_components_")
         if not join:
-            graph = as_graph(graph, features)
+            graph = self._read(graph, features)
             note = self._nodes.note_on(graph)
             if note is not None:
                 warn_of(note)
             values = self._compact.transform(self._preparation.prepare(graph))
             return self._contained(values, graph.node_ids)
         table = None if features is None else feature_rows(features)
-        joined = self._nodes.join(as_graph(graph), table, self._preparation.arrange)
+        joined = self._nodes.join(self._read(graph), table, self._preparation.arrange)
         values = self._compact.transform(self._preparation.prepare(joined.graph, same=True))
         return self._contained(values[joined.rows], joined.node_ids)
+
+    def similar_nodes(self, node: Any, n: int = 10) -> tuple[np.ndarray, np.ndarray]:
+        """The nodes of the graph fitted on whose codes point the most in a node's direction.
+
+        Parameters
+        ----------
+        node
+            Its id.
+        n
+            How many; there are no more than the others.
+
+        Returns
+        -------
+        ids : ndarray, shape (n,)
+            The most similar first.
+        cosines : ndarray of float32, shape (n,)
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        InputError
+            If there is no such node, or the model was loaded and did not keep its graph.
+
+        Examples
+        --------
+        >>> pairs = [(i, (i + step) % 40) for i in range(40) for step in (1, 2)]
+        >>> model = DAMGraphEmbedding(max_components=16, max_epochs=5, random_state=0).fit(pairs)
+        >>> ids, cosines = model.similar_nodes(7, n=3)
+        >>> ids.shape, 7 in ids
+        ((3,), False)
+        """
+        check_is_fitted(self, "n_components_")
+        place = place_of(node, self.node_ids_, "graph")
+        if not hasattr(self, "embedding_"):
+            if self.graph_ is None:
+                raise InputError(
+                    "the model does not keep the graph it was fitted on (keep_graph=True), so the "
+                    "codes of its nodes are not known"
+                )
+            inputs = self._preparation.prepare(self.graph_, same=True)
+            self.embedding_ = self._compact.transform(inputs)
+        codes, count = self.embedding_, check_count("n", n, minimum=1)
+        own = np.array([place])
+        rows, cosines = nearest(codes[own], codes, min(count, len(codes) - 1), own)
+        return self.node_ids_[rows[0]], cosines[0]
 
     def fit_transform(self, X: Any, y: Any = None, *, features: Any = None) -> Any:
         """Fit, and return the embedding of the graph fitted on.
@@ -343,7 +409,7 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
             raise InputError(
                 "the representation before the cut is there only after an unsupervised fit"
             )
-        inputs = self._preparation.prepare(as_graph(graph, features))
+        inputs = self._preparation.prepare(self._read(graph, features))
         return np.asarray(self._wide.transform(inputs).numpy())
 
     def predict(self, graph: Any, features: Any = None) -> np.ndarray:
@@ -357,7 +423,7 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
         check_is_fitted(self, "n_components_")
         if self._classifier is None:
             raise InputError('predict needs a model fitted with objective="supervised"')
-        inputs = self._preparation.prepare(as_graph(graph, features))
+        inputs = self._preparation.prepare(self._read(graph, features))
         with torch.no_grad():
             scores = self._classifier(torch.from_numpy(self._compact.transform(inputs)))
         return np.asarray(self.classes_[scores.argmax(dim=1).numpy()])

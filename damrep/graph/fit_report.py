@@ -71,10 +71,14 @@ def fit_report(
 
 def _notes(asked: EmbeddingSettings, graph: Graph, fitted: Fitted) -> list[str]:
     notes = []
-    if graph.directed:
+    if graph.directed and not asked.directed:
         notes.append(
-            f"direction is not used: each of the {graph.num_edges:,} arcs counts as an edge both "
-            "ways"
+            f"direction is not used (directed=True, --directed): each of the {graph.num_edges:,} "
+            "arcs counts as an edge both ways"
+        )
+    if asked.directed and not graph.directed:
+        notes.append(
+            "directed=True (--directed) changes nothing: every edge of the graph goes both ways"
         )
     widest = asked.for_graph(graph.num_nodes).max_components
     if widest < asked.max_components:

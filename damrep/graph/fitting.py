@@ -204,7 +204,7 @@ def _train_wide(
     if not settings.trains:  # a budget is the rank of the decomposition, not a cut of a wider one
         rank = min(settings.n_components or widest, limit)
         basis = fit_spectral_basis(
-            inputs.matrix, inputs.features, rank, settings.spectral_steps or _SVD_STEPS, seed
+            inputs.ways, inputs.features, rank, settings.spectral_steps or _SVD_STEPS, seed
         )
         return WideRepresentation({"features": SmoothedFeatures(basis)}), {}
     rank = min(max(1, widest // 3), limit, widest - 1) if settings.spectral_weight else 0
@@ -217,7 +217,7 @@ def _train_wide(
     if rank:
         steps = settings.spectral_steps or _STEPS
         basis = fit_spectral_basis(
-            inputs.matrix, inputs.features, rank, steps, seed, restart=_RESTART
+            inputs.ways, inputs.features, rank, steps, seed, restart=_RESTART
         )
         blocks["features"] = SmoothedFeatures(basis)
     if place:

@@ -62,34 +62,33 @@ class FittedNodes:
     node_ids
         Shape (n,); of a model saved before ids were, (0,).
     graph
-        Undirected, without self-loops, with the features as they were given; or None.
+        Without self-loops, directed only where that is used, with the features as they were given;
+        or None.
     """
 
     node_ids: np.ndarray
     graph: Graph | None = None
 
     @staticmethod
-    def of(graph: Graph, adjacency: sp.csr_array, keep: bool | str) -> FittedNodes:
+    def of(graph: Graph, keep: bool | str) -> FittedNodes:
         """What to keep of a graph just fitted on.
 
         Parameters
         ----------
         graph
-            As it was given.
-        adjacency
-            Its undirected edges, as `neighbours` gives them.
+            As it was fitted, directed only where that is used.
         keep
             True, False, or "auto": where it takes no more than `KEPT_BYTES`.
 
         Examples
         --------
         >>> pair = build_graph(np.array([[0, 1], [1, 0]]))
-        >>> FittedNodes.of(pair, neighbours(pair), keep="auto").described
+        >>> FittedNodes.of(pair, keep="auto").described
         'ids, edges (0.0 MB)'
         """
         kept = Graph(
-            adjacency, graph.features, graph.node_ids, feature_names=graph.feature_names,
-            name=graph.name,
+            neighbours(graph, graph.directed), graph.features, graph.node_ids,
+            directed=graph.directed, feature_names=graph.feature_names, name=graph.name,
         )  # fmt: skip
         nodes = FittedNodes(graph.node_ids, kept)
         if keep is True or (keep == "auto" and nodes.size <= KEPT_BYTES):
@@ -157,7 +156,7 @@ class FittedNodes:
                 "model does not keep; they are embedded from these edges alone, so their "
                 "coordinates are not those of the fit"
             )
-        here, there = (np.diff(g.indptr) for g in (neighbours(graph), self.graph.adjacency))
+        here, there = (_degrees(self._edges_of(g)) for g in (graph, self.graph))
         fewer = int((here[shared] < there[place[shared]]).sum())
         if not fewer:
             return None
@@ -166,6 +165,11 @@ class FittedNodes:
             "here than there, so their coordinates are not those of the fit; join=True (--join) "
             "adds these edges to that graph"
         )
+
+    def _edges_of(self, graph: Graph) -> sp.csr_array:
+        """Another's edges, as those of the graph kept are."""
+        assert self.graph is not None
+        return neighbours(graph, self.graph.directed)
 
     def join(self, part: Graph, features: NodeTable | None, arrange: Arrange) -> Joined:
         """The graph fitted on, with another's nodes and edges added.
@@ -207,7 +211,7 @@ class FittedNodes:
         self._notes(part, new[: part.num_nodes], values is None)
         count = len(kept_ids) + int(new.sum())
         whole = build_graph(
-            _united(self.graph.adjacency, neighbours(part), place[: part.num_nodes], count),
+            _united(self.graph.adjacency, self._edges_of(part), place[: part.num_nodes], count),
             values,
             node_ids=np.concatenate([kept_ids, own[new]]),
             feature_names=names,
@@ -288,6 +292,10 @@ class FittedNodes:
                 if weights[0]
                 else "the edges fitted on had no weights and count 1 beside these, which have some"
             )
+
+
+def _degrees(edges: sp.csr_array) -> np.ndarray:
+    return np.diff(edges.indptr) + np.bincount(edges.indices, minlength=edges.shape[0])
 
 
 def _ids_of(table: NodeTable, own: np.ndarray) -> np.ndarray:

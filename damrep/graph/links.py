@@ -1,12 +1,20 @@
-"""How much an embedding knows of edges: those held out, told from pairs that have none."""
+"""How much an embedding knows of edges: those held out, told from pairs that have none.
+
+A cosine is the same both ways and cannot know an arc. Where the direction of arcs is used, an arc
+u -> v held out says that u is like the others that point to v, and v like the others that u points
+to: such pairs are told from others in the place of edges.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
 
 from damrep.graph.data.graph import Graph
+from damrep.graph.encoding.arcs import companions
+from damrep.graph.encoding.structure import neighbours
 from damrep.masking.validation import InputError
 
 __all__ = ["LinkSplit", "hold_out_links", "link_placements", "link_prediction", "split_links"]
@@ -25,7 +33,8 @@ class LinkSplit:
     train
         The graph that is left, all nodes kept.
     val, test
-        Node pairs (k, 2), edges first, then as many pairs that are no edge.
+        Node pairs (k, 2), edges first, then as many pairs that are no edge. Of a directed graph the
+        first are nodes made alike by an arc held out and one that is not.
     """
 
     train: Graph
@@ -36,7 +45,8 @@ class LinkSplit:
 def split_links(graph: Graph, seed: int, shares: tuple[float, float] = (0.05, 0.10)) -> LinkSplit:
     """Take out edges for validation and test: 85 / 5 / 10.
 
-    Directed graphs are made undirected first; self-loops are never taken out.
+    Of a directed graph, which stays one, an edge is an arc one way or both. Self-loops are never
+    taken out.
 
     Parameters
     ----------
@@ -60,7 +70,7 @@ def split_links(graph: Graph, seed: int, shares: tuple[float, float] = (0.05, 0.
     >>> split.train.num_edges, len(split.val), len(split.test)
     (34, 4, 8)
     """
-    graph, pairs = _without_loops(graph)
+    whole, pairs = _without_loops(graph)
     count = len(pairs)
     val, test = int(shares[0] * count), int(shares[1] * count)
     if val < 1 or test < 1:
@@ -68,11 +78,12 @@ def split_links(graph: Graph, seed: int, shares: tuple[float, float] = (0.05, 0.
     rng = np.random.default_rng(seed)
     pairs = pairs[rng.permutation(count)]
     held, test_pairs = pairs[:val], pairs[val : val + test]
-    absent = _non_edges(graph, val + test, rng)
+    absent = _non_edges(whole, val + test, rng)
+    train = _without(graph, pairs[: val + test])
     return LinkSplit(
-        train=graph.without_edges(pairs[: val + test]),
-        val=np.concatenate([held, absent[:val]]),
-        test=np.concatenate([test_pairs, absent[val:]]),
+        train=train,
+        val=_told(graph, train, held, absent[:val], rng),
+        test=_told(graph, train, test_pairs, absent[val:], rng),
     )
 
 
@@ -93,7 +104,7 @@ def hold_out_links(graph: Graph, share: float, seed: int) -> tuple[Graph, np.nda
     Graph
         What is left, all nodes kept.
     ndarray, shape (k, 2), or None
-        Pairs, edges first, then as many that are no edge. None, and the whole graph, where the
+        Pairs as in `LinkSplit`. None, and the whole graph, where the
         share is 0, the edges are too few, or the graph is too dense.
 
     Examples
@@ -115,7 +126,9 @@ def hold_out_links(graph: Graph, share: float, seed: int) -> tuple[Graph, np.nda
         others = _non_edges(whole, held, rng)
     except InputError:
         return graph, None
-    return whole.without_edges(taken), np.concatenate([taken, others])
+    train = _without(graph, taken)
+    pairs = _told(graph, train, taken, others, rng)
+    return (train, pairs) if len(pairs) >= 2 * _LEAST else (graph, None)
 
 
 def link_prediction(embedding: np.ndarray, pairs: np.ndarray) -> tuple[float, float]:
@@ -178,6 +191,24 @@ def _without_loops(graph: Graph) -> tuple[Graph, np.ndarray]:
     graph = graph.symmetrised()
     pairs = graph.edges()
     return graph, pairs[pairs[:, 0] != pairs[:, 1]]
+
+
+def _without(graph: Graph, pairs: np.ndarray) -> Graph:
+    """A graph without the arcs of some pairs, either way, and directed if it was."""
+    rest = graph.without_edges(np.concatenate([pairs, pairs[:, ::-1]]))
+    return dataclasses.replace(rest, directed=graph.directed)
+
+
+def _told(
+    graph: Graph, train: Graph, held: np.ndarray, others: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Pairs to be told from others, and as many of these."""
+    if graph.directed:
+        arcs = np.concatenate([held, held[:, ::-1]])
+        there = np.asarray(graph.adjacency[arcs[:, 0], arcs[:, 1]]).ravel() > 0
+        pairs = companions(neighbours(train, directed=True), arcs[there], rng)
+        held = pairs[rng.permutation(len(pairs))[: len(held)]]
+    return np.concatenate([held, others[: len(held)]])
 
 
 def _cosines(embedding: np.ndarray, pairs: np.ndarray) -> np.ndarray:

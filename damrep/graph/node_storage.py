@@ -44,8 +44,9 @@ def node_tensors(
     if names is not None:
         tensors[_NAMES] = _to_bytes(np.array(names, dtype=object))
     if nodes.graph is not None:
-        # Symmetric: one half says it all.
-        tensors |= _parts(_EDGES, sp.csr_array(sp.triu(nodes.graph.adjacency)))
+        edges = nodes.graph.adjacency
+        # Of a symmetric matrix one half says it all.
+        tensors |= _parts(_EDGES, edges if nodes.graph.directed else sp.csr_array(sp.triu(edges)))
         if nodes.graph.features is not None:
             tensors |= _parts(_FEATURES, nodes.graph.features)
     return tensors
@@ -110,7 +111,9 @@ def stored_nodes(
     elif count:
         raise InputError(f"tensor {_FEATURES} is missing")
     # Checked as any graph that is read.
-    whole = symmetrise(canonical_adjacency(half), edges_once=True)
+    whole = canonical_adjacency(half)
+    if not config.get("directed"):
+        whole = symmetrise(whole, edges_once=True)
     graph: Graph = build_graph(whole, features, node_ids=ids, feature_names=names)
     return FittedNodes(ids, graph), names
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 import torch
 from torch import Tensor
 
@@ -15,7 +14,6 @@ from damrep.graph.directions import Directions, by_labels, by_links
 from damrep.graph.encoding.canonical import EdgeMoments
 from damrep.graph.encoding.contrast import train_bottleneck
 from damrep.graph.encoding.inputs import GraphInputs
-from damrep.graph.encoding.propagation import SparseOperator
 from damrep.graph.encoding.representation import WideRepresentation
 from damrep.graph.purposes import PRICES, WIDEST, Held, Trials
 from damrep.graph.settings import EmbeddingSettings
@@ -95,8 +93,8 @@ def reduce_representation(
     rows = torch.from_numpy(np.random.default_rng(seed).permutation(len(z)))
     out = held_out_nodes(settings, len(z), held)
     fit, nodes = (rows[out:], rows[:out]) if out else (rows, rows)
-    operator = SparseOperator(inputs.matrix)
-    edges = _pairs_among(inputs.matrix, fit)
+    operator = inputs.alike
+    edges = _pairs_among(inputs.pairs(seed), fit, len(z))
     by_edges = settings.trains and settings.rotate
     neighbours = operator @ (z - z.mean(dim=0))
     trials = Trials(z, z[nodes], neighbours[nodes], held)
@@ -246,13 +244,11 @@ def held_out_nodes(settings: EmbeddingSettings, nodes: int, held: Held) -> int:
     return out if out > 1 else 0  # one node does not vary
 
 
-def _pairs_among(matrix: sp.csr_array, nodes: Tensor) -> Tensor:
-    """Neighbours that are both among some nodes, (m, 2), each pair once."""
-    arcs = matrix.tocoo()
-    there = np.zeros(matrix.shape[0], dtype=bool)
+def _pairs_among(pairs: np.ndarray, nodes: Tensor, count: int) -> Tensor:
+    """Those of some pairs whose nodes are both among some of `count` nodes, (m, 2)."""
+    there = np.zeros(count, dtype=bool)
     there[nodes.numpy()] = True
-    kept = (arcs.row < arcs.col) & there[arcs.row] & there[arcs.col]
-    return torch.from_numpy(np.stack([arcs.row[kept], arcs.col[kept]], axis=1).astype(np.int64))
+    return torch.from_numpy(pairs[there[pairs].all(axis=1)])
 
 
 def numerical_rank(z: Tensor) -> int:

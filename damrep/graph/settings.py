@@ -62,6 +62,7 @@ class EmbeddingSettings:
     patience: int | None
     validation_fraction: float
     keep_graph: bool | str
+    directed: bool
     device: str
     precision: str
     random_state: Any = field(repr=False)
@@ -101,6 +102,13 @@ class EmbeddingSettings:
             )
         if not isinstance(self.keep_graph, bool) and self.keep_graph != "auto":
             raise InputError(f'keep_graph must be True, False or "auto", got {self.keep_graph!r}')
+        if not isinstance(self.directed, bool):
+            raise TypeError(f"directed must be True or False, got {self.directed!r}")
+        if self.directed and self.objective == "supervised":
+            raise InputError(
+                'directed=True goes with no objective="supervised", whose encoder takes every arc '
+                "for an edge"
+            )
         self.training_options(seed=0)
 
     def _check_purpose(self) -> None:

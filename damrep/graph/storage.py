@@ -18,7 +18,18 @@ from damrep.graph.encoding.structure import StructureBasis
 from damrep.graph.joining import FittedNodes
 from damrep.graph.node_storage import expected_nodes, node_tensors, stored_nodes
 from damrep.graph.settings import MOST_STEPS
-from damrep.masking.schema import COUNT, TEXT, AnyOf, Choice, Items, Maybe, Number, Record, Whole
+from damrep.masking.schema import (
+    COUNT,
+    TEXT,
+    AnyOf,
+    Choice,
+    Flag,
+    Items,
+    Maybe,
+    Number,
+    Record,
+    Whole,
+)
 from damrep.masking.validation import InputError
 from damrep.training import ModelFormat, damage_told, fitted_fields, load_folder, save_folder
 from damrep.training.fitted import OUTPUT_FIELDS
@@ -95,6 +106,7 @@ def save_model(
         "input_width": columns,
         "smoothing": compact.smoothing,
         "steps": {"count": compact.steps, "restart": compact.restart},
+        **({"directed": True} if preparation.directed else {}),
     }
     save_folder(path, FORMAT, config, tensors)
 
@@ -120,8 +132,9 @@ def _expected(config: Mapping[str, Any], layout: Layout) -> dict[str, Stored]:
     if encoder is not None:
         expected["head"] = Stored((width, encoder.widths[-1]))
         expected |= module_tensors(encoder, "encoder.")
+    ways = 2 if config.get("directed") else 1
     if _steps(config)[0]:
-        expected["axes"] = Stored((columns, width))
+        expected["axes"] = Stored((ways * columns, width))
     if "positions" in layout:
         expected["positions"] = Stored((2, None, width))
     elif encoder is None and not _steps(config)[0]:
@@ -136,7 +149,7 @@ def _expected(config: Mapping[str, Any], layout: Layout) -> dict[str, Stored]:
             expected["features.offset"] = expected["features.scale"] = Stored((columns,))
     if not config["num_features"] or "structure.popularity" in layout:
         nodes = layout["structure.popularity"].shape[0] if "structure.popularity" in layout else 0
-        expected["structure.popularity"] = Stored((nodes,), FLOATS)
+        expected["structure.popularity"] = Stored((nodes, 2) if ways > 1 else (nodes,), FLOATS)
         axes = (nodes, None) if config["num_features"] else (nodes, columns)
         expected["structure.axes"] = Stored(axes)
     return expected | expected_nodes(config, layout)
@@ -162,7 +175,7 @@ FORMAT = ModelFormat(
                 )
             ),
         },
-        optional=OUTPUT_FIELDS,
+        optional={**OUTPUT_FIELDS, "directed": Flag()},
     ),
     _expected,
 )
@@ -214,5 +227,6 @@ def _rebuild(config: dict[str, Any], tensors: dict[str, Tensor]) -> Parts:
         None if scale is None else scale.numpy(),
         structure,
         names,
+        bool(config.get("directed")),
     )
     return preparation, compact, classifier, nodes, config

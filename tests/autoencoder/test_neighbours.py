@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from damrep.autoencoder import neighbours
 from damrep.autoencoder.neighbours import FULL, METHODS, nearest, neighbour_table, recall_at
 from damrep.masking.validation import InputError
+from damrep.training import nearest as nearest_rows
 
 
 def table(rows: int = 120, columns: int = 10, seed: int = 0) -> np.ndarray:
@@ -31,8 +31,8 @@ def test_blocks_find_what_one_sort_of_everything_finds(monkeypatch: pytest.Monke
     database, queries = table(130), table(33, seed=1)
     unit = database / np.linalg.norm(database, axis=1, keepdims=True)
     wanted = np.argsort(-(queries @ unit.T), axis=1)[:, :7]
-    monkeypatch.setattr(neighbours, "_QUERIES", 5)
-    monkeypatch.setattr(neighbours, "_DATABASE", 3)
+    monkeypatch.setattr(nearest_rows, "_QUERIES", 5)
+    monkeypatch.setattr(nearest_rows, "BLOCK", 3)
     assert np.array_equal(nearest(queries, database, 7)[0], wanted)
 
 

@@ -9,7 +9,17 @@ import pytest
 
 from benchmarks import arguments, graph, graph_methods, graph_run
 from benchmarks.graph_methods import Fits, seen_by
-from benchmarks.graph_rows import ALL, FULL, LABELS, LINKS, METHODS, PCA_ALL, SVD_ALL, SVD_LINKS
+from benchmarks.graph_rows import (
+    ALL,
+    FULL,
+    LABELS,
+    LINKS,
+    METHODS,
+    PCA_ALL,
+    SVD_ALL,
+    SVD_LABELS,
+    SVD_LINKS,
+)
 from benchmarks.peer_runs import PeerTooSlowError
 from benchmarks.results import read_result
 from damrep.datasets import load

@@ -426,7 +426,8 @@ def test_direction_that_is_not_used_is_said() -> None:
     model = make().fit(arcs)
     (note,) = [text for text in model.report_.warnings if "direction" in text]
     assert note == (
-        f"direction is not used: each of the {arcs.num_edges} arcs counts as an edge both ways"
+        f"direction is not used (directed=True, --directed): each of the {arcs.num_edges} arcs "
+        "counts as an edge both ways"
     )
     assert not [text for text in make().fit(communities()).report_.warnings if "direction" in text]
 
@@ -1036,3 +1037,23 @@ def test_no_dgl_is_imported_to_read_its_graphs() -> None:
         "assert 'dgl' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# -- nodes like others
+
+
+def test_similar_nodes_of_a_fitted_and_of_a_loaded_model(tmp_path: Path) -> None:
+    graph = communities(ids=[f"n{i}" for i in range(40)])
+    model = make().fit(graph)
+    ids, cosines = model.similar_nodes("n3", n=100)
+    assert len(ids) == 39 and "n3" not in ids and (np.diff(cosines) <= 0).all()
+    unit = model.embedding_ / np.linalg.norm(model.embedding_, axis=1, keepdims=True)
+    np.testing.assert_allclose(cosines[0], np.delete(unit @ unit[3], 3).max(), atol=1e-5)
+    with pytest.raises(InputError, match="graph: there is no 'N3'; did you mean 'n3'"):
+        model.similar_nodes("N3")
+    model.save(tmp_path / "model")
+    again = DAMGraphEmbedding.load(tmp_path / "model")
+    np.testing.assert_allclose(again.similar_nodes("n3", n=5)[1], cosines[:5], atol=1e-5)
+    make(keep_graph=False).fit(graph).save(tmp_path / "bare")
+    with pytest.raises(InputError, match="does not keep the graph"):
+        DAMGraphEmbedding.load(tmp_path / "bare").similar_nodes("n3")

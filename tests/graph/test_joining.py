@@ -27,7 +27,7 @@ NEW_EDGES = [("new", "u3"), ("new", "u5"), ("new", "u7")]
 
 
 def nodes_of(graph: Graph, keep: bool | str = True) -> FittedNodes:
-    return FittedNodes.of(graph, neighbours(graph), keep)
+    return FittedNodes.of(graph.symmetrised(), keep)
 
 
 def plain(features: Any, names: Any) -> Any:

@@ -65,6 +65,7 @@ def test_ranking_looks_at_directions_about_the_mean_only() -> None:
 @given(st.integers(0, 500), st.integers(12, 30), st.booleans(), st.booleans())
 def test_link_splits_do_not_leak(seed: int, n: int, directed: bool, weighted: bool) -> None:
     graph = build_graph(random_adjacency(n, seed, directed=directed, weighted=weighted))
+    graph = graph.symmetrised()
     try:
         split = split_links(graph, seed)
     except InputError:
@@ -87,6 +88,25 @@ def test_link_splits_do_not_leak(seed: int, n: int, directed: bool, weighted: bo
         assert not arcs[pairs[:, 1], pairs[:, 0]].any()
     assert left == edges - seen
     assert split.train.num_nodes == n and not split.train.directed
+
+
+def test_arcs_held_out_are_told_by_the_nodes_they_make_alike() -> None:
+    graph = build_graph(random_adjacency(60, 3, directed=True, weighted=False))
+    split = split_links(graph, seed=0)
+    assert split.train.directed
+    before, after = (g.adjacency.toarray() > 0 for g in (graph, split.train))
+    held = before & ~after
+    # Arcs between the same nodes go together.
+    assert not (held & (after.T & before)).any() and held.any()
+    pairs = split.test[: len(split.test) // 2]
+    for u, v in pairs:
+        # One arc held out and one kept lead to the same node, or come from the same.
+        to = (held[u] & after[v]) | (held[v] & after[u])
+        since = (held[:, u] & after[:, v]) | (held[:, v] & after[:, u])
+        assert to.any() or since.any()
+    others = split.test[len(split.test) // 2 :]
+    assert not before[others[:, 0], others[:, 1]].any()
+    assert len(others) == len(pairs)
 
 
 def test_the_shares_of_a_link_split() -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from damrep.graph.encoding.arcs import RoundTrips
 from damrep.graph.encoding.propagation import SparseOperator
 from damrep.masking.moments import eigen, positive_part, second_moment
 
@@ -47,7 +48,9 @@ class EdgeMoments:
     say: float = 0.0
 
     @classmethod
-    def of(cls, z: Tensor, operator: SparseOperator, rows: Tensor, pairs: Tensor) -> EdgeMoments:
+    def of(
+        cls, z: Tensor, operator: SparseOperator | RoundTrips, rows: Tensor, pairs: Tensor
+    ) -> EdgeMoments:
         """Those of a representation.
 
         Parameters
@@ -55,7 +58,7 @@ class EdgeMoments:
         z
             Of all nodes, (k, n).
         operator
-            Propagation matrix (k, k): gives the means of their neighbours.
+            Gives the means of their neighbours, (k, k).
         rows
             Nodes to look at.
         pairs

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from damrep.graph.data.features import column_order
 from damrep.graph.data.graph import Graph
+from damrep.graph.encoding.arcs import RoundTrips, arc_matrix, companions
 from damrep.graph.encoding.propagation import SparseOperator, gcn_matrix, mean_matrix
 from damrep.graph.encoding.structure import StructureBasis, fit_structure_basis, neighbours
 from damrep.masking.notes import warn_of
@@ -45,6 +46,8 @@ class GraphInputs:
         In the structure, (n, rank), strongest first; None where that was not learned.
     structural
         Whether the features are these.
+    arcs
+        csr_array (n, n): propagation along the arcs (`arc_matrix`), where their direction is used.
     """
 
     matrix: sp.csr_array
@@ -52,6 +55,17 @@ class GraphInputs:
     adjacency: sp.csr_array
     positions: np.ndarray | None = None
     structural: bool = False
+    arcs: sp.csr_array | None = None
+
+    @property
+    def ways(self) -> tuple[sp.csr_array, ...]:
+        """The matrices that features are smoothed by: one, or along the arcs and against them."""
+        return (self.matrix,) if self.arcs is None else (self.arcs, sp.csr_array(self.arcs.T))
+
+    @property
+    def alike(self) -> SparseOperator | RoundTrips:
+        """Means over the nodes that one is to be like: neighbours, or `RoundTrips` over arcs."""
+        return SparseOperator(self.matrix) if self.arcs is None else RoundTrips(self.arcs)
 
     @property
     def num_nodes(self) -> int:
@@ -74,6 +88,20 @@ class GraphInputs:
         arcs = self.adjacency.tocoo()
         upper = arcs.row < arcs.col
         return np.stack([arcs.row[upper], arcs.col[upper]], axis=1).astype(np.int64)
+
+    def pairs(self, seed: int) -> np.ndarray:
+        """Pairs of nodes that are to be alike, int64, (m, 2), each once and the lower node first.
+
+        The edges; where direction is used, nodes that point to the same node or are pointed to by
+        the same one, about one or two drawn an arc, or if there are none the arcs.
+        """
+        if self.arcs is None:
+            return self.edges()
+        arcs = sp.csr_array(self.arcs - sp.diags_array(self.arcs.diagonal()))
+        arcs.eliminate_zeros()
+        ends = np.stack(arcs.nonzero(), axis=1)
+        drawn = np.sort(companions(arcs, ends, np.random.default_rng(seed)), axis=1)
+        return np.unique(drawn, axis=0) if len(drawn) > 1 else self.edges()
 
     def operator(self, propagation: str) -> SparseOperator:
         """The matrix an encoder propagates with: "gcn" or "mean"."""
@@ -106,6 +134,8 @@ class FeaturePreparation:
         graph with features and without edges, and of models that did not learn it.
     names
         Of the columns, where they had names.
+    directed
+        Whether the direction of arcs is used.
     """
 
     num_features: int
@@ -113,6 +143,7 @@ class FeaturePreparation:
     scale: np.ndarray | None = None
     structure: StructureBasis | None = None
     names: tuple[str, ...] | None = None
+    directed: bool = False
 
     def prepare(self, graph: Graph, same: bool = False) -> GraphInputs:
         """Inputs of a graph.
@@ -164,6 +195,7 @@ class FeaturePreparation:
             undirected,
             positions,
             not self.num_features,
+            arc_matrix(neighbours(graph, directed=True)) if self.directed else None,
         )
 
     def arrange(self, features: Any, names: tuple[str, ...] | None) -> Any:
@@ -211,7 +243,7 @@ def fit_preparation(graph: Graph, rank: int, seed: int, beside: int = 0) -> Feat
     Parameters
     ----------
     graph
-        The graph to fit.
+        The graph to fit; of a directed one the direction is used.
     rank
         Width of the structural features, where the graph has none of its own.
     beside
@@ -235,23 +267,25 @@ def fit_preparation(graph: Graph, rank: int, seed: int, beside: int = 0) -> Feat
     """
     features: Any = graph.features
     if features is None:
-        return FeaturePreparation(0, structure=fit_structure_basis(graph, rank, seed))
+        places = fit_structure_basis(graph, rank, seed)
+        return FeaturePreparation(0, structure=places, directed=graph.directed)
     n, d = features.shape
     if d == 0:
         raise InputError("features: expected at least one column, got none")
     values: Any = features.data if sp.issparse(features) else features
     structure = None
+    names, directed = graph.feature_names, graph.directed
     if beside and graph.num_edges and neighbours(graph).nnz:
         structure = fit_structure_basis(graph, beside, seed)
     zeros = 1.0 - np.count_nonzero(values) / max(1, n * d)
     if zeros > 0.5:
-        return FeaturePreparation(d, structure=structure, names=graph.feature_names)
+        return FeaturePreparation(d, structure=structure, names=names, directed=directed)
     dense = (features.toarray() if sp.issparse(features) else features).astype(np.float64)
     spread = dense.std(axis=0)
     constant = spread <= 1e-9 * np.maximum(np.abs(dense).max(axis=0), 1e-300)
     spread[constant] = 1.0
     offset, scale = dense.mean(axis=0).astype(np.float32), spread.astype(np.float32)
-    return FeaturePreparation(d, offset, scale, structure, graph.feature_names)
+    return FeaturePreparation(d, offset, scale, structure, names, directed)
 
 
 def _scale_rows(features: Any) -> Any:

@@ -44,7 +44,7 @@ def gcn_matrix(adjacency: sp.csr_array) -> sp.csr_array:
     with_loops = matrix + sp.diags_array(loops)
     degree = np.asarray(with_loops.sum(axis=0)).ravel()
     scale = sp.diags_array(1.0 / np.sqrt(degree))
-    return _csr(scale @ with_loops.T @ scale)
+    return as_csr(scale @ with_loops.T @ scale)
 
 
 def mean_matrix(adjacency: sp.csr_array) -> sp.csr_array:
@@ -69,7 +69,7 @@ def mean_matrix(adjacency: sp.csr_array) -> sp.csr_array:
     matrix = sp.csr_array(adjacency, dtype=np.float64)
     degree = np.asarray(matrix.sum(axis=0)).ravel()
     inverse = np.divide(1.0, degree, out=np.zeros_like(degree), where=degree > 0)
-    return _csr(sp.diags_array(inverse) @ matrix.T)
+    return as_csr(sp.diags_array(inverse) @ matrix.T)
 
 
 def smooth(matrix: Any, signal: Any, steps: int, average: bool = False) -> Any:
@@ -146,11 +146,11 @@ class SparseOperator:
     """
 
     def __init__(self, matrix: Any) -> None:
-        csr = _csr(matrix)
+        csr = as_csr(matrix)
         self.shape: tuple[int, int] = (int(csr.shape[0]), int(csr.shape[1]))
         self._forward = _to_torch(csr)
         symmetric = csr.shape[0] == csr.shape[1] and abs(csr - csr.T).nnz == 0
-        self._backward = self._forward if symmetric else _to_torch(_csr(csr.T))
+        self._backward = self._forward if symmetric else _to_torch(as_csr(csr.T))
 
     def to(self, device: torch.device | str) -> SparseOperator:
         """The same operator on a device."""
@@ -194,7 +194,7 @@ def _multiply(matrix: Tensor, dense: Tensor) -> Tensor:
         return torch.addmm(out, matrix.to(kind), right, beta=0, out=out).to(dense.dtype)
 
 
-def _csr(matrix: Any) -> sp.csr_array:
+def as_csr(matrix: Any) -> sp.csr_array:
     csr = sp.csr_array(matrix, dtype=np.float32, copy=True)  # as the rest works in place
     csr.sum_duplicates()
     csr.eliminate_zeros()

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from damrep.graph.encoding.inputs import ROW_LENGTH, GraphInputs
 from damrep.graph.encoding.propagation import smooth
-from damrep.graph.encoding.spectral import SpectralBasis, averaged
+from damrep.graph.encoding.spectral import SpectralBasis, projected
 from damrep.graph.encoding.stack import GraphEncoder
 from damrep.masking.moments import eigen, second_moment
 from damrep.masking.validation import InputError
@@ -46,7 +46,7 @@ class CompactEmbedding:
     head
         From the encoder's width to the embedding's, (m, width), or None.
     axes
-        From the features to the embedding, (d, m), or None.
+        From the features to the embedding, (d, m), of two ways to smooth them (2 d, m); or None.
     bias
         Shape (m,).
     smoothing, steps
@@ -79,8 +79,9 @@ class CompactEmbedding:
             hidden = _encode(self.encoder, inputs, 0)
             total += smooth(inputs.matrix, (hidden @ self.head.T).numpy(), self.smoothing)
         if self.axes is not None:
-            projected = np.asarray(inputs.features @ self.axes.numpy(), np.float32)
-            total += averaged(inputs.matrix, projected, self.steps, self.restart)
+            total += projected(
+                inputs.ways, inputs.features, self.axes.numpy(), self.steps, self.restart
+            )
         if self.positions is not None and inputs.positions is not None:
             own, far = self.positions.numpy()
             place = inputs.positions[:, : len(own)]
@@ -151,7 +152,7 @@ class SmoothedFeatures:
 
     def transform(self, inputs: GraphInputs) -> Tensor:
         """As any block."""
-        block = self.basis.transform(inputs.matrix, inputs.features)
+        block = self.basis.transform(inputs.ways, inputs.features)
         return torch.from_numpy(np.ascontiguousarray(block))
 
     def size(self, block: Tensor) -> float:

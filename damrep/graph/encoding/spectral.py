@@ -6,7 +6,7 @@ S2GC, Zhu and Koniusz, ICLR 2021), computed without ever forming the smoothed fe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ import torch
 from damrep.graph.encoding.propagation import restarted, smooth
 from damrep.masking.moments import singular
 
-__all__ = ["SpectralBasis", "averaged", "fit_spectral_basis", "truncated_svd"]
+__all__ = ["SpectralBasis", "averaged", "fit_spectral_basis", "projected", "truncated_svd"]
 
 Block = Callable[[np.ndarray], np.ndarray]
 
@@ -73,6 +73,7 @@ class SpectralBasis:
     ----------
     axes
         Feature directions, shape (d, rank), strongest last: the order in which a mask closes them.
+        Of features smoothed in two ways (2 d, rank): those of the first, then of the second.
     mean
         Mean of the smoothed features along them, shape (rank,).
     steps
@@ -86,13 +87,13 @@ class SpectralBasis:
     steps: int
     restart: float = 0.0
 
-    def transform(self, matrix: sp.csr_array, features: Any) -> np.ndarray:
+    def transform(self, ways: Sequence[sp.csr_array], features: Any) -> np.ndarray:
         """Coordinates of a graph's nodes along the axes.
 
         Parameters
         ----------
-        matrix
-            Propagation matrix (n, n) of the graph.
+        ways
+            Propagation matrices (n, n) of the graph, as many as it was fitted with.
         features
             Dense or sparse (n, d), scaled as those fitted on.
 
@@ -101,8 +102,37 @@ class SpectralBasis:
         ndarray, float32, shape (n, rank)
             About the mean of the graph fitted on.
         """
-        projected = np.asarray(features @ self.axes, dtype=np.float32)
-        return np.asarray(averaged(matrix, projected, self.steps, self.restart) - self.mean)
+        return projected(ways, features, self.axes, self.steps, self.restart) - self.mean
+
+
+def projected(
+    ways: Sequence[sp.csr_array], features: Any, axes: np.ndarray, steps: int, restart: float
+) -> np.ndarray:
+    """Features smoothed in each of some ways, side by side, along axes: (n, rank), float32.
+
+    Parameters
+    ----------
+    ways
+        Propagation matrices, (n, n).
+    features
+        Dense or sparse (n, d).
+    axes
+        Shape (ways * d, rank).
+    steps, restart
+        As for `averaged`.
+
+    Examples
+    --------
+    >>> shift = sp.csr_array(np.eye(3, k=1))
+    >>> projected((shift, shift.T), np.array([[1.0], [2.0], [3.0]]), np.eye(2), 1, 0.0).tolist()
+    [[2.0, 0.0], [3.0, 1.0], [0.0, 2.0]]
+    """
+    # Propagation and the linear map commute: the narrow side is propagated.
+    parts = [
+        averaged(matrix, np.asarray(features @ part, dtype=np.float32), steps, restart)
+        for matrix, part in zip(ways, np.split(axes, len(ways)), strict=True)
+    ]
+    return np.asarray(sum(parts[1:], start=parts[0]))
 
 
 def averaged(matrix: Any, signal: Any, steps: int, restart: float) -> Any:
@@ -119,14 +149,20 @@ def averaged(matrix: Any, signal: Any, steps: int, restart: float) -> Any:
 
 
 def fit_spectral_basis(
-    matrix: sp.csr_array, features: Any, rank: int, steps: int, seed: int, restart: float = 0.0
+    ways: Sequence[sp.csr_array],
+    features: Any,
+    rank: int,
+    steps: int,
+    seed: int,
+    restart: float = 0.0,
 ) -> SpectralBasis:
     """Principal component analysis of the smoothed features.
 
     Parameters
     ----------
-    matrix
-        Propagation matrix (n, n), see `gcn_matrix`.
+    ways
+        Propagation matrices (n, n), see `gcn_matrix`: the features as each of them smooths them
+        stand side by side.
     features
         Dense or sparse (n, d), scaled.
     rank
@@ -142,27 +178,28 @@ def fit_spectral_basis(
     --------
     >>> from damrep.graph.encoding.propagation import gcn_matrix
     >>> A = gcn_matrix(sp.csr_array(np.eye(3)))
-    >>> basis = fit_spectral_basis(A, np.diag([4.0, 1.0, 0.0]).astype("f4"), 2, steps=2, seed=0)
+    >>> basis = fit_spectral_basis((A,), np.diag([4.0, 1.0, 0.0]).astype("f4"), 2, steps=2, seed=0)
     >>> basis.axes.shape
     (3, 2)
     """
     n, d = features.shape
-    rank = min(rank, n, d)
-    transpose = sp.csr_array(matrix.T)
-    even = np.full((n, 1), 1.0 / n, dtype=np.float32)
-    weights = averaged(transpose, even, steps, restart)
-    mean = np.asarray(features.T @ weights, dtype=np.float32).ravel()
+    columns = d * len(ways)
+    transposes = [sp.csr_array(matrix.T) for matrix in ways]
+
+    def back(block: np.ndarray) -> np.ndarray:
+        found = [features.T @ averaged(matrix, block, steps, restart) for matrix in transposes]
+        return np.concatenate([np.asarray(part, dtype=np.float32) for part in found])
+
+    mean = back(np.full((n, 1), 1.0 / n, dtype=np.float32)).ravel()
 
     def times(block: np.ndarray) -> np.ndarray:
         block = block.astype(np.float32)
-        out = averaged(matrix, np.asarray(features @ block), steps, restart)
-        return np.asarray(out - mean @ block)
+        return projected(ways, features, block, steps, restart) - mean @ block
 
     def transposed(block: np.ndarray) -> np.ndarray:
         block = block.astype(np.float32)
-        back = np.asarray(features.T @ averaged(transpose, block, steps, restart))
-        return np.asarray(back - np.outer(mean, block.sum(axis=0)))
+        return back(block) - np.outer(mean, block.sum(axis=0))
 
-    _, _, axes = truncated_svd(times, transposed, d, rank, seed)
+    _, _, axes = truncated_svd(times, transposed, columns, min(rank, n, columns), seed)
     axes = np.array(axes[:, ::-1], dtype=np.float32, order="C")
     return SpectralBasis(axes, mean @ axes, steps, restart)

@@ -3,6 +3,8 @@
 Each node is described by the row of a matrix of association strengths to the nodes of the training
 graph, projected on that matrix's leading right singular vectors. A node that joins later has such a
 row too, as long as it has edges to nodes the model knows (the Nystrom extension of the SVD).
+
+Of a directed graph there are two such matrices: of whom a node points to, and of who points to it.
 """
 
 from __future__ import annotations
@@ -19,8 +21,8 @@ from damrep.masking.validation import InputError
 __all__ = ["StructureBasis", "fit_structure_basis", "neighbours", "positions_among"]
 
 
-def neighbours(graph: Graph) -> sp.csr_array:
-    """Adjacency of a graph made undirected, without self-loops, shape (n, n).
+def neighbours(graph: Graph, directed: bool = False) -> sp.csr_array:
+    """Adjacency without self-loops, of a graph made undirected or as it is, shape (n, n).
 
     Examples
     --------
@@ -28,7 +30,7 @@ def neighbours(graph: Graph) -> sp.csr_array:
     >>> neighbours(build_graph(np.array([[1.0, 1.0], [0.0, 0.0]]))).toarray().tolist()
     [[0.0, 1.0], [1.0, 0.0]]
     """
-    adjacency = graph.symmetrised().adjacency
+    adjacency = graph.adjacency if directed else graph.symmetrised().adjacency
     loops = adjacency.diagonal()
     if loops.any():
         adjacency = sp.csr_array(adjacency - sp.diags_array(loops))
@@ -45,9 +47,11 @@ class StructureBasis:
     node_ids
         Of the training graph, shape (n,).
     popularity
-        Share of all edge ends at each of them, to the power 3/4, normalised, shape (n,).
+        Share of all edge ends at each of them, to the power 3/4, normalised, shape (n,); of a
+        directed graph (n, 2): of the ends of arcs, and of their beginnings.
     axes
-        Right singular vectors over the square root of their singular values, shape (n, rank).
+        Right singular vectors over the square root of their singular values, shape (n, rank); of a
+        directed graph those of whom a node points to and of who points to it in turn.
     """
 
     node_ids: np.ndarray
@@ -70,10 +74,14 @@ class StructureBasis:
             (np.ones(int(known.sum()), np.float32), (np.flatnonzero(known), columns[known])),
             shape=(n, m),
         )
-        adjacency = neighbours(graph)
-        return np.asarray(
-            _association(adjacency @ place, adjacency, self.popularity) @ self.axes, np.float32
-        )
+        parts = _ways(graph, self.popularity.ndim > 1)
+        out = np.empty((n, self.axes.shape[1]), np.float32)
+        for way, (edges, popularity) in enumerate(
+            zip(parts, np.atleast_2d(self.popularity.T), strict=True)
+        ):
+            axes = self.axes[:, way :: len(parts)]
+            out[:, way :: len(parts)] = _association(edges @ place, edges, popularity) @ axes
+        return out
 
 
 def fit_structure_basis(graph: Graph, rank: int, seed: int) -> StructureBasis:
@@ -86,7 +94,7 @@ def fit_structure_basis(graph: Graph, rank: int, seed: int) -> StructureBasis:
     Parameters
     ----------
     graph
-        With at least one edge.
+        With at least one edge; a directed one is factorised both ways.
     rank
         Features wanted; at most the number of nodes.
     seed
@@ -104,10 +112,27 @@ def fit_structure_basis(graph: Graph, rank: int, seed: int) -> StructureBasis:
     >>> fit_structure_basis(path, rank=2, seed=0).transform(path).shape
     (3, 2)
     """
-    adjacency = neighbours(graph)
-    degree = np.asarray(adjacency.sum(axis=0)).ravel()
-    if not degree.any():
+    ways = _ways(graph, graph.directed)
+    if not ways[0].nnz:
         raise InputError("graph: it has neither features nor edges, so nothing tells nodes apart")
+    found = [_factorised(edges, max(1, rank // len(ways)), seed) for edges in ways]
+    kept = min(axes.shape[1] for _, axes in found)
+    axes = np.stack([axes[:, :kept] for _, axes in found], axis=2).reshape(graph.num_nodes, -1)
+    popularity = np.stack([popularity for popularity, _ in found], axis=1)
+    return StructureBasis(
+        graph.node_ids, popularity if len(ways) > 1 else popularity[:, 0], axes.astype(np.float32)
+    )
+
+
+def _ways(graph: Graph, directed: bool) -> list[sp.csr_array]:
+    """The matrices whose rows say where a node leads to, and then where it is led to from."""
+    edges = neighbours(graph, directed)
+    return [edges, sp.csr_array(edges.T)] if directed else [edges]
+
+
+def _factorised(adjacency: sp.csr_array, rank: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Popularity (n,) and axes (n, rank) of one matrix."""
+    degree = np.asarray(adjacency.sum(axis=0)).ravel()
     popularity = degree**0.75
     popularity /= popularity.sum()
     matrix = _association(adjacency, adjacency, popularity)
@@ -116,8 +141,8 @@ def fit_structure_basis(graph: Graph, rank: int, seed: int) -> StructureBasis:
         lambda b: matrix @ b, lambda b: transpose @ b, len(degree), min(rank, len(degree)), seed
     )
     keep = values > 1e-6 * values[0]
-    axes = (right / np.sqrt(np.maximum(values, 1e-12)))[:, keep]
-    return StructureBasis(graph.node_ids, popularity, axes.astype(np.float32))
+    keep[0] = True  # zeros, where every node leads to each other one as often as any does
+    return popularity, (right / np.sqrt(np.maximum(values, 1e-12)))[:, keep]
 
 
 def _association(

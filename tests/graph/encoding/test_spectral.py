@@ -33,10 +33,10 @@ def test_it_is_pca_of_the_smoothed_features(as_sparse: bool, steps: int) -> None
     x = graph.features
     matrix = gcn_matrix(graph.adjacency)
     basis = fit_spectral_basis(
-        matrix, sp.csr_array(x) if as_sparse else x, rank=6, steps=steps, seed=0
+        (matrix,), sp.csr_array(x) if as_sparse else x, rank=6, steps=steps, seed=0
     )
     coordinates, axes = exact(matrix, x, steps)
-    z = basis.transform(matrix, sp.csr_array(x) if as_sparse else x)
+    z = basis.transform((matrix,), sp.csr_array(x) if as_sparse else x)
     assert z.dtype == np.float32 and z.shape == (60, 6)
     np.testing.assert_allclose(align(z, coordinates[:, -6:]), coordinates[:, -6:], atol=2e-3)
     np.testing.assert_allclose(align(basis.axes, axes[:, -6:]), axes[:, -6:], atol=1e-2)
@@ -46,9 +46,9 @@ def test_a_directed_matrix_is_not_its_transpose() -> None:
     adjacency = random_adjacency(40, 2, directed=True, weighted=True)
     matrix = gcn_matrix(adjacency)
     x = np.random.default_rng(0).normal(size=(40, 8)).astype(np.float32)
-    basis = fit_spectral_basis(matrix, x, rank=8, steps=3, seed=0)
+    basis = fit_spectral_basis((matrix,), x, rank=8, steps=3, seed=0)
     coordinates, _ = exact(matrix, x, 3)
-    z = basis.transform(matrix, x)
+    z = basis.transform((matrix,), x)
     np.testing.assert_allclose(align(z, coordinates), coordinates, atol=5e-3)
     np.testing.assert_allclose(z.mean(axis=0), 0, atol=1e-5)
 
@@ -56,12 +56,12 @@ def test_a_directed_matrix_is_not_its_transpose() -> None:
 def test_another_graph_is_projected_on_the_same_axes() -> None:
     first, second = communities(seed=0), communities(n=25, seed=1)
     matrix = gcn_matrix(first.adjacency)
-    basis = fit_spectral_basis(matrix, first.features, rank=5, steps=3, seed=0)
+    basis = fit_spectral_basis((matrix,), first.features, rank=5, steps=3, seed=0)
     other = gcn_matrix(second.adjacency)
     smoothed = smooth(other, second.features, 3, average=True)
     mean = smooth(matrix, first.features, 3, average=True).mean(axis=0)
     np.testing.assert_allclose(
-        basis.transform(other, second.features), (smoothed - mean) @ basis.axes, atol=1e-4
+        basis.transform((other,), second.features), (smoothed - mean) @ basis.axes, atol=1e-4
     )
 
 
@@ -71,7 +71,7 @@ def test_another_graph_is_projected_on_the_same_axes() -> None:
 def test_the_rank_is_at_most_what_there_is(n: int, d: int, rank: int, expected: int) -> None:
     matrix = gcn_matrix(random_adjacency(n, 0, directed=False, weighted=False))
     x = np.random.default_rng(0).normal(size=(n, d)).astype(np.float32)
-    assert fit_spectral_basis(matrix, x, rank, steps=2, seed=0).axes.shape == (d, expected)
+    assert fit_spectral_basis((matrix,), x, rank, steps=2, seed=0).axes.shape == (d, expected)
 
 
 def test_the_seed_decides_and_the_global_generator_is_left_alone(
@@ -80,7 +80,8 @@ def test_the_seed_decides_and_the_global_generator_is_left_alone(
     graph = communities(n=60, d=30)
     matrix = gcn_matrix(graph.adjacency)
     first, again, other = (
-        fit_spectral_basis(matrix, graph.features, 5, steps=2, seed=seed).axes for seed in (0, 0, 1)
+        fit_spectral_basis((matrix,), graph.features, 5, steps=2, seed=seed).axes
+        for seed in (0, 0, 1)
     )
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
