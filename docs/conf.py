@@ -64,7 +64,7 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
 }
-html_sidebars = {"index": [], "get-started": [], "idea": []}
+html_sidebars = {"index": [], "get-started": [], "idea": [], "limits": []}
 
 sphinx_gallery_conf = {
     "examples_dirs": "gallery",

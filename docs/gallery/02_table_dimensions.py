@@ -43,9 +43,8 @@ plt.show()
 # dimensions.
 for price in (0.05, 0.01, 0.001):
     fitted = DAMAutoencoder(price=price, hidden=(), random_state=0).fit(X)
-    print(
-        f"price {price:<6} {fitted.n_components_:>2} dimensions, {fitted.score(X):.1%} of the variance"
-    )
+    dims, share = fitted.n_components_, fitted.score(X)
+    print(f"price {price:<6} {dims:>2} dimensions, {share:.1%} of the variance")
 
 # %%
 # Here ``hidden=()`` asked for a linear autoencoder alone, which is PCA with a curve of held-out
