@@ -96,15 +96,15 @@ def _made(app: Any, name: str, source: list[str]) -> None:
 
 
 def _commands() -> str:
-    """The help of every subcommand, as a terminal of 90 columns shows it."""
+    """The help of every subcommand, as a terminal of 78 columns shows it."""
     import click
 
     from damrep.cli import main
 
     pages = []
     for name, command in main.commands.items():
-        parent = click.Context(main, info_name="damrep", terminal_width=90)
-        context = click.Context(command, parent=parent, info_name=name, terminal_width=90)
+        parent = click.Context(main, info_name="damrep", terminal_width=78)
+        context = click.Context(command, parent=parent, info_name=name, terminal_width=78)
         pages.append(f"\n## damrep {name}\n\n```text\n{command.get_help(context)}\n```\n")
     return "".join(pages)
 
@@ -115,7 +115,7 @@ def _inline(writer: Any, node: Any) -> None:
 
 
 def _block(writer: Any, node: Any) -> None:
-    writer.body.append(f'<div class="math">{tex2mathml(node.astext(), as_block=True)}</div>')
+    writer.body.append(f'<div class="formula">{tex2mathml(node.astext(), as_block=True)}</div>')
     raise SkipNode
 
 
