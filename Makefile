@@ -65,7 +65,7 @@ docs: $(VENV)/.installed-docs
 	@echo "the site is in docs/_build/html/index.html"
 
 # The wheel is installed into an environment of its own, outside of this folder.
-dist: $(VENV)/.installed-docs
+dist: $(VENV)/.installed
 	$(VENV)/bin/python tests/packaging/check_wheel.py dist
 
 # lenskit asks for pandas 2 and works with pandas 3; what else it needs is in the extra.

@@ -16,7 +16,7 @@ _ROWS = (
     (
         "graph: Amazon computers",
         "{graph[all_dims]:.0f} of 384 dimensions",
-        "links told, AUC {graph[all_auc]:.3f}",
+        "links found, AUC {graph[all_auc]:.3f}",
         "at as many: Cleora {graph[cleora_auc]:.3f}, SVD {graph[svd_auc]:.3f}",
     ),
     (

@@ -94,7 +94,9 @@ def test_the_readme_is_one_screen(readme: str) -> None:
     assert len(readme.splitlines()) <= 150 and len(readme.encode()) <= 12_000
 
 
-@pytest.mark.parametrize("page", ["how-to/models.md", "how-to/price.md", "how-to/saving.md"])
+@pytest.mark.parametrize(
+    "page", ["get-started.md", "how-to/models.md", "how-to/price.md", "how-to/saving.md"]
+)
 def test_the_examples_of_a_page_run(
     page: str,
     project_root: Path,
