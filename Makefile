@@ -11,7 +11,7 @@ INSTALL = PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
 	$(PIP) install --quiet -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-numerics lint format bench clean
+.PHONY: help demo test test-slow test-numerics lint format docs dist bench clean
 
 help:
 	@echo "make demo   install, then learn a compact embedding of scikit-learn's digits in $(DEMO_OUT)/"
@@ -20,6 +20,8 @@ help:
 	@echo "make test-numerics   those that compute, as on three other processors"
 	@echo "make lint   ruff and mypy, as in the CI"
 	@echo "make format let ruff rewrite the code"
+	@echo "make docs   build the site in docs/_build/html: its tutorials run, a warning stops it"
+	@echo "make dist   build sdist and wheel in dist/, and run the demo from the wheel alone"
 	@echo "make bench  install what the benchmarks compare with"
 	@echo "make clean  remove $(VENV), $(DEMO_OUT) and the caches"
 
@@ -57,13 +59,22 @@ format: $(VENV)/.installed-test
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
+# Tutorials run while the site is built, one after the other; what has not changed is kept.
+docs: $(VENV)/.installed-docs
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(VENV)/bin/python -m sphinx -W --keep-going -n -q docs docs/_build/html
+	@echo "the site is in docs/_build/html/index.html"
+
+# The wheel is installed into an environment of its own, outside of this folder.
+dist: $(VENV)/.installed
+	$(VENV)/bin/python tests/packaging/check_wheel.py dist
+
 # lenskit asks for pandas 2 and works with pandas 3; what else it needs is in the extra.
 bench: $(VENV)/.installed
 	$(INSTALL) -e '.[bench]'
 	$(INSTALL) --no-deps lenskit
 
 clean:
-	rm -rf $(VENV) $(DEMO_OUT) .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(DEMO_OUT) dist docs/_build docs/reference/generated docs/tutorials .pytest_cache .hypothesis .mypy_cache .ruff_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -76,4 +87,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.installed-test: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(INSTALL) -e '.[test]'
+	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-docs: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(INSTALL) -e '.[docs]'
 	@touch $@ $(VENV)/.installed

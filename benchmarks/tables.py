@@ -1,8 +1,8 @@
-"""Markdown tables from the JSON results, and the README kept in step with them.
+"""Markdown tables from the JSON results, and the pages that show them kept in step.
 
     python -m benchmarks.tables                      print every table
     python -m benchmarks.tables graph                print one
-    python -m benchmarks.tables --update README.md   rewrite the tables between its markers
+    python -m benchmarks.tables --update README.md docs/results/*.md    rewrite their tables
     python -m benchmarks.tables --check README.md    exit 1 if that would change something
 
 A marked place looks like this, the name being that of the JSON file::
@@ -10,6 +10,8 @@ A marked place looks like this, the name being that of the JSON file::
     <!-- results:graph -->
     ...
     <!-- /results -->
+
+``headline`` is the name of the README's four rows, see `benchmarks.headline`.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.headline import HEADLINE, headline
 from benchmarks.results import RESULTS, ResultError, read_result, write_atomically
 
 _OPEN = re.compile(r"<!-- results:(?P<name>\S+) -->")
@@ -115,7 +118,7 @@ def replace_tables(text: str, results: Path = RESULTS) -> str:
     Parameters
     ----------
     text : str
-        Of a README.
+        Of a page.
     results : Path
         Folder with the JSON files.
 
@@ -137,24 +140,41 @@ def replace_tables(text: str, results: Path = RESULTS) -> str:
             raise ResultError(f"{start.group()} is not closed by {_CLOSE}")
         if _CLOSE in before:
             raise ResultError(f"{_CLOSE} before {start.group()} closes nothing")
-        table = render(read_result(start["name"], results))
+        name = start["name"]
+        table = headline(results) if name == HEADLINE else render(read_result(name, results))
         done += [before, "\n", table, "\n", _CLOSE]
     if _CLOSE in rest:
         raise ResultError(f"{_CLOSE} closes nothing")
     return "".join([*done, rest])
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ResultError(f"{path}: cannot be read ({error.strerror})") from error
+def _read(paths: Sequence[Path]) -> list[tuple[Path, str]]:
+    texts = []
+    for path in paths:
+        try:
+            texts.append((path, path.read_text(encoding="utf-8")))
+        except OSError as error:
+            raise ResultError(f"{path}: cannot be read ({error.strerror})") from error
+    return texts
 
 
-def _print_tables(names: Sequence[str], results: Path) -> None:
-    for name in names or sorted(path.stem for path in results.glob("*.json")):
-        result = read_result(name, results)
-        print(f"### {result['title']}\n\n{render(result)}\n")
+def all_tables(names: Sequence[str] = (), results: Path = RESULTS) -> str:
+    """Tables under their titles.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of the results; all of the folder if none is named.
+    results : Path
+        Folder with the JSON files.
+
+    Returns
+    -------
+    str
+    """
+    wanted = names or sorted(path.stem for path in results.glob("*.json"))
+    read = [read_result(name, results) for name in wanted]
+    return "\n".join(f"### {result['title']}\n\n{render(result)}\n" for result in read)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -178,34 +198,35 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", help="results to print; all if none is named")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder with the JSON files")
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--update", type=Path, metavar="FILE", help="rewrite the tables of FILE")
-    what.add_argument("--check", type=Path, metavar="FILE", help="say whether FILE is in step")
+    page: Any = {"type": Path, "metavar": "FILE", "nargs": "+", "default": []}
+    what.add_argument("--update", help="rewrite the tables of these files", **page)
+    what.add_argument("--check", help="say whether these files are in step", **page)
     options = parser.parse_args(arguments)
-    path = options.update or options.check
+    paths = options.update or options.check
     try:
-        if path is None:
-            _print_tables(options.names, options.results)
+        if not paths:
+            print(all_tables(options.names, options.results))
             return 0
         if options.names:
             parser.error("names cannot be given with --update or --check")
-        old = _read(path)
-        new = replace_tables(old, options.results)
+        # All are made before any is written.
+        pages = [(path, old, replace_tables(old, options.results)) for path, old in _read(paths)]
     except ResultError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    if new == old:
-        print(f"{path} is in step with {options.results}")
-        return 0
-    if options.check:
-        print(
-            f"{path} is not in step with {options.results}; "
-            f"run: python -m benchmarks.tables --update {path}",
-            file=sys.stderr,
-        )
-        return 1
-    write_atomically(path, new)
-    print(f"{path} rewritten")
-    return 0
+    for path, old, new in pages:
+        if new == old:
+            print(f"{path} is in step with {options.results}")
+        elif options.check:
+            print(
+                f"{path} is not in step with {options.results}; "
+                f"run: python -m benchmarks.tables --update {path}",
+                file=sys.stderr,
+            )
+        else:
+            write_atomically(path, new)
+            print(f"{path} rewritten")
+    return int(bool(options.check) and any(old != new for _, old, new in pages))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the README shows works as it is written there."""
+"""What the README and the how-to pages show works as it is written there."""
 
 from __future__ import annotations
 
@@ -40,7 +40,6 @@ def test_the_table_example_runs(readme: str, capsys: pytest.CaptureFixture[str])
     dims, score = capsys.readouterr().out.split()
     assert names["z"].shape == (1797, int(dims)) and 10 < int(dims) < 40
     assert names["again"].shape == (1797, 64) and 0.8 < float(score) < 1
-    assert len(names["reducer"].prefix_curve_) == int(dims)
 
 
 def test_the_ratings_example_runs(
@@ -74,15 +73,16 @@ def test_the_network_example_ends_on_its_target(
 
 
 def test_the_layer_example_finds_the_rank_it_says(
-    readme: str, capsys: pytest.CaptureFixture[str]
+    project_root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     import torch
 
     from damrep.training import local_seed
 
+    page = (project_root / "docs/how-to/layer.md").read_text(encoding="utf-8")
     names: dict[str, object] = {}
     with local_seed(0):
-        exec(_python(readme)[4], names)
+        exec(_python(page)[0], names)
     assert capsys.readouterr().out == "5\n"
     small, model, x = (names[key] for key in ("small", "model", "x"))
     assert callable(small) and callable(model)
@@ -90,9 +90,36 @@ def test_the_layer_example_finds_the_rank_it_says(
     assert "DAM" not in str(small)
 
 
-def test_the_commands_are_commands(readme: str) -> None:
-    lines = re.findall(r"^    (damrep .*?)(?:  +#.*)?$", readme, re.MULTILINE)
-    assert len(lines) >= 5
+def test_the_readme_is_one_screen(readme: str) -> None:
+    assert len(readme.splitlines()) <= 150 and len(readme.encode()) <= 12_000
+
+
+@pytest.mark.parametrize(
+    "page", ["get-started.md", "how-to/models.md", "how-to/price.md", "how-to/saving.md"]
+)
+def test_the_examples_of_a_page_run(
+    page: str,
+    project_root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "data").symlink_to(project_root / "data")
+    monkeypatch.chdir(tmp_path)
+    blocks = _python((project_root / "docs" / page).read_text(encoding="utf-8"))
+    assert blocks
+    for block in blocks:
+        exec(block, {})
+    if page == "how-to/price.md":
+        dims = [int(line.split()[1]) for line in capsys.readouterr().out.splitlines()]
+        assert dims == sorted(dims) and dims[0] < dims[-1]
+
+
+def test_the_commands_are_commands(readme: str, project_root: Path) -> None:
+    pages = [page.read_text(encoding="utf-8") for page in (project_root / "docs").rglob("*.md")]
+    text = "\n".join([readme, *pages])
+    lines = re.findall(r"^    (damrep .*?)(?:  +#.*)?$", text, re.MULTILINE)
+    assert len(lines) >= 15
     for line in lines:
         _, name, *words = shlex.split(line)
         command = main.commands[name]
@@ -106,3 +133,14 @@ def test_the_files_it_names_are_there(readme: str, project_root: Path) -> None:
     assert linked and shown
     for name in (*linked, *shown):
         assert (project_root / name).is_file(), name
+
+
+def test_files_that_pages_name_are_there(project_root: Path) -> None:
+    """Modules and tests that the pages send a reader to."""
+    for page in (project_root / "docs/architecture").glob("*.md"):
+        text = page.read_text(encoding="utf-8")
+        for name in re.findall(r"`((?:damrep|tests|data|docs)/[\w./]+)`", text):
+            assert (project_root / name).exists(), f"{page.name}: {name}"
+        for name in re.findall(r"`((?:[a-z]+/)+[a-z_]+\.py)`", text):
+            found = (project_root / name, project_root / "damrep" / name)
+            assert any(path.is_file() for path in found), f"{page.name}: {name}"

@@ -13,6 +13,7 @@ from click.shell_completion import shell_complete
 
 import damrep
 from damrep.cli.datasets import datasets_command
+from damrep.cli.doctor import doctor_command
 from damrep.cli.embed import embed_command
 from damrep.cli.ending import guarded
 from damrep.cli.fit_autoencoder import fit_autoencoder_command
@@ -86,5 +87,6 @@ for _command in (
     recommend_command,
     report_command,
     datasets_command,
+    doctor_command,
 ):
     main.add_command(_command)

@@ -70,7 +70,9 @@ class EmbeddingSettings:
 
     def __post_init__(self) -> None:
         check_choice("encoder", self.encoder, tuple(ENCODERS))
-        check_choice("objective", self.objective, OBJECTIVE_NAMES)
+        # Objectives may have been added to the table since it was imported.
+        known = tuple(dict.fromkeys((*OBJECTIVE_NAMES, *OBJECTIVES)))
+        check_choice("objective", self.objective, known)
         if self.strategy == "gradient":
             raise InputError('strategy="gradient" is now "mask": a mask that is trained')
         check_choice("strategy", self.strategy, STRATEGIES)

@@ -162,9 +162,7 @@ FORMAT = ModelFormat(
             **fitted_fields(),
             "classes": Maybe(Items(AnyOf((TEXT, Whole(-(2**63), 2**63 - 1))), least=1)),
             "encoder": Maybe(
-                Record(
-                    {"name": Choice(tuple(ENCODERS)), "widths": Items(COUNT, least=1, most=1000)}
-                )
+                Record({"name": Choice(ENCODERS), "widths": Items(COUNT, least=1, most=1000)})
             ),
             "num_features": COUNT,
             "input_width": COUNT,

@@ -16,8 +16,8 @@ from damrep.masking.validation import InputError
 from damrep.training.loop import DivergedError
 
 COMMANDS = [
-    "datasets", "embed", "fit-autoencoder", "fit-embedding", "fit-recommender", "recommend",
-    "report",
+    "datasets", "doctor", "embed", "fit-autoencoder", "fit-embedding", "fit-recommender",
+    "recommend", "report",
 ]  # fmt: skip
 
 

@@ -17,6 +17,7 @@ import dataclasses
 import functools
 import os
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +51,12 @@ from damrep.reading.files import (
 from damrep.reading.layout_finding import find_layout
 from damrep.reading.matrix_market import read_matrix_market
 
-__all__ = ["GRAPH_ENDINGS", "EdgeColumns", "read_features", "read_graph", "read_labels"]
+__all__ = ["GRAPH_ENDINGS", "READERS", "EdgeColumns", "read_features", "read_graph", "read_labels"]
 
 GRAPH_ENDINGS = (*TABLE_ENDINGS, ".npz", ".mtx", *NETWORK_ENDINGS, ".pt")
+
+READERS: dict[str, Callable[[Path], Any]] = {}
+"""What reads files of other endings, such as ".xyz": each gives anything that `as_graph` takes."""
 
 
 def read_graph(
@@ -119,7 +123,7 @@ def read_graph(
     dialect = dialect or Dialect()
     columns = EdgeColumns(source, target, weight, weighted, bipartite, dialect)
     as_text = bool(dialect.separator) or path.suffix.lower() == ".net"  # of Pajek
-    ending = require_file(path, GRAPH_ENDINGS, "a graph file", as_text=as_text)
+    ending = require_file(path, (*GRAPH_ENDINGS, *READERS), "a graph file", as_text=as_text)
     name = name or stem(path, "graph")
     if ending in TEXT_ENDINGS:
         ending = _format_of_text(path, ending)
@@ -149,7 +153,7 @@ def read_graph(
             matrix, own = read_npz_graph(path, directed)
             graph = assemble(matrix, None, own, rows, label_rows, directed, name)
         else:
-            loaded = read_pt(path)
+            loaded = READERS.get(ending, read_pt)(path)
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", module="torch_geometric")
                 graph = as_graph(loaded, rows, label_rows, directed, name)

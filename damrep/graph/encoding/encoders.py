@@ -73,6 +73,7 @@ ENCODERS: dict[str, type[GraphEncoder]] = {
     "sage": SAGEEncoder,
     "autoencoder": AutoencoderEncoder,
 }
+"""Name -> class. One that is added here can be asked for, saved and loaded by its name."""
 
 
 def make_encoder(

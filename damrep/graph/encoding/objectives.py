@@ -265,6 +265,7 @@ OBJECTIVES: dict[str, type[GraphTask]] = {
     "masked": MaskedFeatures,
     "reconstruction": Reconstruction,
 }
+"""Name -> class. One that is added here can be asked for by its name."""
 
 
 def make_objective(
