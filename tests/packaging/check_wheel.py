@@ -80,7 +80,9 @@ def run_demo(wheel: Path, work: Path) -> str:
     """Install the wheel into an environment of its own and run the demo; what was printed."""
     subprocess.run([sys.executable, "-m", "venv", work / "env"], check=True)
     bin_folder = work / "env" / ("Scripts" if os.name == "nt" else "bin")
-    clean = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    # One thread: several wait for each other where other work keeps the cores busy.
+    clean = {"OMP_NUM_THREADS": "1", **os.environ}
+    clean.pop("PYTHONPATH", None)
     constraints = str(ROOT / "constraints.txt")
     pip = [bin_folder / "python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
     subprocess.run([*pip, "-c", constraints, wheel.resolve()], check=True, cwd=work, env=clean)
