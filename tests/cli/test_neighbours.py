@@ -128,3 +128,11 @@ def test_one_row_has_none(run: Run, tmp_path: Path) -> None:
     write_embeddings(tmp_path / "z.parquet", NAMES[:1], Z[:1])
     result = run("neighbours", "z.parquet", "Anna", "--json")
     assert json.loads(result.stdout)["neighbours"] == []
+
+
+@pytest.mark.parametrize("column", [["a", "b"], [1.0, np.nan], [1.0, None]])
+def test_what_is_no_number_is_refused(column: list[object], run: Run, tmp_path: Path) -> None:
+    pd.DataFrame({"node": ["x", "y"], "dim_0": column}).to_parquet(tmp_path / "z.parquet")
+    result = run("neighbours", "z.parquet", "x")
+    assert result.exit_code != 0
+    assert "z.parquet: not every row is of numbers" in result.stderr
