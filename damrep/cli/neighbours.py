@@ -140,11 +140,14 @@ def _vectors(path: Path, start: int = 0) -> Iterator[np.ndarray]:
 
 def _matrix(batch: pa.RecordBatch, path: Path) -> np.ndarray:
     import numpy as np
+    import pyarrow.compute as pc
 
     from damrep.masking.validation import InputError
 
     try:
         if batch.schema.names == [VECTORS]:
+            if len(pc.list_value_length(batch.column(0)).unique()) != 1:
+                raise ValueError("ragged")
             values = np.asarray(batch.column(0).flatten()).reshape(len(batch), -1)
         else:
             columns = [column.to_numpy(zero_copy_only=False) for column in batch.columns]
