@@ -134,16 +134,30 @@ def _vectors(path: Path, start: int = 0) -> Iterator[np.ndarray]:
         for group in range(file.num_row_groups):
             for batch in file.iter_batches(BLOCK, row_groups=[group], columns=columns):
                 if start < len(batch):
-                    yield _matrix(batch)[start:]
+                    yield _matrix(batch, path)[start:]
                 start = max(0, start - len(batch))
 
 
-def _matrix(batch: pa.RecordBatch) -> np.ndarray:
+def _matrix(batch: pa.RecordBatch, path: Path) -> np.ndarray:
     import numpy as np
+    import pyarrow.compute as pc
 
-    if batch.schema.names == [VECTORS]:
-        return np.asarray(batch.column(0).flatten()).reshape(len(batch), -1)
-    return np.stack([column.to_numpy(zero_copy_only=False) for column in batch.columns], axis=1)
+    from damrep.masking.validation import InputError
+
+    try:
+        if batch.schema.names == [VECTORS]:
+            if len(pc.list_value_length(batch.column(0)).unique()) != 1:
+                raise ValueError("ragged")
+            values = np.asarray(batch.column(0).flatten()).reshape(len(batch), -1)
+        else:
+            columns = [column.to_numpy(zero_copy_only=False) for column in batch.columns]
+            values = np.stack(columns, axis=1)
+        finite = bool(np.isfinite(values).all())
+    except (AttributeError, TypeError, ValueError):
+        finite = False
+    if not finite:
+        raise InputError(f"{path}: not every row is of numbers, as many in each and all finite")
+    return values
 
 
 def _plain(one: Any) -> Any:

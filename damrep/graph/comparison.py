@@ -31,6 +31,7 @@ NOT_PROBED = "the labels were not probed"
 NOT_MEASURED = "its quality was not measured"
 CHOSEN = "the width was chosen"
 SEEN = f"{CHOSEN} by all labels, those that the probe tests among them"
+TAUGHT = "the embedding was learned from all labels, those that the probe tests among them"
 
 Row = dict[str, Any]
 Measure = Callable[[np.ndarray], tuple[Row, dict[str, Sample]]]
@@ -155,14 +156,16 @@ def evaluate_embedding(
     if evaluation in ("probe", "both", "auto"):
         try:
             about["probe"] = _probe(model, graph, seed, measured, drawn)
-            if drawn and report.details.get("purpose") == "labels":
+            taught = report.objective == "supervised"
+            by_labels = taught or report.details.get("purpose") == "labels"
+            if drawn and by_labels:
                 parts = about["probe"]
                 notes.append(
                     f"{CHOSEN} by the {parts['train']:,} labels that the probe learns from, a "
                     "random tenth, and not by those that it tests (--evaluate none: by all)"
                 )
-            elif report.details.get("purpose") == "labels" and about["probe"]["split"] != "given":
-                notes.append(SEEN)
+            elif by_labels and about["probe"]["split"] != "given":
+                notes.append(TAUGHT if taught else SEEN)
         except InputError as error:
             if evaluation != "auto":
                 raise
@@ -187,6 +190,7 @@ def evaluate_embedding(
         NOT_PROBED,
         NOT_MEASURED,
         CHOSEN,
+        TAUGHT,
     )
     notes = [*_losses(measured.rows, differences), *notes]
     report.warnings = [w for w in report.warnings if not w.startswith(earlier)] + notes

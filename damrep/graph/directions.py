@@ -94,7 +94,8 @@ def by_labels(
 
     Pairs of nodes of one class count beside the edges. How much, at which ridge, and how much the
     structure counts, is what tells each third of the labels best from the others. Where that is
-    no better than the choice of `by_links` beyond chance, as with few labels, it is the latter.
+    no better than the choice of `by_links` beyond chance, as with few labels, or no better than the
+    class frequencies, it is the latter.
 
     Parameters
     ----------
@@ -133,7 +134,8 @@ def by_labels(
     )
     plain, told = by_links(moments, z, held, columns), trial(weight, ridge, say)
     gain = _at_widths(trial(plain.weight, plain.ridge, 0.0)) - _at_widths(told)
-    if float(gain.mean()) <= _BEYOND_CHANCE * float(gain.std()) / len(gain) ** 0.5:
+    by_chance = _BEYOND_CHANCE * float(gain.std()) / len(gain) ** 0.5
+    if float(gain.mean()) <= by_chance or float(_at_widths(told).mean()) >= 1.0:
         return plain
     scale = _scale(inside, weight)
     alike = class_moment(x * scale, classes)

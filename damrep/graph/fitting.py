@@ -155,6 +155,7 @@ def fit_unsupervised(
     DivergedError
         If the encoder's loss becomes NaN or infinite.
     """
+    held.check(settings.purpose)
     wide, history = _train_wide(settings, inputs, seed)
     z = wide.fit_scales(inputs)
     found = reduce_representation(settings, wide, z, inputs, held, seed)
@@ -189,7 +190,9 @@ def fit_unsupervised(
                 }
                 for name, points in found.curves.items()
             },
-            "width told from": told_from(held_out_nodes(settings, len(z), held), held.pairs),
+            "width told from": counted(len(held.labelled), "label")
+            if held.labelled is not None and settings.purpose == "labels"
+            else told_from(held_out_nodes(settings, len(z), held), held.pairs),
             "weights": dict(wide.weights),
             **({} if found.good is None else {"as good": list(found.good)}),
         },

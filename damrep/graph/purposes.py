@@ -63,6 +63,33 @@ class Held:
             held.labelled, held.classes = (torch.from_numpy(part[some]) for part in labels)
         return held
 
+    @property
+    def measured(self) -> list[str]:
+        """The purposes that can be measured, "all" last."""
+        there = {
+            "links": self.pairs is not None,
+            "features": self.featured,
+            "labels": self.classes is not None,
+        }
+        return [*(name for name, can in there.items() if can), "all"]
+
+    def check(self, purpose: str) -> None:
+        """Refuse a purpose that cannot be measured.
+
+        Raises
+        ------
+        InputError
+            That says what is missing.
+        """
+        if purpose not in self.measured:
+            missing = {
+                "links": "the graph has too few edges to hold some out, or too few pairs without",
+                "labels": "no labels are known, or few; expected two classes of two nodes or more, "
+                "and not all nodes in both",
+                "features": "the graph has no features",
+            }[purpose]
+            raise InputError(f'purpose="{purpose}" cannot be measured: {missing}')
+
     def some_pairs(self) -> Tensor:
         """Some of the pairs, edges in the first half."""
         assert self.pairs is not None
@@ -97,28 +124,7 @@ class Trials:
     @property
     def measured(self) -> list[str]:
         """The purposes that can be measured, "all" last."""
-        there = {
-            "links": self.held.pairs is not None,
-            "features": self.held.featured,
-            "labels": self.held.classes is not None,
-        }
-        return [*(name for name, can in there.items() if can), "all"]
-
-    def check(self, purpose: str) -> None:
-        """Refuse a purpose that cannot be measured.
-
-        Raises
-        ------
-        InputError
-            That says what is missing.
-        """
-        if purpose not in self.measured:
-            missing = {
-                "links": "the graph has too few edges to hold some out, or too few pairs without",
-                "labels": "too few labels are known; expected two classes of two nodes or more",
-                "features": "the graph has no features",
-            }[purpose]
-            raise InputError(f'purpose="{purpose}" cannot be measured: {missing}')
+        return self.held.measured
 
     def losses(self, head: Bottleneck, purpose: str, quick: bool = False) -> np.ndarray:
         """Losses at 1 .. n units of a bottleneck whose moments are set (`fit_rotation`).

@@ -98,7 +98,6 @@ def reduce_representation(
     by_edges = settings.trains and settings.rotate
     neighbours = operator @ (z - z.mean(dim=0))
     trials = Trials(z, z[nodes], neighbours[nodes], held)
-    trials.check(settings.purpose)
     told = (neighbours[fit] - neighbours[fit].mean(dim=0)).square().sum()
     acts = (
         by_edges

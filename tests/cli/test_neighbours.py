@@ -11,7 +11,7 @@ import pytest
 from click.testing import Result
 
 from damrep.cli.neighbours import METRICS
-from damrep.cli.outputs import write_embeddings, write_factors
+from damrep.cli.outputs import VECTORS, write_embeddings, write_factors
 from damrep.training import nearest
 from tests.cli.conftest import Run
 
@@ -128,3 +128,12 @@ def test_one_row_has_none(run: Run, tmp_path: Path) -> None:
     write_embeddings(tmp_path / "z.parquet", NAMES[:1], Z[:1])
     result = run("neighbours", "z.parquet", "Anna", "--json")
     assert json.loads(result.stdout)["neighbours"] == []
+
+
+@pytest.mark.parametrize("column", [["a", "b"], [1.0, np.nan], [1.0, None], [[1.0], [1.0] * 3]])
+def test_what_is_no_number_is_refused(column: list[object], run: Run, tmp_path: Path) -> None:
+    name = VECTORS if isinstance(column[0], list) else "dim_0"
+    pd.DataFrame({"node": ["x", "y"], name: column}).to_parquet(tmp_path / "z.parquet")
+    result = run("neighbours", "z.parquet", "x")
+    assert result.exit_code != 0
+    assert "z.parquet: not every row is of numbers" in result.stderr

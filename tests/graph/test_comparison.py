@@ -312,3 +312,13 @@ def test_labels_that_chose_the_width_and_are_tested_are_said_to_be() -> None:
         model = DAMGraphEmbedding(purpose=purpose, **arguments).fit(graph)
         evaluate_embedding(model, graph, evaluation="probe")
         assert ("chosen by all labels" in " ".join(model.report_.warnings)) == said
+
+
+def test_labels_that_taught_the_embedding_are_told_of() -> None:
+    model = fit(objective="supervised")
+    evaluate_embedding(model, GRAPH)
+    assert comparison.TAUGHT in model.report_.warnings
+    split = split_for_labels(GRAPH, seed=0)
+    assert split is not None
+    evaluate_embedding(model.fit(split), split)
+    assert comparison.TAUGHT not in model.report_.warnings

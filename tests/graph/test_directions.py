@@ -78,6 +78,18 @@ def test_labels_drawn_at_random_are_not_told() -> None:
     assert float((seen + more).min()) > 0.97
 
 
+def test_labels_told_no_better_than_by_their_frequencies_have_no_say() -> None:
+    """By a smaller map they lose less than by the directions of links, and tell nothing still."""
+    draw = torch.Generator().manual_seed(11)
+    n = 100
+    z = torch.randn(n, 40, generator=draw)
+    classes = torch.nn.functional.one_hot(torch.randint(2, (n,), generator=draw), 2).bool()
+    operator, pairs = in_a_ring(n)
+    moments = EdgeMoments.of(z, operator, torch.arange(n), pairs)
+    held = Held(labelled=torch.arange(n), classes=classes)
+    assert by_labels(moments, z, held, [], seed=0).more_of_labels is None
+
+
 def test_the_structure_counts_as_much_as_labels_need() -> None:
     draw = torch.Generator().manual_seed(2)
     n = 200

@@ -52,6 +52,8 @@ def test_a_purpose_that_cannot_be_measured_is_refused() -> None:
         DAMGraphEmbedding(purpose="speed", **QUICK).fit(graph)
     with pytest.raises(InputError, match="two classes of two nodes"):
         DAMGraphEmbedding(purpose="labels", **QUICK).fit(unlabelled, ["one"] * 40)
+    with pytest.raises(InputError, match="not all nodes in both"):
+        DAMGraphEmbedding(purpose="labels", **QUICK).fit(unlabelled, np.ones((40, 3), dtype=int))
 
 
 def test_a_purpose_that_nothing_is_held_out_for_is_refused_with_the_reason() -> None:
@@ -89,6 +91,7 @@ def test_labels_may_be_given_beside_the_graph() -> None:
     unlabelled = build_graph(graph.adjacency, graph.features)
     model = DAMGraphEmbedding(purpose="labels", **QUICK).fit(unlabelled, graph.labels)
     assert "labels" in model.report_.details["purposes"]
+    assert model.report_.details["width told from"] == "80 labels"
 
 
 def test_labels_outside_the_training_split_have_no_part() -> None:

@@ -153,7 +153,8 @@ def training_labels(graph: Graph, y: Any = None) -> tuple[np.ndarray, np.ndarray
     -------
     rows : ndarray of int, shape (k,)
     memberships : ndarray of bool, shape (k, classes)
-        Or None, where fewer than two classes have two nodes.
+        Without classes that all of these nodes are in, or fewer than two. Or None, where fewer than
+        two classes have two nodes, or all nodes are in the same classes.
 
     Examples
     --------
@@ -178,7 +179,8 @@ def training_labels(graph: Graph, y: Any = None) -> tuple[np.ndarray, np.ndarray
         rows = np.flatnonzero(allowed & labels.any(axis=1))
         memberships = labels[rows]
     memberships = memberships[:, memberships.sum(axis=0) > 1]
-    return (rows, memberships) if memberships.shape[1] > 1 else None
+    differ = memberships[:, ~memberships.all(axis=0)]
+    return (rows, differ) if memberships.shape[1] > 1 and differ.shape[1] else None
 
 
 def _number(values: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
