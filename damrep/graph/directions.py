@@ -42,14 +42,15 @@ class Directions:
     ridge
         See `EdgeMoments.axes`.
     axes
-        Rows t, strongest first, for the representation weighed so, (n, n) float64.
+        Rows t, strongest first, for the representation weighed so, (n, n) float64; None for the
+        principal directions of what nodes share with their neighbours.
     more_of_labels
         See `damrep.graph.purposes.Trials`; None where labels had no say.
     """
 
     weight: float
     ridge: float
-    axes: Tensor
+    axes: Tensor | None
     more_of_labels: Tensor | None = None
 
 

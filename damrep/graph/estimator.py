@@ -56,9 +56,8 @@ class DAMGraphEmbedding(  # type: ignore[call-arg]  # scikit-learn's base class 
         What the width is chosen for. "links": telling edges held out from other pairs, by cosine.
         "features": what nodes held out have in common with their neighbours. "labels": the classes
         of nodes with known labels, by a linear map; nodes of one class then count beside the
-        edges, so that what labels need comes first. "all": the mean of links and features. But for
-        labels, the dimensions and their order hardly hang on it. The report has the number for
-        each.
+        edges, so that what labels need comes first. "all": the mean of links and features, with
+        the directions of links. The report has the number for each.
     price : float or None
         Share of that purpose's loss one dimension must earn to be kept (of the class prior's
         cross-entropy for "supervised"); None: .003, for links .001, for labels .0005, for features

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -157,7 +157,9 @@ def _directions(
     columns = [wide.columns_of(name) for name in _structure(wide)]
     if settings.purpose == "labels":
         return by_labels(moments, z, held, columns, seed)
-    return by_links(moments, z, held, columns)
+    found = by_links(moments, z, held, columns)
+    # What is shared with neighbours is lost least by its own principal directions.
+    return replace(found, axes=None) if settings.purpose == "features" else found
 
 
 def _width(settings: EmbeddingSettings, curves: dict[str, list[float]], z: Tensor) -> int:

@@ -31,6 +31,20 @@ def test_every_purpose_is_told_and_one_decides() -> None:
             assert losses == sorted(losses, reverse=True)
 
 
+def test_features_lose_no_more_along_directions_of_their_own() -> None:
+    """Than along those of the links, at any width."""
+    graph = communities(120, 40, seed=1)
+    curves = {
+        purpose: DAMGraphEmbedding(purpose=purpose, strategy="search", **QUICK)
+        .fit(graph)
+        .report_.details["purposes"]["features"]["curve"]
+        for purpose in ("features", "links")
+    }
+    own, other = (np.array(curves[name])[:, 1] for name in ("features", "links"))
+    assert (own[:12] <= other[:12] + 1e-3).all()
+    assert own[:12].mean() < other[:12].mean() - 1e-4
+
+
 def test_a_price_of_ones_own_is_of_the_purpose() -> None:
     graph = communities(80, 20)
     wide = DAMGraphEmbedding(purpose="links", price=0.0, **QUICK).fit(graph).n_components_
