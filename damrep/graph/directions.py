@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -113,6 +114,12 @@ def by_labels(
     x = (z[held.labelled] - z.mean(dim=0)).double()
     parts = _parts(classes, seed)
 
+    @cache
+    def alike(weight: float, part: int) -> Tensor:
+        """What nodes of one class have in common without those of a third."""
+        kept = parts != part
+        return class_moment((x * _scale(inside, weight))[kept], classes[kept])
+
     def trial(weight: float, ridge: float, say: float) -> Tensor:
         """Losses of all labels, each third told from the others, (l, widths)."""
         scale = _scale(inside, weight)
@@ -120,28 +127,27 @@ def by_labels(
         losses = torch.zeros(len(x), min(WIDEST, x.shape[1]), dtype=torch.float64)
         for part in range(_PARTS):
             out = parts == part
-            alike = class_moment(rows[~out], classes[~out])
-            codes = rows @ weighed.hearing(alike, say).axes(ridge)[:WIDEST].T
+            codes = rows @ weighed.hearing(alike(weight, part), say).axes(ridge)[:WIDEST].T
             losses[out] = losses_elsewhere(codes[~out], classes[~out], codes[out], classes[out])
         return losses
 
-    def cost(weight: float, ridge: float, say: float) -> float:
-        return float(_at_widths(trial(weight, ridge, say)).mean())
+    def cost(losses: Tensor) -> float:
+        return float(_at_widths(losses).mean())
 
-    weight = min(weights, key=lambda some: cost(some, *_FIRST))
-    ridge, say = min(
-        ((ridge, say) for ridge in _LABEL_RIDGES for say in _SAYS),
-        key=lambda some: cost(weight, *some),
+    weight = min(weights, key=lambda some: cost(trial(some, *_FIRST)))
+    told, ridge, say = min(
+        ((trial(weight, ridge, say), ridge, say) for ridge in _LABEL_RIDGES for say in _SAYS),
+        key=lambda some: cost(some[0]),
     )
-    plain, told = by_links(moments, z, held, columns), trial(weight, ridge, say)
+    plain = by_links(moments, z, held, columns)
     gain = _at_widths(trial(plain.weight, plain.ridge, 0.0)) - _at_widths(told)
     by_chance = _BEYOND_CHANCE * float(gain.std()) / len(gain) ** 0.5
-    if float(gain.mean()) <= by_chance or float(_at_widths(told).mean()) >= 1.0:
+    if float(gain.mean()) <= by_chance or cost(told) >= 1.0:
         return plain
     scale = _scale(inside, weight)
-    alike = class_moment(x * scale, classes)
-    axes = moments.scaled(scale).hearing(alike, say).axes(ridge)
-    found = label_losses((x * scale) @ axes[:WIDEST].T, classes).mean(dim=0)
+    rows = x * scale
+    axes = moments.scaled(scale).hearing(class_moment(rows, classes), say).axes(ridge)
+    found = label_losses(rows @ axes[:WIDEST].T, classes).mean(dim=0)
     return Directions(weight, ridge, axes, told.mean(dim=0) - found)
 
 

@@ -121,11 +121,6 @@ class Trials:
     held: Held = field(default_factory=Held)
     more_of_labels: Tensor | None = None
 
-    @property
-    def measured(self) -> list[str]:
-        """The purposes that can be measured, "all" last."""
-        return self.held.measured
-
     def losses(self, head: Bottleneck, purpose: str, quick: bool = False) -> np.ndarray:
         """Losses at 1 .. n units of a bottleneck whose moments are set (`fit_rotation`).
 
@@ -146,15 +141,15 @@ class Trials:
 
     def curves(self, head: Bottleneck, quick: bool = False) -> dict[str, np.ndarray]:
         """The losses for every purpose that can be measured."""
-        named = {*self.measured, *self._parts()} - {"all"}
+        named = {*self.held.measured, *self._parts()} - {"all"}
         found = {name: self.losses(head, name, quick) for name in PURPOSES if name in named}
         whole = _mean([found[name] for name in self._parts()])
-        return {**{name: found[name] for name in self.measured if name != "all"}, "all": whole}
+        return {**{name: found[name] for name in self.held.measured if name != "all"}, "all": whole}
 
     def _parts(self) -> list[str]:
         # What neighbours share of their places alone is the smoothing, and never ends: it stands in
         # where there is nothing else.
-        there = [name for name in self.measured if name in ("links", "features")]
+        there = [name for name in self.held.measured if name in ("links", "features")]
         return there or ["features"]
 
     def by_row(self, head: Bottleneck, purpose: str, quick: bool = False) -> list[Tensor]:

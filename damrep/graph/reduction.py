@@ -97,7 +97,6 @@ def reduce_representation(
     edges = _pairs_among(inputs.pairs(seed), fit, len(z))
     by_edges = settings.trains and settings.rotate
     neighbours = operator @ (z - z.mean(dim=0))
-    trials = Trials(z, z[nodes], neighbours[nodes], held)
     told = (neighbours[fit] - neighbours[fit].mean(dim=0)).square().sum()
     acts = (
         by_edges
@@ -105,14 +104,14 @@ def reduce_representation(
         and len(edges) > 1
         and bool(told > _ROUNDING * z[fit].square().sum())
     )
-    axes = None
+    axes = more_of_labels = None
     if by_edges:
         found = _directions(settings, wide, EdgeMoments.of(z, operator, fit, edges), z, held, seed)
-        axes = found.axes
+        axes, more_of_labels = found.axes, found.more_of_labels
         for name in _structure(wide):
             z = wide.reweigh(z, name, found.weight)
         neighbours = operator @ (z - z.mean(dim=0))
-        trials = Trials(z, z[nodes], neighbours[nodes], held, found.more_of_labels)
+    trials = Trials(z, z[nodes], neighbours[nodes], held, more_of_labels)
     head = Bottleneck(z.shape[1])
     head.fit_rotation(z[fit], z[nodes], settings.rotate, neighbours[fit], neighbours[nodes])
     if axes is not None:

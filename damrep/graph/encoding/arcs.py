@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 from torch import Tensor
 
-from damrep.graph.encoding.propagation import SparseOperator
+from damrep.graph.encoding.propagation import SparseOperator, as_csr, with_loops
 
 __all__ = ["RoundTrips", "arc_matrix", "companions"]
 
@@ -37,13 +37,11 @@ def arc_matrix(adjacency: sp.csr_array) -> sp.csr_array:
     array([[0.5 , 0.75],
            [0.  , 0.5 ]], dtype=float32)
     """
-    matrix = sp.csr_array(adjacency, dtype=np.float64)
-    with_loops = matrix + sp.diags_array(1.0 - matrix.diagonal())
+    looped = with_loops(adjacency)
     to, since = (
-        sp.diags_array(1.0 / np.sqrt(np.asarray(with_loops.sum(axis=axis)).ravel()))
-        for axis in (1, 0)
+        sp.diags_array(1.0 / np.sqrt(np.asarray(looped.sum(axis=axis)).ravel())) for axis in (1, 0)
     )
-    return sp.csr_array(to @ with_loops @ since, dtype=np.float32)
+    return as_csr(to @ looped @ since)
 
 
 class RoundTrips:

@@ -15,7 +15,16 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-__all__ = ["Features", "SparseOperator", "gcn_matrix", "mean_matrix", "restarted", "smooth"]
+__all__ = [
+    "Features",
+    "SparseOperator",
+    "as_csr",
+    "gcn_matrix",
+    "mean_matrix",
+    "restarted",
+    "smooth",
+    "with_loops",
+]
 
 
 def gcn_matrix(adjacency: sp.csr_array) -> sp.csr_array:
@@ -39,12 +48,16 @@ def gcn_matrix(adjacency: sp.csr_array) -> sp.csr_array:
     array([[0.5, 0.5],
            [0.5, 0.5]], dtype=float32)
     """
-    matrix = sp.csr_array(adjacency, dtype=np.float64)
-    loops = 1.0 - matrix.diagonal()
-    with_loops = matrix + sp.diags_array(loops)
-    degree = np.asarray(with_loops.sum(axis=0)).ravel()
+    looped = with_loops(adjacency)
+    degree = np.asarray(looped.sum(axis=0)).ravel()
     scale = sp.diags_array(1.0 / np.sqrt(degree))
-    return as_csr(scale @ with_loops.T @ scale)
+    return as_csr(scale @ looped.T @ scale)
+
+
+def with_loops(adjacency: sp.csr_array) -> sp.csr_array:
+    """An adjacency whose self-loops are of weight 1, float64, shape (n, n)."""
+    matrix = sp.csr_array(adjacency, dtype=np.float64)
+    return matrix + sp.diags_array(1.0 - matrix.diagonal())
 
 
 def mean_matrix(adjacency: sp.csr_array) -> sp.csr_array:
@@ -195,6 +208,7 @@ def _multiply(matrix: Tensor, dense: Tensor) -> Tensor:
 
 
 def as_csr(matrix: Any) -> sp.csr_array:
+    """A copy in float32, without duplicates or zeros."""
     csr = sp.csr_array(matrix, dtype=np.float32, copy=True)  # as the rest works in place
     csr.sum_duplicates()
     csr.eliminate_zeros()
